@@ -1,0 +1,98 @@
+import { fileURLToPath } from 'node:url'
+import fp from 'fastify-plugin'
+import { DatabaseError, Pool, type PoolConfig } from 'pg'
+
+/** What a store needs of the database: the pool, or one connection of it. */
+export type Queryable = Pick<Pool, 'query'>
+
+/** How a service reaches its database. */
+export interface DatabaseOptions {
+  /** PostgreSQL connection URI. */
+  connectionString: string
+  /** Name of this instance, seen in `pg_stat_activity`. */
+  instance: string
+  /** Connections held at most. */
+  max: number
+  /** Folder of plain SQL migrations, run before the first query. */
+  migrations: URL
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** This service's own database. */
+    db: Pool
+  }
+}
+
+/** Waiting for a connection, in milliseconds: long enough for a busy pool, short for a dead server. */
+const connectionTimeoutMs = 2_000
+/** One statement, in milliseconds; the client gives up a little later than the server should. */
+const statementTimeoutMs = 4_000
+
+/** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
+export const database = fp<DatabaseOptions>(
+  async (app, { connectionString, instance, max, migrations }) => {
+    const config: PoolConfig = {
+      connectionString,
+      application_name: instance,
+      max,
+      connectionTimeoutMillis: connectionTimeoutMs,
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + 1_000,
+      keepAlive: true,
+    }
+    await migrate(connectionString, migrations)
+    const pool = new Pool(config)
+    // An idle client that loses its server emits here; without a listener the process would exit.
+    pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
+    app.decorate('db', pool)
+    app.readiness.add('database', async () => {
+      await pool.query('SELECT 1')
+    })
+    app.addHook('onClose', async () => {
+      await pool.end()
+    })
+  },
+  { name: 'database', fastify: '5.x' },
+)
+
+/** Brings the schema up to date. Instances that start together wait for one another (advisory lock). */
+async function migrate(databaseUrl: string, folder: URL): Promise<void> {
+  const { runner } = await import('node-pg-migrate')
+  await runner({
+    databaseUrl: { connectionString: databaseUrl, connectionTimeoutMillis: 10_000 },
+    dir: fileURLToPath(folder),
+    direction: 'up',
+    migrationsTable: 'migrations',
+    advisoryLockMode: 'wait',
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+  })
+}
+
+/** Errors of the socket, not of the statement. */
+const socketErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
+/** Messages of `pg` and `pg-pool` for a lost or slow server; they carry no code. */
+const driverMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
+
+/** Classes of SQLSTATE that say the server cannot serve now: connection, resources, shutdown, time-out. */
+const unavailableStates = /^(08|53|57P|57014|58)/
+
+/** Whether an error says that the database is away, full or too slow, rather than that we asked wrongly. */
+export function isDatabaseUnavailable(err: unknown): boolean {
+  if (err instanceof DatabaseError) return unavailableStates.test(err.code ?? '')
+  if (!(err instanceof Error)) return false
+  if (err instanceof AggregateError) return err.errors.some(isDatabaseUnavailable)
+  const { code } = err as NodeJS.ErrnoException
+  return (code !== undefined && socketErrors.has(code)) || driverMessages.test(err.message)
+}

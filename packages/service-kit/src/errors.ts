@@ -1,0 +1,57 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isDatabaseUnavailable } from './database.ts'
+import { type PartError, ProblemError, problemBody } from './problem.ts'
+
+/** Fastify's own refusals that have a code of ours; all the others become `bad_request`. */
+const known: Record<string, [status: number, code: string, detail: string]> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed_json', 'The body is not valid JSON.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'empty_body', 'The body is empty; send a JSON object.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'bad_request', 'Content-Length and the body differ.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body_too_large', 'The body is larger than this route takes.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    415,
+    'unsupported_media_type',
+    'Send the body as application/json.',
+  ],
+  FST_ERR_BAD_URL: [400, 'malformed_url', 'The URL is not valid.'],
+  FST_ERR_MAX_PARAM_LENGTH: [414, 'url_too_long', 'A part of the URL is too long.'],
+}
+
+/** What a thrown value means to the client. Only what is listed here leaves the service. */
+export function toProblem(err: unknown): ProblemError {
+  if (err instanceof ProblemError) return err
+  const error = err as Partial<FastifyError>
+  if (error.validation) {
+    const errors = error.validation.map(
+      ({ instancePath, message }): PartError => ({
+        path: `/${error.validationContext ?? 'body'}${instancePath}`,
+        message: message ?? 'is not valid',
+      }),
+    )
+    return new ProblemError(400, 'invalid_request', 'The request is not valid.', {}, errors)
+  }
+  if (isDatabaseUnavailable(err)) {
+    return new ProblemError(503, 'database_unavailable', 'The database is away. Try again soon.', {
+      'retry-after': '1',
+    })
+  }
+  const mapped = known[error.code ?? '']
+  if (mapped) return new ProblemError(...mapped)
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new ProblemError(error.statusCode, 'bad_request', 'The request cannot be understood.')
+  }
+  return new ProblemError(500, 'internal_error', 'Something went wrong here. It has been logged.')
+}
+
+/** Answers a thrown value as `application/problem+json`, and logs what was our fault. */
+export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const problem = toProblem(err)
+  if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
+  else if (problem.statusCode > 500) request.log.warn({ err, code: problem.code }, 'unavailable')
+  return reply
+    .code(problem.statusCode)
+    .headers(problem.headers)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problemBody(problem, request.id))
+}

@@ -1,0 +1,67 @@
+import fp from 'fastify-plugin'
+
+/** Asks one thing the service needs; throws when it cannot serve without it. */
+type ReadinessCheck = () => Promise<void>
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What `/readyz` asks. */
+    readiness: {
+      /** Adds a check under a name that `/readyz` shows. */
+      add: (name: string, check: ReadinessCheck) => void
+      /** From now on `/readyz` is 503: load balancers shall send no new requests. */
+      drain: () => void
+      readonly draining: boolean
+    }
+  }
+}
+
+/** A check that takes longer has failed, in milliseconds. */
+const checkTimeoutMs = 2_000
+
+/**
+ * `/livez`: the process answers. `/readyz`: everything it needs answers too; 503 names what does not.
+ *
+ * Verification goes on without the database, so a load balancer that must keep verifying services in
+ * when Postgres is away decides by `/livez`.
+ */
+export const health = fp(
+  async (app) => {
+    const checks = new Map<string, ReadinessCheck>()
+    let draining = false
+    app.decorate('readiness', {
+      add: (name, check) => checks.set(name, check),
+      drain: () => {
+        draining = true
+      },
+      get draining() {
+        return draining
+      },
+    })
+
+    const options = { config: { public: true }, logLevel: 'warn' } as const
+    app.get('/livez', options, async () => ({ status: 'ok' }))
+    app.get('/readyz', options, async (_request, reply) => {
+      const results = await Promise.all(
+        [...checks].map(async ([name, check]) => [name, await outcome(check)] as const),
+      )
+      const ready = !draining && results.every(([, result]) => result === 'ok')
+      const status = draining ? 'draining' : ready ? 'ok' : 'unavailable'
+      return reply
+        .code(ready ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send({ status, checks: Object.fromEntries(results) })
+    })
+  },
+  { name: 'health', fastify: '5.x' },
+)
+
+async function outcome(check: ReadinessCheck): Promise<'ok' | 'failed'> {
+  const timeout = Promise.withResolvers<'failed'>()
+  const timer = setTimeout(timeout.resolve, checkTimeoutMs, 'failed')
+  const asked = check().then(
+    () => 'ok' as const,
+    () => 'failed' as const,
+  )
+  return Promise.race([asked, timeout.promise]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,75 @@
+import { STATUS_CODES } from 'node:http'
+import { Type } from 'typebox'
+
+/** The body of every refusal: RFC 9457, with a stable `code` for machines. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'Always about:blank: `code` says which problem it is.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'Stable; see the table of codes.' }),
+    detail: Type.String({ description: 'A sentence for people; its wording may change.' }),
+    request_id: Type.String(),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+        description: 'What is wrong with the request, part by part.',
+      }),
+    ),
+  },
+  { $id: 'Problem', title: 'Problem' },
+)
+
+/** The schema of an answer without a body (status 204). */
+export const NoContent = Type.Null({ description: 'Done; the answer has no body.' })
+
+/** What is wrong with one part of a request: a JSON pointer and a phrase. */
+export interface PartError {
+  path: string
+  message: string
+}
+
+/**
+ * A refusal with a stable code. Thrown anywhere below a route it becomes an
+ * `application/problem+json` answer (RFC 9457).
+ */
+export class ProblemError extends Error {
+  override name = 'ProblemError'
+  readonly statusCode: number
+  /** Stable, for machines. */
+  readonly code: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly errors: readonly PartError[] | undefined
+
+  /**
+   * @param statusCode the HTTP status, 400 to 599
+   * @param code stable, lower case with underscores
+   * @param detail a sentence for people, free of secrets and of what the client sent
+   * @param headers sent along, as `retry-after`
+   */
+  constructor(
+    statusCode: number,
+    code: string,
+    detail: string,
+    headers: Readonly<Record<string, string>> = {},
+    errors?: readonly PartError[],
+  ) {
+    super(detail)
+    this.statusCode = statusCode
+    this.code = code
+    this.headers = headers
+    this.errors = errors
+  }
+}
+
+/** The RFC 9457 body of a problem. */
+export function problemBody(problem: ProblemError, requestId: string) {
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[problem.statusCode] ?? 'Error',
+    status: problem.statusCode,
+    code: problem.code,
+    detail: problem.message,
+    request_id: requestId,
+    ...(problem.errors && { errors: problem.errors }),
+  }
+}

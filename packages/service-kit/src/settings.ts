@@ -1,0 +1,35 @@
+import { hostname } from 'node:os'
+import { type Static, Type } from 'typebox'
+
+/** The settings every service has; a service spreads them into its own schema. */
+export const serviceSettings = {
+  /** Address to listen on. The default is reachable from this machine only; a container needs 0.0.0.0. */
+  LATCHKEY_HOST: Type.String({ default: '127.0.0.1' }),
+  /** Port to listen on; 0 takes any free one. */
+  LATCHKEY_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
+  /** This instance's name in logs, metrics and the `x-served-by` header. */
+  LATCHKEY_INSTANCE: Type.String({ minLength: 1, maxLength: 100, default: hostname() }),
+  LATCHKEY_LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+  }),
+  /**
+   * Which peers may say in `X-Forwarded-For` whom they speak for: addresses or CIDR ranges separated
+   * by commas. Unset, the header is ignored, so that no client can invent its address.
+   */
+  LATCHKEY_TRUST_PROXY: Type.Optional(Type.String({ minLength: 1 })),
+  /** How long to answer on after SIGTERM while load balancers take the instance out, in seconds. */
+  LATCHKEY_DRAIN_SECONDS: Type.Integer({ minimum: 0, maximum: 60, default: 0 }),
+  /** The `iss` of every token, the same for all services of one Latchkey. */
+  LATCHKEY_ISSUER: Type.String({ minLength: 1, maxLength: 200 }),
+  /** Path of the keyring, a JWK Set file. Make one with `latchkey keys generate`. */
+  LATCHKEY_KEYS_FILE: Type.String({ minLength: 1 }),
+  /** PostgreSQL connection URI of this service's own database. There is no safe default. */
+  LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
+  /** Connections this instance may hold at most. */
+  LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
+}
+
+const settings = Type.Object(serviceSettings)
+
+/** The configuration every service has. */
+export type ServiceConfig = Static<typeof settings>
