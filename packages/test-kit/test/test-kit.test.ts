@@ -1,0 +1,35 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { Client } from 'pg'
+import t from 'tap'
+import { createDatabase, writeKeyFile } from '../src/index.ts'
+
+t.test('each database is empty, its own, and gone after the test', async (t) => {
+  const urls: string[] = []
+  await t.test('while it is used', async (t) => {
+    urls.push(await createDatabase(t), await createDatabase(t))
+    for (const url of urls) {
+      const client = new Client(url)
+      // Dropping the database ends this connection, which nothing here closes.
+      client.on('error', () => {})
+      await client.connect()
+      await client.query('CREATE TABLE things (id integer)')
+    }
+  })
+  for (const url of urls) {
+    await t.rejects(new Client(url).connect(), { code: '3D000' })
+  }
+})
+
+t.test('a key file holds a token key and a refresh key, for the owner alone', async (t) => {
+  const files: string[] = []
+  await t.test('while it is used', async (t) => {
+    const { file, kid, secret } = writeKeyFile(t)
+    files.push(file)
+    t.equal(statSync(file).mode & 0o777, 0o600)
+    const { keys } = JSON.parse(readFileSync(file, 'utf8'))
+    t.match(keys, [{ kid, alg: 'HS256' }, { use: 'latchkey:refresh' }])
+    t.equal(keys[0].k, secret.toString('base64url'))
+    t.equal(secret.length, 32)
+  })
+  for (const file of files) t.notOk(existsSync(file))
+})
