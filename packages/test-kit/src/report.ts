@@ -1,12 +1,14 @@
 import { styleText } from 'node:util'
 import { Parser, type Result } from 'tap-parser'
 
-/** Assertions counted over a run. A file that failed without one counts as one failure. */
+/** Assertions counted over a run. A file that fails without one counts as one failure. */
 export interface Counts {
   passed: number
   failed: number
   skipped: number
 }
+
+const none: Counts = { passed: 0, failed: 0, skipped: 0 }
 
 /**
  * Reads a run's TAP and prints one line a test file, with every failure and skip below it.
@@ -14,26 +16,32 @@ export interface Counts {
  * @returns the stream to write the TAP to, and the counts, complete once that stream has ended
  */
 export function createReport(print: (line: string) => void): { parser: Parser; counts: Counts } {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  const total = { ...none }
   const parser = new Parser()
-  parser.on('child', (file: Parser) => {
-    const own: Counts = { passed: 0, failed: 0, skipped: 0 }
-    const details: string[] = []
-    watch(file, [], own, details)
-    parser.once('assert', (result: Result) => {
-      if (!result.ok && own.failed === 0) {
-        own.failed = 1
-        details.push(...describeFailure(['the file itself'], result))
-      }
-      counts.passed += own.passed
-      counts.failed += own.failed
-      counts.skipped += own.skipped
-      const verdict = own.failed > 0 ? styleText('red', 'FAIL') : styleText('green', 'PASS')
-      print(`${verdict} ${result.name} (${summarize(own)}, ${Math.round(result.time ?? 0)} ms)`)
-      for (const line of details) print(`  ${line}`)
-    })
+  let file = { counts: { ...none }, details: [] as string[] }
+  parser.on('child', (child: Parser) => watch(child, [], file.counts, file.details))
+  // A file's own test point closes it, also when it ended before its first assertion.
+  parser.on('assert', (result: Result) => {
+    const { counts, details } = file
+    file = { counts: { ...none }, details: [] }
+    if (result.skip && result.skip !== 'no tests found') {
+      counts.skipped += 1
+      details.push(`skipped: ${result.skip}`)
+    } else if (counts.failed === 0 && !result.ok) {
+      counts.failed += 1
+      details.push(...describeFailure(['the file did not run to its end'], result))
+    } else if (counts.passed + counts.failed + counts.skipped === 0) {
+      counts.failed += 1
+      details.push('not ok: no test in it')
+    }
+    total.passed += counts.passed
+    total.failed += counts.failed
+    total.skipped += counts.skipped
+    const verdict = counts.failed > 0 ? styleText('red', 'FAIL') : styleText('green', 'PASS')
+    print(`${verdict} ${result.name} (${summarize(counts)}, ${Math.round(result.time ?? 0)} ms)`)
+    for (const line of details) print(`  ${line}`)
   })
-  return { parser, counts }
+  return { parser, counts: total }
 }
 
 /** The run's closing line. */
