@@ -1,0 +1,356 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, request as send } from 'node:http'
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createEdge, type EdgeOptions } from '../src/edge/edge.ts'
+import type { UpstreamAddress } from '../src/edge/upstreams.ts'
+
+/** An instance that answers `/livez` and otherwise does as told. */
+async function startUpstream(t: Test, name: string, handle: RequestListener) {
+  const server = createServer((request, response) => {
+    if (request.url === '/livez') return response.end()
+    response.setHeader('x-served-by', name)
+    handle(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  return { name, origin: `http://127.0.0.1:${port}`, server }
+}
+
+async function startEdge(t: Test, orders: UpstreamAddress[], options: EdgeOptions = {}) {
+  const edge = createEdge(options)
+  await edge.route({ orders })
+  edge.server.listen(0, '127.0.0.1')
+  await once(edge.server, 'listening')
+  t.teardown(async () => {
+    edge.server.closeAllConnections()
+    await edge.close()
+  })
+  const { port } = edge.server.address() as AddressInfo
+  return { edge, port, url: `http://127.0.0.1:${port}` }
+}
+
+/** An address where nobody listens. */
+async function closedAddress(name: string): Promise<UpstreamAddress> {
+  const server = createTcpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return { name, origin: `http://127.0.0.1:${port}` }
+}
+
+/** An instance that takes a request and drops the connection, `/livez` included. */
+async function startDropper(t: Test, name: string) {
+  let requests = 0
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (data) => {
+      if (!data.includes('/livez')) requests += 1
+      socket.destroy()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { name, origin: `http://127.0.0.1:${port}`, requests: () => requests }
+}
+
+const servedBy = (response: Response) => response.headers.get('x-served-by')
+const echoBody: RequestListener = (request, response) => void request.pipe(response)
+const sayOk: RequestListener = (_request, response) => void response.end('ok')
+
+t.test('instances answer strictly in turn and the prefix is taken off', async (t) => {
+  const seen: (string | undefined)[] = []
+  const upstreams = await Promise.all(
+    ['orders-1', 'orders-2', 'orders-3'].map((name) =>
+      startUpstream(t, name, (request, response) => {
+        seen.push(request.url)
+        response.end()
+      }),
+    ),
+  )
+  const { url } = await startEdge(t, upstreams)
+  const names: (string | null)[] = []
+  for (let call = 0; call < 6; call++) names.push(servedBy(await fetch(`${url}/orders/a?b=c`)))
+  t.strictSame(
+    names,
+    [1, 2, 3, 1, 2, 3].map((n) => `orders-${n}`),
+  )
+  await fetch(`${url}/orders`)
+  await fetch(`${url}/orders?b=c`)
+  t.strictSame(seen, [...Array(6).fill('/a?b=c'), '/', '/?b=c'])
+})
+
+t.test('a path of no service is 404 with a code and a request id', async (t) => {
+  const { url } = await startEdge(t, [])
+  for (const path of ['/', '/ordersx/a', '/__proto__/a', '//orders/a']) {
+    const response = await fetch(url + path, { headers: { 'x-request-id': 'known-1' } })
+    t.equal(response.status, 404)
+    t.match(response.headers.get('content-type'), 'application/problem+json')
+    t.match(await response.json(), { status: 404, code: 'route_unknown', request_id: 'known-1' })
+  }
+})
+
+t.test(
+  'only the edge says who the client is; what concerns one hop is not passed on',
+  async (t) => {
+    let raw: string[] = []
+    const upstream = await startUpstream(t, 'orders-1', (request, response) => {
+      raw = request.rawHeaders
+      response.setHeader('connection', 'x-private')
+      response.setHeader('x-private', 'hop')
+      response.setHeader('set-cookie', ['a=1', 'b=2'])
+      response.end()
+    })
+    const { url, port } = await startEdge(t, [upstream])
+    const response = await new Promise<Response>((resolve) => {
+      const headers = [
+        ...[
+          'Host',
+          'sso.example.com',
+          'X-Forwarded-For',
+          '203.0.113.9',
+          'X-Real-IP',
+          '203.0.113.9',
+        ],
+        ...['Forwarded', 'for=203.0.113.9', 'X-Forwarded-Proto', 'https', 'TE', 'trailers'],
+        ...['Connection', 'x-secret-hop', 'X-Secret-Hop', '1', 'X-Request-ID', 'bad id\t'],
+        ...['Authorization', 'Bearer one', 'Authorization', 'Bearer two', 'X-Kept', 'yes'],
+      ]
+      send({ port, path: '/orders/', headers }, (reply) => {
+        resolve(new Response(null, { status: reply.statusCode ?? 0 }))
+        t.equal(reply.headers['x-private'], undefined)
+        t.strictSame(reply.headers['set-cookie'], ['a=1', 'b=2'])
+        reply.resume()
+      }).end()
+    })
+    t.equal(response.status, 200)
+    const pairs = raw.flatMap((name, at) => (at % 2 ? [] : [[name.toLowerCase(), raw[at + 1]]]))
+    const values = (wanted: string) => pairs.filter(([name]) => name === wanted).map(([, v]) => v)
+    t.strictSame(values('x-forwarded-for'), ['127.0.0.1'])
+    t.strictSame(values('x-forwarded-proto'), ['http'])
+    t.strictSame(values('x-forwarded-host'), ['sso.example.com'])
+    t.strictSame(
+      values('authorization'),
+      ['Bearer one', 'Bearer two'],
+      'the service judges repeats',
+    )
+    t.strictSame(values('x-kept'), ['yes'])
+    for (const name of ['x-real-ip', 'forwarded', 'te', 'x-secret-hop'])
+      t.strictSame(values(name), [])
+    t.match(values('x-request-id'), [/^[0-9a-f-]{36}$/], 'an unfit request id is replaced')
+    const kept = await fetch(`${url}/orders/`, { headers: { 'x-request-id': 'trace:1.a' } })
+    t.equal(kept.headers.get('x-request-id'), 'trace:1.a')
+  },
+)
+
+t.test('a refused connection is tried elsewhere, with its body, whatever the method', async (t) => {
+  const dead = await closedAddress('orders-1')
+  const alive = await startUpstream(t, 'orders-2', echoBody)
+  const { url } = await startEdge(t, [dead, alive])
+  for (const method of ['POST', 'GET', 'DELETE', 'PUT']) {
+    const body = method === 'POST' || method === 'PUT' ? 'x'.repeat(300_000) : null
+    const response = await fetch(`${url}/orders/`, { method, body })
+    t.equal(response.status, 200)
+    t.equal(await response.text(), body ?? '')
+  }
+})
+
+t.test('a lost GET is repeated on another instance, a lost POST never', async (t) => {
+  const dropper = await startDropper(t, 'orders-1')
+  let posts = 0
+  const alive = await startUpstream(t, 'orders-2', (request, response) => {
+    if (request.method === 'POST') posts += 1
+    response.end('ok')
+  })
+  const { url } = await startEdge(t, [dropper, alive], { checkIntervalMs: 60_000 })
+  t.equal(await (await fetch(`${url}/orders/`)).text(), 'ok')
+  t.equal(dropper.requests(), 1)
+  const edge = await startEdge(t, [dropper, alive], { checkIntervalMs: 60_000 })
+  const response = await fetch(`${edge.url}/orders/`, { method: 'POST', body: 'order' })
+  t.equal(response.status, 502)
+  t.match(await response.json(), { code: 'upstream_interrupted' })
+  t.equal(posts, 0)
+  const getWithBody = await startEdge(t, [dropper, alive], { checkIntervalMs: 60_000 })
+  const lost = send({ port: getWithBody.port, path: '/orders/', headers: { 'content-length': 2 } })
+  lost.end('{}')
+  const [reply] = await once(lost, 'response')
+  t.equal(reply.statusCode, 502, 'a GET whose body is gone cannot be repeated')
+})
+
+t.test('with no instance left the answer is 503 and says when to try again', async (t) => {
+  const { url } = await startEdge(t, [
+    await closedAddress('orders-1'),
+    await closedAddress('orders-2'),
+  ])
+  for (const method of ['GET', 'POST']) {
+    const response = await fetch(`${url}/orders/`, { method })
+    t.equal(response.status, 503)
+    t.equal(response.headers.get('retry-after'), '1')
+    t.match(await response.json(), { code: 'upstream_unavailable' })
+  }
+})
+
+t.test('a dead instance is left out until it answers its check again', async (t) => {
+  const alive = await startUpstream(t, 'orders-2', sayOk)
+  const reborn = await startUpstream(t, 'orders-1', sayOk)
+  const { port } = reborn.server.address() as AddressInfo
+  reborn.server.close()
+  const failures: string[] = []
+  const { url } = await startEdge(t, [reborn, alive], {
+    checkIntervalMs: 50,
+    onEvent: (event) => failures.push(event.upstream),
+  })
+  for (let call = 0; call < 6; call++) t.equal(servedBy(await fetch(`${url}/orders/`)), 'orders-2')
+  t.ok(failures.length <= 1, 'it is not tried at every turn')
+  reborn.server.listen(port, '127.0.0.1')
+  await sleep(200)
+  const names = [await fetch(`${url}/orders/`), await fetch(`${url}/orders/`)].map(servedBy)
+  t.strictSame(names.sort(), ['orders-1', 'orders-2'])
+})
+
+t.test('a frozen instance is taken out by the checks', async (t) => {
+  const frozen = createTcpServer(() => {}).listen(0, '127.0.0.1')
+  await once(frozen, 'listening')
+  t.teardown(() => frozen.close())
+  const { port } = frozen.address() as AddressInfo
+  const alive = await startUpstream(t, 'orders-2', sayOk)
+  const { url } = await startEdge(
+    t,
+    [{ name: 'orders-1', origin: `http://127.0.0.1:${port}` }, alive],
+    { checkIntervalMs: 100 },
+  )
+  await sleep(2_600)
+  for (let call = 0; call < 4; call++) t.equal(servedBy(await fetch(`${url}/orders/`)), 'orders-2')
+})
+
+t.test('bodies stream in both directions, no faster than the slower side reads', async (t) => {
+  const upstream = await startUpstream(t, 'orders-1', echoBody)
+  const { url } = await startEdge(t, [upstream], { maxBodyBytes: Number.MAX_SAFE_INTEGER })
+  const chunk = Buffer.alloc(1024 * 1024, 'a')
+  let sent = 0
+  const body = new ReadableStream({
+    pull(controller) {
+      if (sent++ < 128) controller.enqueue(chunk)
+      else controller.close()
+    },
+  })
+  const response = await fetch(`${url}/orders/`, { method: 'POST', body, duplex: 'half' })
+  await sleep(500)
+  t.ok(sent < 64, `of 128 MB, ${sent} are on their way while nobody reads`)
+  let received = 0
+  for await (const part of response.body ?? []) received += part.length
+  t.equal(received, 128 * chunk.length)
+})
+
+t.test('a body over the limit is 413, declared or not', async (t) => {
+  const upstream = await startUpstream(t, 'orders-1', echoBody)
+  const { url } = await startEdge(t, [upstream], { maxBodyBytes: 1_000 })
+  const declared = await fetch(`${url}/orders/`, { method: 'POST', body: 'x'.repeat(10_000_000) })
+  t.equal(declared.status, 413)
+  t.match(await declared.json(), { code: 'body_too_large' })
+  const body = new Blob(['x'.repeat(2_000)]).stream()
+  const chunked = await fetch(`${url}/orders/`, { method: 'POST', body, duplex: 'half' })
+  t.equal(chunked.status, 413)
+  t.equal((await fetch(`${url}/orders/`, { method: 'POST', body: 'small' })).status, 200)
+})
+
+t.test('an answer that comes before the whole body reaches the client', async (t) => {
+  const upstream = await startUpstream(t, 'orders-1', (_request, response) => {
+    response.writeHead(401).end('no')
+  })
+  const { url } = await startEdge(t, [upstream], { maxBodyBytes: 64 * 1024 * 1024 })
+  for (let call = 0; call < 5; call++) {
+    const body = 'x'.repeat(8_000_000)
+    const response = await fetch(`${url}/orders/`, { method: 'POST', body })
+    t.equal(response.status, 401)
+    t.equal(await response.text(), 'no')
+  }
+})
+
+t.test('an instance that does not answer in time is 504, and is not asked twice', async (t) => {
+  let requests = 0
+  const slow: RequestListener = () => {
+    requests += 1
+  }
+  const upstreams = [
+    await startUpstream(t, 'orders-1', slow),
+    await startUpstream(t, 'orders-2', slow),
+  ]
+  const { url } = await startEdge(t, upstreams, { headersTimeoutMs: 300 })
+  const response = await fetch(`${url}/orders/`)
+  t.equal(response.status, 504)
+  t.match(await response.json(), { code: 'upstream_timeout' })
+  t.equal(requests, 1)
+})
+
+t.test('an answer cut short upstream is cut short for the client too', async (t) => {
+  const upstream = await startUpstream(t, 'orders-1', (_request, response) => {
+    response.writeHead(200, { 'content-length': '10' })
+    response.write('half', () => response.destroy())
+  })
+  const { url } = await startEdge(t, [upstream])
+  const response = await fetch(`${url}/orders/`)
+  t.equal(response.status, 200)
+  await t.rejects(response.text())
+})
+
+t.test('a client that goes away ends the request upstream', async (t) => {
+  const closed = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  const upstream = await startUpstream(t, 'orders-1', (_request, response) => {
+    response.once('close', () => closed.resolve())
+    reached.resolve()
+  })
+  const { url } = await startEdge(t, [upstream])
+  const leaving = new AbortController()
+  const call = fetch(`${url}/orders/`, { signal: leaving.signal })
+  await reached.promise
+  leaving.abort()
+  await t.rejects(call)
+  await closed.promise
+})
+
+t.test('an instance taken out of the routes answers what it has, and gets no more', async (t) => {
+  const finish = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  const leaving = await startUpstream(t, 'orders-1', async (_request, response) => {
+    reached.resolve()
+    await finish.promise
+    response.end('done')
+  })
+  const staying = await startUpstream(t, 'orders-2', sayOk)
+  const { edge, url } = await startEdge(t, [leaving, staying])
+  const inHand = fetch(`${url}/orders/`, { method: 'POST', body: 'order' })
+  await reached.promise
+  let drained = false
+  const draining = edge.route({ orders: [staying] }).then(() => {
+    drained = true
+  })
+  for (let call = 0; call < 4; call++) t.equal(servedBy(await fetch(`${url}/orders/`)), 'orders-2')
+  t.notOk(drained)
+  finish.resolve()
+  t.equal(await (await inHand).text(), 'done')
+  await draining
+})
+
+t.test('what is not HTTP is refused in one line', async (t) => {
+  const { port } = await startEdge(t, [])
+  for (const [text, status] of [
+    ['nonsense\r\n\r\n', '400'],
+    [`GET / HTTP/1.1\r\nHost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, '431'],
+    ['GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', '400'],
+  ]) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(text ?? '')
+    t.match((await buffer(socket)).toString(), `HTTP/1.1 ${status}`)
+  }
+})
