@@ -37,6 +37,8 @@ export function createServer({ name, config }: ServerOptions) {
   const app = Fastify({
     logger: loggerOptions(name, instance, config.LATCHKEY_LOG_LEVEL),
     trustProxy: config.LATCHKEY_TRUST_PROXY?.split(',').map((range) => range.trim()) ?? false,
+    // One line a request, written when it is answered (below).
+    disableRequestLogging: true,
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
@@ -63,6 +65,10 @@ export function createServer({ name, config }: ServerOptions) {
     refuseUnstorableText(request.params)
     refuseUnstorableText(request.query)
     refuseUnstorableText(request.body)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { statusCode, elapsedTime } = reply
+    request.log.info({ req: request, status: statusCode, ms: Math.round(elapsedTime) }, 'answered')
   })
   app.addHook('onSend', async (_request, reply) => {
     // A client that keeps its connection would send the next request into a closing process.
