@@ -1,3 +1,4 @@
+import { TokenError } from '@latchkey/verify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isDatabaseUnavailable } from './database.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
@@ -20,6 +21,11 @@ const known: Record<string, [status: number, code: string, detail: string]> = {
 /** What a thrown value means to the client. Only what is listed here leaves the service. */
 export function toProblem(err: unknown): ProblemError {
   if (err instanceof ProblemError) return err
+  if (err instanceof TokenError) {
+    // What `request.jwtVerify()` throws; it brings its challenge along.
+    const { headers = {} } = err as { headers?: Record<string, string> }
+    return new ProblemError(err.status, err.code, err.message, headers)
+  }
   const error = err as Partial<FastifyError>
   if (error.validation) {
     const errors = error.validation.map(

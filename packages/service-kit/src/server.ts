@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import { answerProblem } from './errors.ts'
 import { health } from './health.ts'
 import { loggerOptions } from './logging.ts'
@@ -38,7 +38,7 @@ export function createServer({ name, config }: ServerOptions) {
     logger: loggerOptions(name, instance, config.LATCHKEY_LOG_LEVEL),
     trustProxy: config.LATCHKEY_TRUST_PROXY?.split(',').map((range) => range.trim()) ?? false,
     // One line a request, written when it is answered (below).
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
     connectionTimeout: 60_000,

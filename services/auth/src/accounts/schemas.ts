@@ -1,0 +1,31 @@
+import { type Static, Type } from 'typebox'
+
+const Email = Type.String({ format: 'email', maxLength: 254 })
+
+/** At least 8 characters (NIST SP 800-63B section 5.1.1.2); at most what is still cheap to hash. */
+export const NewPassword = Type.String({ minLength: 8, maxLength: 256 })
+
+/** What registers an account. */
+export const Registration = Type.Object(
+  { email: Email, password: NewPassword },
+  { additionalProperties: false },
+)
+
+/** What opens a session. */
+export const Credentials = Type.Object(
+  { email: Type.String({ maxLength: 254 }), password: Type.String({ maxLength: 256 }) },
+  { additionalProperties: false },
+)
+export type Credentials = Static<typeof Credentials>
+
+/** A user as the user may see it. */
+export const UserReply = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    email: Type.String(),
+    scope: Type.String(),
+    roles: Type.Array(Type.String()),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'User', title: 'User' },
+)

@@ -1,0 +1,72 @@
+import { createServer, database, keyring, type Service } from '@latchkey/service-kit'
+import { latchkey } from '@latchkey/verify/fastify'
+import { rateLimit } from './abuse/rate-limit.ts'
+import { meRoute } from './accounts/me.ts'
+import { registerRoute } from './accounts/register.ts'
+import type { AuthConfig } from './config.ts'
+import { docs } from './docs.ts'
+import { housekeeping } from './housekeeping.ts'
+import { createPasswordHasher, type PasswordHasher } from './passwords/hasher.ts'
+import { loginRoute } from './sessions/login.ts'
+import { logoutRoute } from './sessions/logout.ts'
+import { refreshRoute } from './sessions/refresh.ts'
+import { createRefreshTokens, type RefreshTokens } from './sessions/refresh-token.ts'
+import { sessionsRoutes } from './sessions/sessions.ts'
+import { accessTokens } from './tokens/access-token.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: AuthConfig
+    passwords: PasswordHasher
+    refreshTokens: RefreshTokens
+  }
+}
+
+/** The audience of tokens for the auth service's own routes. */
+const ownAudience = 'latchkey:auth'
+
+/** The auth service, put together. Every route needs a token unless it says that it is public. */
+export async function buildApp(config: AuthConfig): Promise<Service> {
+  const issuer = config.LATCHKEY_ISSUER
+  const app = createServer({ name: 'auth', config })
+  await app.register(keyring, { file: config.LATCHKEY_KEYS_FILE })
+  await app.register(database, {
+    connectionString: config.LATCHKEY_DATABASE_URL,
+    instance: config.LATCHKEY_INSTANCE,
+    max: config.LATCHKEY_DATABASE_POOL_MAX,
+    migrations: new URL('../migrations', import.meta.url),
+  })
+  await app.register(latchkey, { keys: app.keyring, issuer, audience: ownAudience })
+  await app.register(docs)
+  await app.register(accessTokens, {
+    keyring: app.keyring,
+    issuer,
+    audience: [...config.LATCHKEY_AUDIENCES.split(' '), ownAudience],
+    ttlSeconds: config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
+  })
+  await app.register(rateLimit)
+  await app.register(housekeeping)
+
+  app.decorate('config', config)
+  app.decorate('refreshTokens', createRefreshTokens(app.keyring))
+  app.decorate(
+    'passwords',
+    await createPasswordHasher({
+      memoryKib: config.LATCHKEY_ARGON2_MEMORY_KIB,
+      passes: config.LATCHKEY_ARGON2_PASSES,
+    }),
+  )
+
+  await app.register(
+    async (v1) => {
+      v1.register(registerRoute)
+      v1.register(meRoute)
+      v1.register(loginRoute)
+      v1.register(refreshRoute)
+      v1.register(logoutRoute)
+      v1.register(sessionsRoutes)
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}

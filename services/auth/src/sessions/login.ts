@@ -1,0 +1,72 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem, ProblemError } from '@latchkey/service-kit'
+import { networkOf } from '../abuse/network.ts'
+import { admitLogin } from '../abuse/store.ts'
+import { Credentials } from '../accounts/schemas.ts'
+import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
+import { create } from './store.ts'
+
+/** Checks a password and opens a session: at most three statements, and one hash whoever asks. */
+export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, db, passwords } = app
+
+  app.post(
+    '/login',
+    {
+      config: {
+        public: true,
+        rateLimit: {
+          max: config.LATCHKEY_LOGIN_LIMIT,
+          timeWindow: 60_000,
+          // By account and network: nobody behind the same address is limited by others.
+          hook: 'preHandler',
+          keyGenerator: (request) =>
+            `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
+        },
+      },
+      schema: {
+        tags: ['sessions'],
+        summary: 'Log in with e-mail address and password',
+        body: Credentials,
+        response: { 200: TokenReply, 400: Problem, 401: Problem, 429: Problem, 503: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { email, password } = request.body
+      const network = networkOf(request)
+      const attempt = await admitLogin(db, email, network)
+      if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
+
+      const { passwordHash, passwordVersion, userId } = attempt
+      const matches = await passwords.verify(passwordHash ?? undefined, password)
+      if (!matches || !userId || !passwordHash || passwordVersion === null || attempt.disabled) {
+        throw invalidCredentials()
+      }
+      const session = await create(db, {
+        userId,
+        passwordVersion,
+        ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+        network,
+        userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
+        failureKeys: attempt.failureKeys,
+        newHash: passwords.isOutdated(passwordHash) ? await passwords.hash(password) : undefined,
+      })
+      if (!session) throw invalidCredentials()
+      return replyWithTokens(app, reply, session)
+    },
+  )
+}
+
+/** One answer for an unknown user, a wrong password and a disabled user. */
+const invalidCredentials = () =>
+  new ProblemError(401, 'invalid_credentials', 'The e-mail address or the password is wrong.', {
+    'www-authenticate': 'Bearer',
+  })
+
+const tooManyFailures = (seconds: number) =>
+  new ProblemError(
+    429,
+    'too_many_failures',
+    'Too many wrong passwords. Wait as long as Retry-After says.',
+    { 'retry-after': String(seconds) },
+  )

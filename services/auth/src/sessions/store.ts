@@ -1,0 +1,224 @@
+import type { Queryable } from '@latchkey/service-kit'
+
+/** A session and all that a token says of its user, read in the statement that vouches for it. */
+export interface Session {
+  id: string
+  generation: number
+  userId: string
+  scope: string
+  roles: string[]
+  /** Postgres' clock at the statement, in seconds: instances with different clocks issue alike. */
+  now: number
+  /** Tokens of the user with a smaller `iat` are revoked, in milliseconds. */
+  tokensNotBeforeMs: number
+}
+
+/** A session as its owner sees it. */
+export interface SessionSummary {
+  id: string
+  userAgent: string | null
+  createdAt: Date
+  refreshedAt: Date
+  expiresAt: Date
+}
+
+export interface NewSession {
+  userId: string
+  /** The password's version that was verified; the session is refused if it has moved since. */
+  passwordVersion: number
+  ttlSeconds: number
+  network: string
+  userAgent: string | null
+  /** Failure counters that this success settles (see abuse/store.ts). */
+  failureKeys: string[]
+  /** The password hashed with today's parameters, if the stored hash has older ones. */
+  newHash: string | undefined
+}
+
+/** Aliases shared by the statements that vouch for a session. */
+const asSession = `
+  s.id, s.generation, u.id AS "userId", u.scope, u.roles,
+  floor(extract(epoch FROM now()))::int AS now,
+  u.tokens_not_before_ms::float8 AS "tokensNotBeforeMs"`
+
+/**
+ * Opens a session for a user whose password was just verified.
+ *
+ * The user's row is share-locked: whoever disables the user, takes a role away or changes the
+ * password meanwhile either comes before (and is seen here) or after (and revokes what we issue).
+ *
+ * @returns the session, or `undefined` when the user was disabled or the password changed meanwhile
+ */
+export async function create(db: Queryable, session: NewSession): Promise<Session | undefined> {
+  const { rows } = await db.query<Session>({
+    name: 'session_create',
+    text: `
+      WITH u AS (
+        SELECT * FROM users
+         WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL
+           FOR SHARE
+      ), s AS (
+        INSERT INTO sessions (user_id, expires_at, network, user_agent)
+        SELECT id, now() + make_interval(secs => $3), $4, $5 FROM u
+        RETURNING *
+      ), settled AS (
+        UPDATE login_failures SET failures = greatest(failures - 1, 0), retry_at = '-infinity'
+         WHERE key = ANY ($6) AND EXISTS (SELECT FROM u)
+      ), rehashed AS (
+        UPDATE users SET password_hash = $7::text FROM u
+         WHERE users.id = u.id AND $7::text IS NOT NULL
+      )
+      SELECT ${asSession} FROM s, u`,
+    values: [
+      session.userId,
+      session.passwordVersion,
+      session.ttlSeconds,
+      session.network,
+      session.userAgent,
+      session.failureKeys,
+      session.newHash,
+    ],
+  })
+  return rows[0]
+}
+
+/** How a rotation ended; `reused` means that the session has been revoked by it. */
+export type Rotation = Session & { reused: boolean }
+
+/**
+ * Moves a session to its next generation.
+ *
+ * One conditional UPDATE decides everything under the session's row lock: of several requests
+ * racing with the same token the first moves the generation, the others find it moved and, within
+ * the grace, get the generation it moved to; an older generation is reuse (RFC 9700 section
+ * 4.14.2) and revokes the session, for verifiers too. Logout serialises on the same row.
+ *
+ * @param generation the generation the refresh token names
+ * @returns the session at its live generation, or `undefined` when it is unknown or has ended
+ */
+export async function rotate(
+  db: Queryable,
+  id: string,
+  generation: number,
+  graceSeconds: number,
+  rememberSeconds: number,
+): Promise<Rotation | undefined> {
+  const { rows } = await db.query<Rotation>({
+    name: 'session_rotate',
+    text: `
+      WITH u AS (
+        SELECT users.* FROM users JOIN sessions ON sessions.user_id = users.id
+         WHERE sessions.id = $1 AND disabled_at IS NULL
+           FOR SHARE OF users
+      ), s AS (
+        UPDATE sessions
+           SET generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END,
+               refreshed_at = CASE WHEN generation = $2 THEN now() ELSE refreshed_at END,
+               revoked_at = CASE
+                 WHEN generation > $2 + 1 THEN now()
+                 WHEN generation = $2 + 1 AND refreshed_at <= now() - make_interval(secs => $3)
+                   THEN now() END
+          FROM u
+         WHERE sessions.id = $1 AND sessions.user_id = u.id
+           AND generation >= $2 AND revoked_at IS NULL AND expires_at > now()
+        RETURNING sessions.*
+      ), revoked AS (
+        INSERT INTO revocations (kind, id, expires_at)
+        SELECT 'session', id, now() + make_interval(secs => $4) FROM s WHERE revoked_at IS NOT NULL
+      )
+      SELECT ${asSession}, s.revoked_at IS NOT NULL AS reused FROM s, u`,
+    values: [id, generation, graceSeconds, rememberSeconds],
+  })
+  return rows[0]
+}
+
+/** Whether a session is open, for the auth service's own routes. */
+export async function isOpen(db: Queryable, id: string): Promise<boolean> {
+  const { rows } = await db.query({
+    name: 'session_is_open',
+    text: 'SELECT FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()',
+    values: [id],
+  })
+  return rows.length > 0
+}
+
+/** The open sessions of a user, the latest used first. */
+export async function list(db: Queryable, userId: string): Promise<SessionSummary[]> {
+  const { rows } = await db.query<SessionSummary>({
+    name: 'session_list',
+    text: `
+      SELECT id, user_agent AS "userAgent", created_at AS "createdAt",
+             refreshed_at AS "refreshedAt", expires_at AS "expiresAt"
+        FROM sessions
+       WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+       ORDER BY refreshed_at DESC
+       LIMIT 100`,
+    values: [userId],
+  })
+  return rows
+}
+
+/**
+ * Ends one session and tells the verifiers, in one statement. Ending it again changes nothing.
+ *
+ * @param userId whose session it has to be; `undefined` when the caller holds its refresh token
+ * @returns whether an open session was ended
+ */
+export async function revoke(
+  db: Queryable,
+  id: string,
+  userId: string | undefined,
+  rememberSeconds: number,
+): Promise<boolean> {
+  const { rows } = await db.query({
+    name: 'session_revoke',
+    text: `
+      WITH s AS (
+        UPDATE sessions SET revoked_at = now()
+         WHERE id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR user_id = $2)
+        RETURNING id
+      )
+      INSERT INTO revocations (kind, id, expires_at)
+      SELECT 'session', id, now() + make_interval(secs => $3) FROM s
+      RETURNING seq`,
+    values: [id, userId, rememberSeconds],
+  })
+  return rows.length > 0
+}
+
+/**
+ * Ends every session of a user and revokes every token issued so far, in one statement.
+ *
+ * The user's row is locked before the clock is read. A login or refresh in flight holds a share of
+ * it, so it either has committed with an earlier `iat`, or waits and sees the new boundary.
+ */
+export async function revokeAll(
+  db: Queryable,
+  userId: string,
+  rememberSeconds: number,
+): Promise<void> {
+  await db.query({
+    name: 'session_revoke_all',
+    text: `
+      WITH locked AS (
+        SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE
+      ), boundary AS (
+        UPDATE users SET tokens_not_before_ms = greatest(
+                 floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+                 tokens_not_before_ms) + 1
+          FROM locked WHERE users.id = locked.id
+        RETURNING users.id, tokens_not_before_ms
+      ), ended AS (
+        UPDATE sessions SET revoked_at = now()
+          FROM boundary WHERE user_id = boundary.id AND revoked_at IS NULL
+      )
+      INSERT INTO revocations (kind, id, before_ms, expires_at)
+      SELECT 'subject', id, tokens_not_before_ms, now() + make_interval(secs => $2) FROM boundary`,
+    values: [userId, rememberSeconds],
+  })
+}
+
+/** Removes sessions a day after their end; until then a user may be told of them. */
+export async function forgetOldSessions(db: Queryable): Promise<void> {
+  await db.query(`DELETE FROM sessions WHERE expires_at < now() - interval '1 day'`)
+}

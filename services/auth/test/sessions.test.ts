@@ -1,0 +1,107 @@
+import t from 'tap'
+import { as, claimsOf, login, post, refresh, register, startAuth, type Tokens } from './support.ts'
+
+t.test('logout with the access token ends that session alone', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const [one, two] = [await login(app, email), await login(app, email)]
+  t.equal((await as(app, one.access_token, 'POST', '/v1/logout')).statusCode, 204)
+  t.match((await as(app, one.access_token, 'GET', '/v1/me')).json(), { code: 'token_revoked' })
+  t.match((await refresh(app, one.refresh_token)).json(), { code: 'refresh_token_invalid' })
+  t.equal((await refresh(app, two.refresh_token)).statusCode, 200)
+})
+
+t.test('logout with the refresh token works without an access token, and twice', async (t) => {
+  const app = await startAuth(t)
+  const { refresh_token } = await login(app, await register(app))
+  t.equal((await post(app, '/v1/logout', { refresh_token })).statusCode, 204)
+  t.equal((await post(app, '/v1/logout', { refresh_token })).statusCode, 204)
+  t.equal((await refresh(app, refresh_token)).statusCode, 401)
+})
+
+t.test('logout without any token is refused with a bare challenge', async (t) => {
+  const app = await startAuth(t)
+  const reply = await post(app, '/v1/logout')
+  t.equal(reply.statusCode, 401)
+  t.equal(reply.headers['www-authenticate'], 'Bearer')
+  t.match(reply.json(), { code: 'token_missing' })
+})
+
+t.test('a user sees the own open sessions and which of them asks', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const [one, two] = [await login(app, email), await login(app, email)]
+  await login(app, await register(app))
+  const { sessions } = (await as(app, one.access_token, 'GET', '/v1/sessions')).json()
+  t.strictSame(
+    new Set(
+      sessions.map(({ id, current }: { id: string; current: boolean }) => `${id} ${current}`),
+    ),
+    new Set([`${claimsOf(one.access_token).sid} true`, `${claimsOf(two.access_token).sid} false`]),
+  )
+})
+
+t.test('a user ends one of the own sessions, and nobody else can', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const [one, two] = [await login(app, email), await login(app, email)]
+  const stranger = await login(app, await register(app))
+  const path = `/v1/sessions/${claimsOf(two.access_token).sid}`
+  t.match((await as(app, stranger.access_token, 'DELETE', path)).json(), {
+    status: 404,
+    code: 'session_not_found',
+  })
+  t.equal((await as(app, one.access_token, 'DELETE', path)).statusCode, 204)
+  t.equal((await refresh(app, two.refresh_token)).statusCode, 401)
+  t.equal((await refresh(app, one.refresh_token)).statusCode, 200)
+})
+
+t.test(
+  'everywhere ends all sessions, and a login in the same second is not caught by it',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    const [one, two] = [await login(app, email), await login(app, email)]
+    t.equal((await as(app, one.access_token, 'DELETE', '/v1/sessions')).statusCode, 204)
+    for (const { refresh_token } of [one, two]) {
+      t.equal((await refresh(app, refresh_token)).statusCode, 401)
+    }
+    const fresh = await login(app, email)
+    const { rows } = await app.db.query(
+      'SELECT kind, id, before_ms::float8 / 1000 AS before FROM revocations',
+    )
+    const { iat, sub } = claimsOf(fresh.access_token)
+    t.match(rows, [{ kind: 'subject', id: sub }])
+    t.ok(
+      claimsOf(two.access_token).iat < rows[0].before,
+      'older tokens are before the boundary',
+    )
+    t.ok(iat >= rows[0].before, 'newer tokens are not')
+    t.equal((await as(app, fresh.access_token, 'GET', '/v1/me')).statusCode, 200)
+  },
+)
+
+t.test(
+  'refreshes racing with everywhere leave no token that verifiers would let pass',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    for (let round = 0; round < 10; round += 1) {
+      const sessions = await Promise.all([login(app, email), login(app, email), login(app, email)])
+      const [asking] = sessions as [Tokens, ...Tokens[]]
+      const [, ...refreshed] = await Promise.all([
+        as(app, asking.access_token, 'DELETE', '/v1/sessions'),
+        ...sessions.map(({ refresh_token }) => refresh(app, refresh_token)),
+      ])
+      const { rows } = await app.db.query(
+        'SELECT tokens_not_before_ms::float8 / 1000 AS before FROM users',
+      )
+      for (const reply of refreshed) {
+        if (reply.statusCode !== 200) continue
+        const { access_token, refresh_token } = reply.json<Tokens>()
+        t.ok(claimsOf(access_token).iat < rows[0].before, 'issued before, so revoked')
+        t.equal((await refresh(app, refresh_token)).statusCode, 401)
+      }
+    }
+  },
+)

@@ -1,0 +1,93 @@
+import type { Service } from '@latchkey/service-kit'
+import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
+import type { LightMyRequestResponse } from 'fastify'
+import { buildApp } from '../src/app.ts'
+import type { AuthConfig } from '../src/config.ts'
+
+interface Test {
+  teardown(clean: () => unknown): unknown
+}
+
+export const issuer = 'https://sso.example.com'
+export const password = 'correct horse battery'
+
+/** The configuration of a test's auth service: quick hashes, an own database, own keys. */
+export async function createConfig(t: Test, overrides: Partial<AuthConfig> = {}) {
+  const config: AuthConfig = {
+    LATCHKEY_HOST: '127.0.0.1',
+    LATCHKEY_PORT: 0,
+    LATCHKEY_INSTANCE: 'auth-1',
+    LATCHKEY_LOG_LEVEL: 'error',
+    LATCHKEY_DRAIN_SECONDS: 0,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_KEYS_FILE: writeKeyFile(t).file,
+    LATCHKEY_DATABASE_URL: await createDatabase(t),
+    LATCHKEY_DATABASE_POOL_MAX: 10,
+    LATCHKEY_AUDIENCES: 'orders billing',
+    LATCHKEY_DEFAULT_SCOPE: 'orders:read orders:write',
+    LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: 900,
+    LATCHKEY_SESSION_TTL_SECONDS: 86_400,
+    LATCHKEY_REFRESH_GRACE_SECONDS: 30,
+    LATCHKEY_ARGON2_MEMORY_KIB: 7_168,
+    LATCHKEY_ARGON2_PASSES: 1,
+    LATCHKEY_REGISTER_LIMIT: 1_000,
+    LATCHKEY_LOGIN_LIMIT: 1_000,
+    ...overrides,
+  }
+  return config
+}
+
+/** A running auth service, closed at the test's teardown. */
+export async function startAuth(t: Test, overrides: Partial<AuthConfig> = {}): Promise<Service> {
+  return startInstance(t, await createConfig(t, overrides))
+}
+
+/** One more instance of the same configuration. */
+export async function startInstance(t: Test, config: AuthConfig): Promise<Service> {
+  const app = await buildApp(config)
+  t.teardown(() => app.close())
+  await app.ready()
+  return app
+}
+
+export interface Tokens {
+  access_token: string
+  refresh_token: string
+  expires_in: number
+}
+
+export const post = (
+  app: Service,
+  url: string,
+  payload?: object,
+): Promise<LightMyRequestResponse> =>
+  app.inject({ method: 'POST', url, ...(payload && { payload }) })
+
+export const refresh = (app: Service, refresh_token: string) =>
+  post(app, '/v1/refresh', { refresh_token })
+
+/** A request with an access token. */
+export const as = (app: Service, token: string, method: 'GET' | 'DELETE' | 'POST', url: string) =>
+  app.inject({ method, url, headers: { authorization: `Bearer ${token}` } })
+
+let users = 0
+
+/** Registers a user nobody else has. */
+export async function register(app: Service): Promise<string> {
+  users += 1
+  const email = `user-${users}@example.com`
+  const reply = await post(app, '/v1/register', { email, password })
+  if (reply.statusCode !== 201) throw new Error(reply.body)
+  return email
+}
+
+/** Logs a user in. */
+export async function login(app: Service, email: string): Promise<Tokens> {
+  const reply = await post(app, '/v1/login', { email, password })
+  if (reply.statusCode !== 200) throw new Error(reply.body)
+  return reply.json<Tokens>()
+}
+
+/** The claims of a token, unverified. */
+export const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
