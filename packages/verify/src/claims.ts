@@ -1,0 +1,94 @@
+import type { Policy } from './policy.ts'
+import { type Refused, refusal } from './token-error.ts'
+import type { Claims } from './types.ts'
+
+const EXPIRED = refusal('token_expired', 'exp')
+const NBF_AHEAD = refusal('token_not_yet_valid', 'nbf')
+const IAT_AHEAD = refusal('token_not_yet_valid', 'iat')
+const ISSUER = refusal('token_issuer', 'iss')
+const AUDIENCE = refusal('token_audience', 'aud')
+const REVOKED = refusal('token_revoked')
+const STALE = refusal('revocations_stale')
+const WRONG = {
+  iss: refusal('token_claim', 'iss'),
+  sub: refusal('token_claim', 'sub'),
+  aud: refusal('token_claim', 'aud'),
+  exp: refusal('token_claim', 'exp'),
+  nbf: refusal('token_claim', 'nbf'),
+  iat: refusal('token_claim', 'iat'),
+  jti: refusal('token_claim', 'jti'),
+  sid: refusal('token_claim', 'sid'),
+  client_id: refusal('token_claim', 'client_id'),
+  scope: refusal('token_claim', 'scope'),
+  roles: refusal('token_claim', 'roles'),
+}
+
+/**
+ * Checks the claims that do not depend on the time: types of all registered claims, issuer and audience.
+ *
+ * Not checked: whether `sub`, `sid` or a role exist.
+ *
+ * @param isAccessToken the header says `at+jwt`, of which RFC 9068 section 2.2 demands a subject
+ * @returns why the claims are refused, or `undefined`
+ */
+export function checkClaims(
+  claims: Readonly<Record<string, unknown>>,
+  policy: Policy,
+  isAccessToken: boolean,
+): Refused | undefined {
+  const { iss, sub, aud, exp, nbf, iat, jti, sid, client_id, scope, roles } = claims
+  if (!Number.isFinite(exp)) return WRONG.exp
+  if (nbf !== undefined && !Number.isFinite(nbf)) return WRONG.nbf
+  if (iat !== undefined && !Number.isFinite(iat)) return WRONG.iat
+  if (!isOptionalString(iss)) return WRONG.iss
+  if (!(isOptionalString(sub) && (sub !== undefined || !isAccessToken))) return WRONG.sub
+  if (!isOptionalString(aud) && !isStrings(aud)) return WRONG.aud
+  if (!isOptionalString(jti)) return WRONG.jti
+  if (!isOptionalString(sid)) return WRONG.sid
+  if (!isOptionalString(client_id)) return WRONG.client_id
+  if (!isOptionalString(scope)) return WRONG.scope
+  if (roles !== undefined && !isStrings(roles)) return WRONG.roles
+  if (iss === undefined || !policy.issuers.has(iss)) return ISSUER
+  if (policy.audiences !== undefined && !includesAny(aud, policy.audiences)) return AUDIENCE
+  return undefined
+}
+
+/**
+ * Checks what changes while a token is used: its time and its revocation.
+ *
+ * @param claims claims that `checkClaims` found right
+ * @param nowSeconds seconds since 1970, with fractions
+ */
+export function checkNow(claims: Claims, policy: Policy, nowSeconds: number): Refused | undefined {
+  const { exp, nbf, iat } = claims
+  const { clockToleranceSeconds, maxLifetimeSeconds, revocations } = policy
+  if (nowSeconds >= exp + clockToleranceSeconds) return EXPIRED
+  if (nbf !== undefined && nbf > nowSeconds + clockToleranceSeconds) return NBF_AHEAD
+  if (iat === undefined) {
+    if (exp - nowSeconds > maxLifetimeSeconds + clockToleranceSeconds) return WRONG.exp
+  } else {
+    if (iat > nowSeconds + clockToleranceSeconds) return IAT_AHEAD
+    if (exp - iat > maxLifetimeSeconds) return WRONG.exp
+  }
+  if (revocations === undefined) return undefined
+  const answer = revocations.check(claims, nowSeconds)
+  if (answer === 'ok') return undefined
+  return answer === 'stale' ? STALE : REVOKED
+}
+
+function isOptionalString(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string'
+}
+
+function isStrings(value: unknown): value is string[] {
+  if (!Array.isArray(value)) return false
+  for (const element of value) if (typeof element !== 'string') return false
+  return true
+}
+
+function includesAny(aud: string | string[] | undefined, audiences: ReadonlySet<string>): boolean {
+  if (aud === undefined) return false
+  if (typeof aud === 'string') return audiences.has(aud)
+  for (const one of aud) if (audiences.has(one)) return true
+  return false
+}

@@ -1,0 +1,15 @@
+export { parseKeySet } from './key-set.ts'
+export type { Key, Keyring, KeyringErrorCode, KeySet } from './keyring.ts'
+export { KeyringError } from './keyring.ts'
+export { type KeyringFileOptions, openKeyring } from './keyring-file.ts'
+export type { StaticKey, StaticKeys } from './keys-option.ts'
+export type { PolicyOptions } from './policy.ts'
+export {
+  type Refused,
+  TokenError,
+  type TokenErrorCode,
+  type TokenErrorStatus,
+} from './token-error.ts'
+export * from './types.ts'
+export type { CheckResult } from './verification.ts'
+export { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'

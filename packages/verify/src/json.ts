@@ -1,0 +1,172 @@
+import type { DecodedSegment } from './base64url.ts'
+
+/** Deeper nesting is refused, so that no token can exhaust the stack. */
+const MAX_DEPTH = 64
+
+const SPACE = /[ \t\n\r]*/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 section 7 forbids them
+const STRING = /"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"/y
+const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
+
+/**
+ * Parses JSON (RFC 8259) as RFC 7493 narrows it: no member name twice in an object and no unpaired
+ * surrogate; a member named `__proto__` is refused too. Never throws: malformed text is `undefined`.
+ */
+export function parseJson(text: string): unknown {
+  const value = new Reader(text).document()
+  return value === MALFORMED ? undefined : value
+}
+
+/**
+ * Parses a segment that has to be a JSON object, by the rules of `parseJson`, and freezes it in depth.
+ *
+ * The fast path lets `JSON.parse` do the work. In text without a backslash every quotation mark
+ * delimits a string, so that each member name and each string value accounts for two. `JSON.parse`
+ * drops a repeated member, and then fewer are found in its result than stand in the text.
+ */
+export function parseJsonObject(
+  segment: DecodedSegment,
+): Readonly<Record<string, unknown>> | undefined {
+  const { text } = segment
+  const quotes = countQuotes(segment)
+  if (quotes < 0 || text.includes('__proto__')) {
+    const value = parseJson(text)
+    if (!isObject(value)) return undefined
+    freeze(value, 1)
+    return value
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  return isObject(value) && freeze(value, 1) === quotes ? value : undefined
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Counts quotation marks; -1 if there is a backslash. */
+function countQuotes({ bytes, length }: DecodedSegment): number {
+  let quotes = 0
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i]
+    if (byte === 0x22) quotes++
+    else if (byte === 0x5c) return -1
+  }
+  return quotes
+}
+
+/**
+ * Freezes a value out of `JSON.parse`, in depth.
+ *
+ * @returns how many quotation marks its text holds, or NaN when it is nested too deeply
+ */
+function freeze(value: object, depth: number): number {
+  if (depth > MAX_DEPTH) return Number.NaN
+  let quotes = 0
+  if (Array.isArray(value)) {
+    for (const element of value) {
+      if (typeof element === 'string') quotes += 2
+      else if (typeof element === 'object' && element !== null) quotes += freeze(element, depth + 1)
+    }
+  } else {
+    for (const name in value) {
+      if (!Object.hasOwn(value, name)) continue
+      const member = (value as Record<string, unknown>)[name]
+      quotes += 2
+      if (typeof member === 'string') quotes += 2
+      else if (typeof member === 'object' && member !== null) quotes += freeze(member, depth + 1)
+    }
+  }
+  Object.freeze(value)
+  return quotes
+}
+
+const MALFORMED = Symbol('malformed')
+
+/** A recursive-descent reader that reports errors as a value: refusing must be cheap. */
+class Reader {
+  readonly #text: string
+  #position = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  document(): unknown {
+    if (!this.#text.isWellFormed()) return MALFORMED
+    const value = this.#value(1)
+    this.#match(SPACE)
+    return this.#position === this.#text.length ? value : MALFORMED
+  }
+
+  #value(depth: number): unknown {
+    this.#match(SPACE)
+    switch (this.#text[this.#position]) {
+      case '{':
+        return depth > MAX_DEPTH ? MALFORMED : this.#object(depth)
+      case '[':
+        return depth > MAX_DEPTH ? MALFORMED : this.#array(depth)
+      case '"':
+        return this.#string()
+      default: {
+        const scalar = this.#match(SCALAR)
+        return scalar === undefined ? MALFORMED : JSON.parse(scalar)
+      }
+    }
+  }
+
+  #object(depth: number): unknown {
+    const object: Record<string, unknown> = {}
+    this.#position++
+    if (this.#take('}')) return object
+    do {
+      this.#match(SPACE)
+      const name = this.#string()
+      if (typeof name !== 'string' || name === '__proto__' || Object.hasOwn(object, name)) {
+        return MALFORMED
+      }
+      if (!this.#take(':')) return MALFORMED
+      const value = this.#value(depth + 1)
+      if (value === MALFORMED) return MALFORMED
+      object[name] = value
+    } while (this.#take(','))
+    return this.#take('}') ? object : MALFORMED
+  }
+
+  #array(depth: number): unknown {
+    const array: unknown[] = []
+    this.#position++
+    if (this.#take(']')) return array
+    do {
+      const value = this.#value(depth + 1)
+      if (value === MALFORMED) return MALFORMED
+      array.push(value)
+    } while (this.#take(','))
+    return this.#take(']') ? array : MALFORMED
+  }
+
+  #string(): string | typeof MALFORMED {
+    const literal = this.#match(STRING)
+    if (literal === undefined) return MALFORMED
+    const value: string = literal.includes('\\') ? JSON.parse(literal) : literal.slice(1, -1)
+    return value.isWellFormed() ? value : MALFORMED
+  }
+
+  #take(character: string): boolean {
+    this.#match(SPACE)
+    if (this.#text[this.#position] !== character) return false
+    this.#position++
+    return true
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#position
+    const match = pattern.exec(this.#text)?.[0]
+    this.#position += match?.length ?? 0
+    return match
+  }
+}
