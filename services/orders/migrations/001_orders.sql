@@ -1,0 +1,13 @@
+-- Up Migration
+CREATE TABLE orders (
+  id               uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it pages as well
+  sub              text        NOT NULL,                      -- whose order: the subject of the token
+  item             text        NOT NULL,
+  quantity         integer     NOT NULL CHECK (quantity > 0),
+  unit_price_cents integer     NOT NULL CHECK (unit_price_cents >= 0),
+  created_at       timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX orders_sub_id_idx ON orders (sub, id);           -- a user's orders, newest first
+
+-- Down Migration
+DROP TABLE orders;

@@ -1,0 +1,70 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem, ProblemError } from '@latchkey/service-kit'
+import type { Claims } from '@latchkey/verify'
+import { NewOrder, OrderList, OrderParams, OrderReply, Page, toReply } from './schemas.ts'
+import { findOrder, insertOrder, listOrders } from './store.ts'
+
+/** Whose orders the bearer may see: their own, or, as an admin, everybody's (undefined). */
+function visibleSub({ sub, roles }: Claims): string | undefined {
+  return roles?.includes('admin') ? undefined : sub
+}
+
+/** Orders: placing, listing and reading them. */
+export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db } = app
+  const refusals = { 400: Problem, 401: Problem, 403: Problem, 503: Problem }
+
+  app.post(
+    '/orders',
+    {
+      config: { scopes: ['orders:write'] },
+      schema: {
+        summary: 'Place an order',
+        body: NewOrder,
+        response: { 201: OrderReply, ...refusals },
+      },
+    },
+    async ({ body, user: { sub } }, reply) => {
+      const { item, quantity, unit_price_cents: unitPriceCents } = body
+      const order = await insertOrder(db, { sub, item, quantity, unitPriceCents })
+      return reply.code(201).send(toReply(order))
+    },
+  )
+
+  app.get(
+    '/orders',
+    {
+      config: { scopes: ['orders:read'] },
+      schema: {
+        summary: 'List your orders, newest first; an admin sees everybody’s',
+        querystring: Page,
+        response: { 200: OrderList, ...refusals },
+      },
+    },
+    async ({ query: { limit, cursor }, user }) => {
+      // One more than asked for: its presence says that there is another page.
+      const found = await listOrders(db, visibleSub(user), { before: cursor, limit: limit + 1 })
+      const orders = found.slice(0, limit)
+      const next_cursor = found.length > limit ? (orders.at(-1)?.id ?? null) : null
+      return { orders: orders.map(toReply), next_cursor }
+    },
+  )
+
+  app.get(
+    '/orders/:id',
+    {
+      config: { scopes: ['orders:read'] },
+      schema: {
+        summary: 'Read one order',
+        params: OrderParams,
+        response: { 200: OrderReply, ...refusals, 404: Problem },
+      },
+    },
+    async ({ params: { id }, user }) => {
+      const order = await findOrder(db, id, visibleSub(user))
+      // Somebody else's order and none are the same answer, so that ids cannot be probed.
+      if (!order) throw new ProblemError(404, 'order_not_found', 'You have no order with this id.')
+      return toReply(order)
+    },
+  )
+}

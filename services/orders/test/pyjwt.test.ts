@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+import { issuer, startOrders } from './start-orders.ts'
+
+// Debian's python3-jwt belongs to Debian's Python, which need not be the first on the path.
+const python = ['python3', '/usr/bin/python3'].find(
+  (command) => spawnSync(command, ['-c', 'import jwt']).status === 0,
+)
+const lacking = python === undefined && 'PyJWT is not here; on Debian it is python3-jwt'
+
+/** Encodes claims, or decodes a token, and prints what came of it as JSON. */
+const program = `
+import base64, json, sys, jwt
+ask = json.load(sys.stdin)
+secret = base64.b64decode(ask["secret"])
+if "claims" in ask:
+    token = jwt.encode(ask["claims"], secret, "HS256", {"typ": "at+jwt", "kid": ask["kid"]})
+    print(json.dumps({"token": token}))
+else:
+    try:
+        claims = jwt.decode(ask["token"], secret, ["HS256"], audience="orders", issuer=ask["issuer"])
+        print(json.dumps({"claims": claims, "header": jwt.get_unverified_header(ask["token"])}))
+    except jwt.PyJWTError as err:
+        print(json.dumps({"error": type(err).__name__}))
+`
+
+t.test('PyJWT agrees', { skip: process.env.CI === 'true' ? false : lacking }, async (t) => {
+  if (python === undefined) return t.fail(`${lacking}; in CI it must be here`)
+  const { keys, token, url } = await startOrders(t)
+
+  function askPython(question: object) {
+    const secret = keys.secret.toString('base64')
+    const input = JSON.stringify({ secret, kid: keys.kid, issuer, ...question })
+    const { stdout, stderr } = spawnSync(python as string, ['-c', program], {
+      input,
+      encoding: 'utf8',
+    })
+    t.equal(stderr, '')
+    return JSON.parse(stdout)
+  }
+  async function whoami(token: string) {
+    const headers = { authorization: `Bearer ${token}` }
+    const response = await fetch(`${url}/whoami`, { headers })
+    return { status: response.status, body: await response.json() }
+  }
+  function claims(expiresInSeconds: number) {
+    const iat = Math.floor(Date.now() / 1_000) - 600
+    const exp = iat + 600 + expiresInSeconds
+    const scope = 'orders:read'
+    return { iss: issuer, sub: 'ada', aud: ['orders'], exp, iat, jti: '1', sid: 's1', scope }
+  }
+
+  await t.test('a token made there verifies here', async (t) => {
+    const { status, body } = await whoami(askPython({ claims: claims(300) }).token)
+    t.equal(status, 200)
+    t.match(body, { sub: 'ada', sid: 's1', scope: 'orders:read', roles: [] })
+  })
+
+  await t.test('a token made here decodes there', async (t) => {
+    const made = token({ subject: 'Bjørn 🫖', roles: ['admin'] })
+    t.match(askPython({ token: made }), {
+      claims: { sub: 'Bjørn 🫖', aud: ['orders'], roles: ['admin'] },
+      header: { alg: 'HS256', typ: 'at+jwt', kid: keys.kid },
+    })
+  })
+
+  await t.test('an expired token is expired on both sides, whoever made it', async (t) => {
+    const expired = [token({ expiresInSeconds: -60 }), askPython({ claims: claims(-60) }).token]
+    for (const token of expired) {
+      t.strictSame(askPython({ token }), { error: 'ExpiredSignatureError' })
+      t.match(await whoami(token), { status: 401, body: { code: 'token_expired' } })
+    }
+  })
+
+  await t.test('a tampered token is refused on both sides', async (t) => {
+    const tampered = token({ fault: 'tampered' })
+    t.strictSame(askPython({ token: tampered }), { error: 'InvalidSignatureError' })
+    t.match(await whoami(tampered), { status: 401, body: { code: 'token_signature' } })
+  })
+})

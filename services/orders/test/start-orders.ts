@@ -1,0 +1,49 @@
+import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { type MintOptions, mintToken } from '@latchkey/verify/testing'
+import type { Test } from 'tap'
+import { buildApp } from '../src/app.ts'
+
+export const issuer = 'https://sso.test'
+
+/** What differs from a good token for the orders service. */
+export type TokenOptions = Partial<MintOptions>
+
+/** The orders service on a port of its own, with a fresh database and fresh keys. */
+export async function startOrders(t: Test) {
+  const keys: KeyFile = writeKeyFile(t)
+  const app = await buildApp({
+    LATCHKEY_HOST: '127.0.0.1',
+    LATCHKEY_PORT: 0,
+    LATCHKEY_INSTANCE: 'orders-1',
+    LATCHKEY_LOG_LEVEL: 'silent',
+    LATCHKEY_DRAIN_SECONDS: 0,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_DATABASE_URL: await createDatabase(t),
+    LATCHKEY_DATABASE_POOL_MAX: 5,
+  })
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+
+  function token(options: TokenOptions = {}): string {
+    const scopes = ['orders:read', 'orders:write']
+    return mintToken({ key: keys, issuer, audience: 'orders', scopes, ...options })
+  }
+
+  /** Sends a request, with a good token or with one that differs as `as` says. */
+  async function request(method: string, path: string, body?: unknown, as: TokenOptions = {}) {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token(as)}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    // biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
+    const reply: any = await response.json()
+    return { status: response.status, headers: response.headers, body: reply }
+  }
+
+  return { app, url, keys, token, request }
+}

@@ -1,0 +1,55 @@
+import t from 'tap'
+import { startOrders } from './start-orders.ts'
+
+t.test('whoami says whom the token speaks for and which instance answered', async (t) => {
+  const { request } = await startOrders(t)
+  const { status, headers, body } = await request('GET', '/whoami', undefined, {
+    subject: 'ada',
+    roles: ['admin'],
+    claims: { sid: 'session-1' },
+  })
+  t.equal(status, 200)
+  t.strictSame(body, {
+    sub: 'ada',
+    sid: 'session-1',
+    scope: 'orders:read orders:write',
+    roles: ['admin'],
+    servedBy: 'orders-1',
+  })
+  t.equal(headers.get('x-served-by'), 'orders-1')
+})
+
+t.test('whoami touches no database', async (t) => {
+  const { app, request } = await startOrders(t)
+  app.db.query = () => {
+    throw new Error('the database was asked')
+  }
+  t.equal((await request('GET', '/whoami')).status, 200)
+})
+
+t.test('a token that is not for orders opens nothing here', async (t) => {
+  const { request, url } = await startOrders(t)
+  const tokens = {
+    token_audience: { audience: 'billing' },
+    token_issuer: { issuer: 'https://elsewhere.test' },
+    token_expired: { expiresInSeconds: -60 },
+    token_not_yet_valid: { claims: { nbf: Date.now() / 1000 + 600 } },
+    token_signature: { fault: 'tampered' },
+    token_algorithm: { fault: 'unsigned' },
+    token_unknown_key: { header: { kid: 'another' } },
+    token_type: { header: { typ: 'JWT' } },
+  } as const
+  for (const [code, options] of Object.entries(tokens)) {
+    for (const path of ['/whoami', '/v1/orders']) {
+      const { status, headers, body } = await request('GET', path, undefined, options)
+      t.equal(status, 401, code)
+      t.equal(body.code, code)
+      t.match(headers.get('www-authenticate'), /^Bearer error="invalid_token"/)
+    }
+  }
+
+  const bare = await fetch(`${url}/v1/orders`)
+  t.equal(bare.status, 401)
+  t.equal(bare.headers.get('www-authenticate'), 'Bearer')
+  t.equal(((await bare.json()) as { code: string }).code, 'token_missing')
+})
