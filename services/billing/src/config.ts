@@ -1,0 +1,12 @@
+import { serviceSettings } from '@latchkey/service-kit'
+import { type Static, Type } from 'typebox'
+
+/** The settings of the billing service. */
+export const settings = Type.Object({
+  ...serviceSettings,
+  /** Where the orders service answers; a path, as an edge gives each service one, is kept. */
+  LATCHKEY_ORDERS_URL: Type.String({ pattern: '^https?://' }),
+})
+
+/** The configuration of the billing service. */
+export type BillingConfig = Static<typeof settings>

@@ -1,0 +1,5 @@
+import { runService } from '@latchkey/service-kit'
+import { buildApp } from './app.ts'
+import { settings } from './config.ts'
+
+await runService({ name: 'billing', settings, build: buildApp })

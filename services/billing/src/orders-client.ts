@@ -1,0 +1,100 @@
+import { ProblemError } from '@latchkey/service-kit'
+import { type Static, Type } from 'typebox'
+import { Check } from 'typebox/value'
+
+/** What billing uses of an order; orders may send more. */
+const Order = Type.Object({
+  id: Type.String(),
+  sub: Type.String({ minLength: 1 }),
+  total_cents: Type.Integer({ minimum: 0 }),
+})
+
+/** On whose behalf orders is asked, and for which request. */
+export interface Caller {
+  /** The caller's own `Authorization` header: orders decides by it, not by a power of billing's. */
+  authorization: string
+  requestId: string
+}
+
+/** The whole call, retry and body included, in milliseconds. */
+const timeoutMs = 2_000
+/** An order is a few hundred bytes. */
+const maxBodyBytes = 64 * 1024
+
+/**
+ * Gets an order from the orders service with the caller's token.
+ *
+ * @throws ProblemError 404 `order_not_found` when the caller has no such order; 401
+ *   `token_refused_by_orders` or 403 `order_forbidden` when orders does not accept the token; 503
+ *   `orders_unavailable` when orders is away, slow or makes no sense
+ */
+export async function getOrder(
+  ordersUrl: string,
+  id: string,
+  caller: Caller,
+): Promise<Static<typeof Order>> {
+  const response = await fetchOrder(new URL(`v1/orders/${id}`, withSlash(ordersUrl)), caller)
+  const { status } = response
+  if (status === 200) {
+    const order = await readJson(response)
+    if (Check(Order, order) && order.id === id) return order
+  } else {
+    await response.body?.cancel()
+  }
+  if (status === 404) {
+    throw new ProblemError(404, 'order_not_found', 'You have no order with this id.')
+  }
+  if (status === 401) {
+    throw new ProblemError(
+      401,
+      'token_refused_by_orders',
+      'The orders service does not accept this token.',
+      { 'www-authenticate': 'Bearer error="invalid_token"' }, // RFC 6750 section 3.1
+    )
+  }
+  if (status === 403) {
+    throw new ProblemError(403, 'order_forbidden', 'This token does not open the order.')
+  }
+  throw ordersUnavailable()
+}
+
+async function fetchOrder(url: URL, { authorization, requestId }: Caller): Promise<Response> {
+  const options: RequestInit = {
+    headers: { authorization, 'x-request-id': requestId, accept: 'application/json' },
+    redirect: 'error', // A redirect could take the token to another host.
+    signal: AbortSignal.timeout(timeoutMs),
+  }
+  // A kept-alive connection may end with the instance behind it. Reading is safe: ask once more.
+  return fetch(url, options)
+    .catch(() => fetch(url, options))
+    .catch(() => Promise.reject(ordersUnavailable()))
+}
+
+/** Reads at most `maxBodyBytes`. */
+async function readJson({ body }: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.byteLength
+      if (size > maxBodyBytes) throw ordersUnavailable()
+      chunks.push(chunk)
+    }
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    throw ordersUnavailable()
+  }
+}
+
+function ordersUnavailable(): ProblemError {
+  return new ProblemError(
+    503,
+    'orders_unavailable',
+    'The orders service cannot be asked now. Try again soon.',
+    { 'retry-after': '1' },
+  )
+}
+
+function withSlash(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`
+}

@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { type MintOptions, mintToken } from '@latchkey/verify/testing'
+import type { Test } from 'tap'
+import { buildApp } from '../src/app.ts'
+
+const issuer = 'https://sso.test'
+
+/** What differs from a good token for billing and orders. */
+export type TokenOptions = Partial<MintOptions>
+
+/** The billing service on a port of its own, with a fresh database, in front of the orders given. */
+export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = writeKeyFile(t)) {
+  const app = await buildApp({
+    LATCHKEY_HOST: '127.0.0.1',
+    LATCHKEY_PORT: 0,
+    LATCHKEY_INSTANCE: 'billing-1',
+    LATCHKEY_LOG_LEVEL: 'silent',
+    LATCHKEY_DRAIN_SECONDS: 0,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_DATABASE_URL: await createDatabase(t),
+    LATCHKEY_DATABASE_POOL_MAX: 5,
+    LATCHKEY_ORDERS_URL: ordersUrl,
+  })
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, url, request: requester(keys, url) }
+}
+
+/** Sends requests with a good token for both services, or with one that differs as `as` says. */
+export function requester(keys: KeyFile, url: string) {
+  return async (method: string, path: string, body?: unknown, as: TokenOptions = {}) => {
+    const token = mintToken({
+      key: keys,
+      issuer,
+      audience: ['billing', 'orders'],
+      scopes: ['orders:read', 'orders:write', 'invoices:read', 'invoices:write'],
+      ...as,
+    })
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    // biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
+    const reply: any = await response.json()
+    return { status: response.status, headers: response.headers, body: reply }
+  }
+}
+
+/** The orders service as a process of its own; `stop` ends it as an orchestrator would. */
+export async function startOrders(t: Test, keys: KeyFile) {
+  const main = resolve(import.meta.dirname, '../../orders/src/main.ts')
+  const orders = spawn(process.execPath, [main], {
+    env: {
+      LATCHKEY_PORT: '0',
+      LATCHKEY_INSTANCE: 'orders-1',
+      LATCHKEY_ISSUER: issuer,
+      LATCHKEY_KEYS_FILE: keys.file,
+      LATCHKEY_DATABASE_URL: await createDatabase(t),
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exit = once(orders, 'exit')
+  async function stop(): Promise<number | null> {
+    orders.kill('SIGTERM')
+    const [code] = await exit
+    return code
+  }
+  t.teardown(stop)
+  const log: string[] = []
+  const url = await new Promise<string>((done, fail) => {
+    exit.then(() => fail(new Error('orders did not start')))
+    createInterface(orders.stdout).on('line', (line) => {
+      log.push(line)
+      const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line)
+      if (address) done(address[0])
+    })
+  })
+  return { url, log, stop, request: requester(keys, url) }
+}
+
+/** Something that answers in place of orders. */
+export async function startStandIn(t: Test, answer: RequestListener): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
