@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import fp from 'fastify-plugin'
-import { DatabaseError, Pool, type PoolConfig } from 'pg'
+import { DatabaseError, Pool, type PoolClient, type PoolConfig } from 'pg'
 
 /** What a store needs of the database: the pool, or one connection of it. */
 export type Queryable = Pick<Pool, 'query'>
@@ -67,6 +67,25 @@ async function migrate(databaseUrl: string, folder: URL): Promise<void> {
     advisoryLockMode: 'wait',
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   })
+}
+
+/** Runs statements as one transaction: all of them happen, or, when one throws, none. */
+export async function inTransaction<T>(
+  db: Pool,
+  work: (transaction: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await db.connect()
+  try {
+    await client.query('BEGIN')
+    const result = await work(client)
+    await client.query('COMMIT')
+    client.release()
+    return result
+  } catch (err) {
+    // A connection in an unknown state is not used again; closing it rolls back.
+    client.release(true)
+    throw err
+  }
 }
 
 /** Errors of the socket, not of the statement. */

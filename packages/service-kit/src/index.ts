@@ -1,5 +1,5 @@
 export { ConfigError, loadConfig } from './config.ts'
-export { type DatabaseOptions, database, type Queryable } from './database.ts'
+export { type DatabaseOptions, database, inTransaction, type Queryable } from './database.ts'
 export { keyring } from './keyring.ts'
 export { NoContent, Problem, ProblemError } from './problem.ts'
 export { runService } from './run.ts'

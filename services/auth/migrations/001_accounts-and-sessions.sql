@@ -6,7 +6,7 @@ CREATE TABLE users (
   password_version   integer     NOT NULL DEFAULT 0,  -- moves when the user changes it, not when we hash it anew
   scope              text        NOT NULL,            -- space-separated, as in the token
   roles              text[]      NOT NULL DEFAULT '{}',
-  tokens_not_before_ms bigint    NOT NULL DEFAULT 0,  -- tokens with a smaller `iat` are revoked
+  tokens_not_before  bigint      NOT NULL DEFAULT 0,  -- tokens with a smaller `iat` are revoked, seconds
   registered_from    inet        NOT NULL,            -- network; it is spared the limits for strangers
   disabled_at        timestamptz,
   created_at         timestamptz NOT NULL DEFAULT now()

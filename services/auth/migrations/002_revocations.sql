@@ -4,10 +4,10 @@ CREATE TABLE revocations (
   seq        bigint      PRIMARY KEY,   -- given by the trigger below, in the order of the commits
   kind       text        NOT NULL CHECK (kind IN ('session', 'subject')),
   id         text        NOT NULL,      -- `sid` or `sub`
-  before_ms  bigint,                    -- subject: tokens with a smaller `iat` are revoked
+  not_before bigint,                    -- subject: tokens with a smaller `iat` are revoked, seconds
   revoked_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz NOT NULL,      -- no token it concerns lives longer
-  CHECK ((kind = 'subject') = (before_ms IS NOT NULL))
+  CHECK ((kind = 'subject') = (not_before IS NOT NULL))
 );
 CREATE INDEX revocations_expires_at_idx ON revocations (expires_at);  -- housekeeping
 

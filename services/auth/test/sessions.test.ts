@@ -72,10 +72,7 @@ t.test(
     )
     const { iat, sub } = claimsOf(fresh.access_token)
     t.match(rows, [{ kind: 'subject', id: sub }])
-    t.ok(
-      claimsOf(two.access_token).iat < rows[0].before,
-      'older tokens are before the boundary',
-    )
+    t.ok(claimsOf(two.access_token).iat < rows[0].before, 'older tokens are before the boundary')
     t.ok(iat >= rows[0].before, 'newer tokens are not')
     t.equal((await as(app, fresh.access_token, 'GET', '/v1/me')).statusCode, 200)
   },

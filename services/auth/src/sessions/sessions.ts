@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { NoContent, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, NoContent, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession } from './open-session.ts'
@@ -71,7 +71,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }, reply) => {
-      await revokeAll(db, user.sub, rememberSeconds)
+      await inTransaction(db, (transaction) => revokeAll(transaction, user.sub, rememberSeconds))
       return reply.code(204).send(null)
     },
   )

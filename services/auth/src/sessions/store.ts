@@ -1,4 +1,5 @@
 import type { Queryable } from '@latchkey/service-kit'
+import type { PoolClient } from 'pg'
 
 /** A session and all that a token says of its user, read in the statement that vouches for it. */
 export interface Session {
@@ -9,8 +10,8 @@ export interface Session {
   roles: string[]
   /** Postgres' clock at the statement, in seconds: instances with different clocks issue alike. */
   now: number
-  /** Tokens of the user with a smaller `iat` are revoked, in milliseconds. */
-  tokensNotBeforeMs: number
+  /** Tokens of the user with a smaller `iat` are revoked, in seconds. */
+  tokensNotBefore: number
 }
 
 /** A session as its owner sees it. */
@@ -39,7 +40,7 @@ export interface NewSession {
 const asSession = `
   s.id, s.generation, u.id AS "userId", u.scope, u.roles,
   floor(extract(epoch FROM now()))::int AS now,
-  u.tokens_not_before_ms::float8 AS "tokensNotBeforeMs"`
+  u.tokens_not_before::int AS "tokensNotBefore"`
 
 /**
  * Opens a session for a user whose password was just verified.
@@ -187,33 +188,30 @@ export async function revoke(
 }
 
 /**
- * Ends every session of a user and revokes every token issued so far, in one statement.
+ * Ends every session of a user and tells the verifiers.
  *
- * The user's row is locked before the clock is read. A login or refresh in flight holds a share of
- * it, so it either has committed with an earlier `iat`, or waits and sees the new boundary.
+ * Takes a transaction: the user's row is locked by a statement of its own first. A login or refresh in
+ * flight holds a share of it, so its session is committed, and visible to the statement that ends
+ * them all, or it comes after the lock and sees what has changed about the user.
  */
 export async function revokeAll(
-  db: Queryable,
+  transaction: PoolClient,
   userId: string,
   rememberSeconds: number,
 ): Promise<void> {
-  await db.query({
+  await transaction.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId])
+  await transaction.query({
     name: 'session_revoke_all',
+    // The array makes the UPDATE end before the first INSERT takes the lock of the numbers.
     text: `
-      WITH locked AS (
-        SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE
-      ), boundary AS (
-        UPDATE users SET tokens_not_before_ms = greatest(
-                 floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-                 tokens_not_before_ms) + 1
-          FROM locked WHERE users.id = locked.id
-        RETURNING users.id, tokens_not_before_ms
-      ), ended AS (
+      WITH s AS (
         UPDATE sessions SET revoked_at = now()
-          FROM boundary WHERE user_id = boundary.id AND revoked_at IS NULL
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+        RETURNING id
       )
-      INSERT INTO revocations (kind, id, before_ms, expires_at)
-      SELECT 'subject', id, tokens_not_before_ms, now() + make_interval(secs => $2) FROM boundary`,
+      INSERT INTO revocations (kind, id, expires_at)
+      SELECT 'session', unnest(ids), now() + make_interval(secs => $2)
+        FROM (SELECT array_agg(id) AS ids FROM s)`,
     values: [userId, rememberSeconds],
   })
 }

@@ -30,9 +30,9 @@ declare module '@fastify/jwt' {
  * Signs access tokens with `@fastify/jwt`: JWS compact, HS256, `typ: at+jwt` (the claim set of RFC
  * 9068 section 2.2).
  *
- * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation: in the
- * second of that it has milliseconds (a NumericDate may, RFC 7519 section 2), so that what was
- * issued before and what after can be told apart, whichever instance issued it.
+ * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation: in the second
+ * of that it is a second ahead, well within the verifiers' tolerance, so that what was issued before
+ * and what after can be told apart, whichever instance issued it.
  */
 export const accessTokens = fp<AccessTokenOptions>(
   async (app, { keyring, issuer, audience, ttlSeconds }) => {
@@ -48,12 +48,12 @@ export const accessTokens = fp<AccessTokenOptions>(
 
     app.decorate('issueAccessToken', (session: Session) => {
       const { kid, secret } = keyring.current.signing
-      const iat = Math.max(session.now, session.tokensNotBeforeMs / 1_000)
+      const iat = Math.max(session.now, session.tokensNotBefore)
       const claims = {
         iss: issuer,
         sub: session.userId,
         aud: audience,
-        exp: Math.floor(iat) + ttlSeconds,
+        exp: iat + ttlSeconds,
         iat,
         jti: randomUUID(),
         sid: session.id,
