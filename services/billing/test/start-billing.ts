@@ -12,7 +12,7 @@ import { buildApp } from '../src/app.ts'
 const issuer = 'https://sso.test'
 
 /** What differs from a good token for billing and orders. */
-export type TokenOptions = Partial<MintOptions>
+type TokenOptions = Partial<MintOptions>
 
 /** The billing service on a port of its own, with a fresh database, in front of the orders given. */
 export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = writeKeyFile(t)) {
@@ -34,7 +34,7 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
 }
 
 /** Sends requests with a good token for both services, or with one that differs as `as` says. */
-export function requester(keys: KeyFile, url: string) {
+function requester(keys: KeyFile, url: string) {
   return async (method: string, path: string, body?: unknown, as: TokenOptions = {}) => {
     const token = mintToken({
       key: keys,
