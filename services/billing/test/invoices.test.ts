@@ -6,10 +6,11 @@ const ada = { subject: 'ada' }
 const bob = { subject: 'bob' }
 const admin = { subject: 'root', roles: ['admin'] }
 
+const keys = writeKeyFile(t)
+const sharedOrders = await startOrders(t, keys)
+
 /** Both services, and an order of Ada's for 37.50. */
-async function withOrder(t: Test) {
-  const keys = writeKeyFile(t)
-  const orders = await startOrders(t, keys)
+async function withOrder(t: Test, orders = sharedOrders) {
   const billing = await startBilling(t, orders.url, keys)
   const order = { item: 'Tea, 500 g', quantity: 3, unit_price_cents: 1_250 }
   const { body } = await orders.request('POST', '/v1/orders', order, ada)
@@ -50,7 +51,7 @@ t.test('somebody else’s order is as unknown here as it is in orders', async (t
 })
 
 t.test('with orders away a new invoice is 503 and one already made is answered', async (t) => {
-  const { orders, request, orderId } = await withOrder(t)
+  const { orders, request, orderId } = await withOrder(t, await startOrders(t, keys))
   const other = await orders.request(
     'POST',
     '/v1/orders',
@@ -71,10 +72,11 @@ t.test('with orders away a new invoice is 503 and one already made is answered',
 })
 
 t.test('the request id goes on to orders', async (t) => {
-  const { orders, request, orderId } = await withOrder(t)
+  const { orders, request, orderId } = await withOrder(t, await startOrders(t, keys))
   const { headers } = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
   const id = headers.get('x-request-id')
   t.ok(id)
+  await orders.stop()
   t.ok(orders.log.some((line) => JSON.parse(line).reqId === id))
 })
 

@@ -57,7 +57,10 @@ function requester(keys: KeyFile, url: string) {
   }
 }
 
-/** The orders service as a process of its own; `stop` ends it as an orchestrator would. */
+/**
+ * The orders service as a process of its own. `stop` ends it as an orchestrator would and gives its
+ * exit code; `log` is complete then.
+ */
 export async function startOrders(t: Test, keys: KeyFile) {
   const main = resolve(import.meta.dirname, '../../orders/src/main.ts')
   const orders = spawn(process.execPath, [main], {
@@ -70,16 +73,16 @@ export async function startOrders(t: Test, keys: KeyFile) {
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const exit = once(orders, 'exit')
+  const closed = once(orders, 'close')
   async function stop(): Promise<number | null> {
     orders.kill('SIGTERM')
-    const [code] = await exit
+    const [code] = await closed
     return code
   }
   t.teardown(stop)
   const log: string[] = []
   const url = await new Promise<string>((done, fail) => {
-    exit.then(() => fail(new Error('orders did not start')))
+    closed.then(() => fail(new Error('orders did not start')))
     createInterface(orders.stdout).on('line', (line) => {
       log.push(line)
       const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line)
