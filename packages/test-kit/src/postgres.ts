@@ -29,7 +29,9 @@ export async function startPostgres(): Promise<Postgres> {
   const container = await attempt(startContainer)
   if (container.postgres) return container.postgres
   const embedded = await attempt(startEmbedded)
-  if (embedded.postgres) return embedded.postgres
+  if (embedded.postgres) {
+    return { ...embedded.postgres, description: `embedded (no container: ${container.reason})` }
+  }
   throw new Error(
     'No Postgres for the tests: set LATCHKEY_TEST_DATABASE_URL, or start a Docker engine ' +
       `(${container.reason}), or see why the embedded server did not start (${embedded.reason}).`,
@@ -106,7 +108,7 @@ async function startEmbedded(): Promise<Postgres> {
     await server.start()
   } catch (err) {
     await rm(databaseDir, { recursive: true, force: true })
-    throw new Error(messageOf(err ?? log.at(-1)))
+    throw new Error(messageOf(err ?? log.find((line) => line.includes('FATAL')) ?? log.at(-1)))
   }
   return {
     description: 'embedded',
