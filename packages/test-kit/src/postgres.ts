@@ -25,7 +25,7 @@ const serverFlags = ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max
  */
 export async function startPostgres(): Promise<Postgres> {
   const given = process.env.LATCHKEY_TEST_DATABASE_URL
-  if (given !== undefined) return connectGiven(given)
+  if (given) return connectGiven(given)
   const container = await attempt(startContainer)
   if (container.postgres) return container.postgres
   const embedded = await attempt(startEmbedded)
