@@ -10,7 +10,8 @@ export class ConfigError extends Error {
 /**
  * Reads a service's configuration from environment variables, once and whole.
  *
- * Numbers and booleans are converted from text, defaults filled in, unknown variables left out.
+ * Numbers and booleans are converted from text, defaults filled in, unknown variables left out. A
+ * setting's `description` is said when it is missing.
  *
  * @throws ConfigError naming every missing or wrong variable at once; values are never repeated,
  *   as one of them may be a password in a URL
@@ -25,7 +26,7 @@ export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv)
   try {
     return envSchema<Static<T>>({ schema, data: { ...env }, ajv })
   } catch (err) {
-    throw new ConfigError(describe(err))
+    throw new ConfigError(describe(err, schema))
   }
 }
 
@@ -36,13 +37,14 @@ interface Mistake {
   params: { missingProperty?: string }
 }
 
-function describe(err: unknown): string {
+function describe(err: unknown, schema: TObject): string {
   const { errors } = err as { errors?: Mistake[] }
   if (errors === undefined) return 'the environment could not be read'
-  const sentences = errors.map(({ instancePath, keyword, message, params }) =>
-    keyword === 'required'
-      ? `${params.missingProperty} is not set`
-      : `${instancePath.slice(1)} ${message ?? 'is not valid'}`,
-  )
+  const sentences = errors.map(({ instancePath, keyword, message, params }) => {
+    if (keyword !== 'required') return `${instancePath.slice(1)} ${message ?? 'is not valid'}`
+    const name = params.missingProperty ?? ''
+    const { description } = (schema.properties[name] ?? {}) as { description?: string }
+    return `${name} is not set${description ? ` (${description})` : ''}`
+  })
   return sentences.join('; ')
 }

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from 'pg'
 
@@ -41,20 +43,56 @@ export const database = fp<DatabaseOptions>(
       query_timeout: statementTimeoutMs + 1_000,
       keepAlive: true,
     }
-    await migrate(connectionString, migrations)
+    const stopping = new AbortController()
+    const migrated = migrateOnceReachable(connectionString, migrations, app.log, stopping.signal)
     const pool = new Pool(config)
     // An idle client that loses its server emits here; without a listener the process would exit.
     pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
     app.decorate('db', pool)
     app.readiness.add('database', async () => {
+      await migrated.done
       await pool.query('SELECT 1')
     })
     app.addHook('onClose', async () => {
+      stopping.abort()
       await pool.end()
     })
+    // A service that verifies tokens is of use while its database is away, so it starts without.
+    await migrated.firstTry
   },
   { name: 'database', fastify: '5.x' },
 )
+
+/** How long to wait between tries to reach a database that is away at start-up, in milliseconds. */
+const retryMs = 1_000
+
+/**
+ * Migrates now or, while the database is away, as soon as it can be reached.
+ *
+ * @returns `firstTry`, which rejects when a migration is at fault, and `done`, after the last
+ */
+function migrateOnceReachable(
+  databaseUrl: string,
+  folder: URL,
+  log: FastifyBaseLogger,
+  stopping: AbortSignal,
+): { firstTry: Promise<void>; done: Promise<void> } {
+  const retry = async (err: unknown): Promise<void> => {
+    if (stopping.aborted || !isDatabaseUnavailable(err)) throw err
+    await sleep(retryMs, undefined, { signal: stopping, ref: false })
+    return migrate(databaseUrl, folder).catch(retry)
+  }
+  const first = migrate(databaseUrl, folder)
+  const done = first.catch(retry)
+  done.catch((err) => {
+    if (!stopping.aborted) log.error({ err }, 'the database could not be migrated')
+  })
+  const firstTry = first.catch((err) => {
+    if (!isDatabaseUnavailable(err)) throw err
+    log.warn({ err }, 'the database is away; starting without, and trying on')
+  })
+  return { firstTry, done }
+}
 
 /** Brings the schema up to date. Instances that start together wait for one another (advisory lock). */
 async function migrate(databaseUrl: string, folder: URL): Promise<void> {

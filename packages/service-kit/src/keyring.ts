@@ -1,6 +1,8 @@
-import { type Keyring, openKeyring } from '@latchkey/verify'
+import { type Keyring, KeyringError, type KeyringFileOptions, openKeyring } from '@latchkey/verify'
 import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
+import { ConfigError } from './config.ts'
+import { howToMakeKeys } from './settings.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -13,7 +15,7 @@ declare module 'fastify' {
  * Opens the keyring file and follows its changes; each reload and each failed one is logged and
  * counted, by key IDs, never keys.
  *
- * @throws KeyringError when the file cannot be used at start-up
+ * @throws ConfigError when the file cannot be used at start-up
  */
 export const keyring = fp<{ file: string }>(
   async (app, { file }) => {
@@ -23,7 +25,7 @@ export const keyring = fp<{ file: string }>(
       labelNames: ['result'] as const,
       registers: [app.metrics],
     })
-    const opened = openKeyring(file, {
+    const opened = openOrExplain(file, {
       onReload: ({ keys }) => {
         reloads.inc({ result: 'ok' })
         app.log.info({ kids: keys.map(({ kid }) => kid) }, 'keyring reloaded')
@@ -38,3 +40,12 @@ export const keyring = fp<{ file: string }>(
   },
   { name: 'keyring', fastify: '5.x' },
 )
+
+function openOrExplain(file: string, options: KeyringFileOptions): Keyring {
+  try {
+    return openKeyring(file, options)
+  } catch (err) {
+    if (!(err instanceof KeyringError)) throw err
+    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${err.message}; ${howToMakeKeys}`)
+  }
+}

@@ -53,6 +53,7 @@ export function createServer({ name, config }: ServerOptions) {
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(createValidatorCompiler())
   app.setErrorHandler(answerProblem)
   app.setNotFoundHandler(async () => {

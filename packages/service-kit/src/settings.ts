@@ -1,6 +1,9 @@
 import { hostname } from 'node:os'
 import { type Static, Type } from 'typebox'
 
+/** Said wherever the keyring is missing: there is no default secret. */
+export const howToMakeKeys = 'make one with `latchkey keys generate --out <file>`'
+
 /** The settings every service has; a service spreads them into its own schema. */
 export const serviceSettings = {
   /** Address to listen on. The default is reachable from this machine only; a container needs 0.0.0.0. */
@@ -21,8 +24,8 @@ export const serviceSettings = {
   LATCHKEY_DRAIN_SECONDS: Type.Integer({ minimum: 0, maximum: 60, default: 0 }),
   /** The `iss` of every token, the same for all services of one Latchkey. */
   LATCHKEY_ISSUER: Type.String({ minLength: 1, maxLength: 200 }),
-  /** Path of the keyring, a JWK Set file. Make one with `latchkey keys generate`. */
-  LATCHKEY_KEYS_FILE: Type.String({ minLength: 1 }),
+  /** Path of the keyring, a JWK Set file. */
+  LATCHKEY_KEYS_FILE: Type.String({ minLength: 1, description: howToMakeKeys }),
   /** PostgreSQL connection URI of this service's own database. There is no safe default. */
   LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   /** Connections this instance may hold at most. */

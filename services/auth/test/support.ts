@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { Service } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import type { LightMyRequestResponse } from 'fastify'
@@ -48,6 +50,29 @@ export async function startInstance(t: Test, config: AuthConfig): Promise<Servic
   t.teardown(() => app.close())
   await app.ready()
   return app
+}
+
+/** The service as a process of its own, with what it has logged so far; ended at the test's teardown. */
+export async function startProcess(t: Test, overrides: Partial<AuthConfig> = {}) {
+  const config = await createConfig(t, overrides)
+  const main = new URL('../src/main.ts', import.meta.url).pathname
+  const env = Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [name, String(value)]),
+  )
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let log = ''
+  const url = await new Promise<string>((resolve) => {
+    child.stdout.on('data', (chunk) => {
+      log += chunk
+      const address = /listening at (http:[^"]+)/.exec(log)?.[1]
+      if (address !== undefined) resolve(address)
+    })
+  })
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  })
+  return { child, log: () => log, url }
 }
 
 export interface Tokens {
