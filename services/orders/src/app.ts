@@ -1,5 +1,5 @@
-import { createServer, database, type Service } from '@latchkey/service-kit'
-import { createVerifier, openKeyring } from '@latchkey/verify'
+import { createServer, database, keyring, type Service } from '@latchkey/service-kit'
+import { createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
 import type { OrdersConfig } from './config.ts'
 import { ordersRoutes } from './orders/routes.ts'
@@ -8,13 +8,13 @@ import { whoamiRoute } from './whoami.ts'
 /** Puts the orders service together. Every route below needs a token, unless it says otherwise. */
 export async function buildApp(config: OrdersConfig): Promise<Service> {
   const app = createServer({ name: 'orders', config })
-  const keys = openKeyring(config.LATCHKEY_KEYS_FILE, {
-    onError: (err) => app.log.error({ err }, 'new keys refused; the old ones stay in use'),
+  await app.register(keyring, { file: config.LATCHKEY_KEYS_FILE })
+  const verifier = createVerifier({
+    keys: app.keyring,
+    issuer: config.LATCHKEY_ISSUER,
+    audience: 'orders',
   })
-  app.addHook('onClose', async () => keys.close())
-
-  const issuer = config.LATCHKEY_ISSUER
-  await app.register(latchkey, { verifier: createVerifier({ keys, issuer, audience: 'orders' }) })
+  await app.register(latchkey, { verifier })
   await app.register(database, {
     connectionString: config.LATCHKEY_DATABASE_URL,
     instance: config.LATCHKEY_INSTANCE,

@@ -8,8 +8,8 @@ export const issuer = 'https://sso.test'
 /** What differs from a good token for the orders service. */
 export type TokenOptions = Partial<MintOptions>
 
-/** The orders service on a port of its own, with a fresh database and fresh keys. */
-export async function startOrders(t: Test) {
+/** The orders service on a port of its own, with fresh keys and, unless one is given, a fresh database. */
+export async function startOrders(t: Test, databaseUrl?: string) {
   const keys: KeyFile = writeKeyFile(t)
   const app = await buildApp({
     LATCHKEY_HOST: '127.0.0.1',
@@ -19,7 +19,7 @@ export async function startOrders(t: Test) {
     LATCHKEY_DRAIN_SECONDS: 0,
     LATCHKEY_ISSUER: issuer,
     LATCHKEY_KEYS_FILE: keys.file,
-    LATCHKEY_DATABASE_URL: await createDatabase(t),
+    LATCHKEY_DATABASE_URL: databaseUrl ?? (await createDatabase(t)),
     LATCHKEY_DATABASE_POOL_MAX: 5,
   })
   t.teardown(() => app.close())

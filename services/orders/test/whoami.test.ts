@@ -27,6 +27,17 @@ t.test('whoami touches no database', async (t) => {
   t.equal((await request('GET', '/whoami')).status, 200)
 })
 
+t.test('with the database away tokens are verified, and orders are 503 with a code', async (t) => {
+  const { request, url } = await startOrders(t, 'postgres://orders@127.0.0.1:1/orders')
+  t.equal((await request('GET', '/whoami')).status, 200)
+  const { status, headers, body } = await request('GET', '/v1/orders')
+  t.equal(status, 503)
+  t.equal(body.code, 'database_unavailable')
+  t.equal(headers.get('retry-after'), '1')
+  t.equal((await fetch(`${url}/readyz`)).status, 503)
+  t.equal((await fetch(`${url}/livez`)).status, 200)
+})
+
 t.test('a token that is not for orders opens nothing here', async (t) => {
   const { request, url } = await startOrders(t)
   const tokens = {
