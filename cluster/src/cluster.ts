@@ -1,0 +1,218 @@
+import { type DataFolder, openDataFolder, rotateLog, showPath } from './data-folder.ts'
+import { type Databases, prepareDatabases } from './databases.ts'
+import { type DemoUser, registerDemoUser } from './demo-user.ts'
+import { EdgeProcess } from './edge-process.ts'
+import { ClusterError } from './errors.ts'
+import { Fleet, type Instance } from './fleet.ts'
+import { ensureKeys } from './keys.ts'
+import { preparePostgres, signalWholeServer } from './postgres.ts'
+import { loadSecrets } from './secrets.ts'
+import { type ServiceName, serviceNames } from './services.ts'
+import { Supervised } from './supervised.ts'
+
+/** What a cluster is made of. */
+export interface ClusterOptions {
+  /** Port of the edge on localhost; 0 takes any free one. */
+  readonly port: number
+  /** Instances of each service. */
+  readonly instances: number
+  /** Starts in a fresh temporary folder, removed at the end. */
+  readonly ephemeral: boolean
+  /** A Postgres server to use instead of the embedded one, as a user who may make databases. */
+  readonly databaseUrl?: string | undefined
+  /** Where everything is kept; default `.latchkey` in the checkout. */
+  readonly dataFolder?: string | undefined
+  /** Set in the environment of every service instance. */
+  readonly env?: NodeJS.ProcessEnv
+  /** Told that a part is ready, with a detail for people. */
+  readonly onReady?: (part: string, detail: string) => void
+  /** Told one sentence for people: what died and came back, what was found. */
+  readonly onEvent?: (sentence: string) => void
+  /** Ends the start, which then rejects once everything is stopped. */
+  readonly signal?: AbortSignal
+}
+
+/** A running cluster. Processes are called by name: `orders-2`, `edge`, `postgres`. */
+export interface Cluster {
+  /** Where the edge answers, as `http://localhost:8080`. */
+  readonly url: string
+  readonly demoUser: DemoUser
+  readonly instances: readonly Instance[]
+  readonly dataFolder: string
+  readonly keysFile: string
+  readonly databaseUrls: Readonly<Record<ServiceName, string>>
+  /** The process id, or `undefined` before its first start. */
+  pid(name: string): number | undefined
+  /** Sends a signal, SIGKILL by default; what dies of it is started again. */
+  kill(name: string, signal?: NodeJS.Signals): void
+  /** Stops a process in order and leaves it down; an instance answers first what it was given. */
+  stopProcess(name: string): Promise<void>
+  /** Starts a stopped process; resolves when it serves. */
+  startProcess(name: string): Promise<void>
+  /** Both, one after the other: with two instances of a service no request is lost. */
+  restart(name: string): Promise<void>
+  /** Stops a process, with Postgres all its sessions, from doing anything (SIGSTOP). */
+  freeze(name: string): void
+  thaw(name: string): void
+  /** Stops everything in order: edge, services, Postgres. */
+  stop(): Promise<void>
+  /** Kills everything at once. */
+  abandon(): void
+}
+
+/** What exists so far, so that any start can be undone. */
+interface Parts {
+  folder: DataFolder
+  edge?: Supervised<number>
+  postgres?: Supervised<void>
+  fleet?: Fleet
+  databases?: Databases
+}
+
+const poolMax = 10
+
+/**
+ * Starts a cluster; resolves when the demo user can log in.
+ *
+ * @throws ClusterError with one sentence, after everything that was started is stopped
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { ephemeral, dataFolder: path } = options
+  const parts: Parts = { folder: await openDataFolder({ ephemeral, path }) }
+  const onAbort = () => abandon(parts)
+  options.signal?.addEventListener('abort', onAbort)
+  try {
+    return await assemble(parts, options)
+  } catch (err) {
+    await stopAll(parts, options)
+    throw options.signal?.aborted ? new ClusterError('Stopped while starting.') : err
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster> {
+  const { folder } = parts
+  const { onReady = () => {}, onEvent: say = () => {}, signal } = options
+  const secrets = await loadSecrets(folder.secretsFile)
+
+  const edge = new EdgeProcess(options.port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
+  parts.edge = new Supervised(edge.program, { up: () => {}, down: () => {}, say })
+  const [port, databases] = await settleAll([
+    parts.edge.start(),
+    prepareDatabaseServer(parts, options, secrets),
+    ensureKeys(folder.keysFile).then(() => onReady('keys', showPath(folder.keysFile))),
+  ])
+  signal?.throwIfAborted()
+  const url = `http://localhost:${port}`
+  onReady('edge', url)
+
+  const environment = {
+    edgeUrl: url,
+    keysFile: folder.keysFile,
+    databaseUrls: databases.urls,
+    extra: { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env },
+  }
+  const fleet = new Fleet(edge, options.instances, folder.logFile, environment, say)
+  parts.fleet = fleet
+  for (const { name } of fleet.processes) await rotateLog(folder.logFile(name))
+  await fleet.start((service, names) => onReady(service, names.join(', ')))
+  signal?.throwIfAborted()
+  const demoUser = await registerDemoUser(url, secrets.demo)
+
+  const processes = new Map<string, Supervised<unknown>>()
+  for (const one of [parts.edge, parts.postgres, ...fleet.processes])
+    if (one) processes.set(one.name, one)
+  const find = (name: string) => {
+    const found = processes.get(name)
+    if (!found) throw new ClusterError(`There is no process "${name}" in this cluster.`)
+    return found
+  }
+  const suspend = (name: string, how: 'SIGSTOP' | 'SIGCONT') => {
+    const { pid } = find(name)
+    if (name === 'postgres' && pid !== undefined) signalWholeServer(pid, how)
+    else find(name).kill(how)
+  }
+  const stopProcess = async (name: string) => {
+    await fleet.stopOne(find(name))
+    await find(name).stop()
+  }
+  const startProcess = async (name: string) => void (await find(name).start())
+
+  return {
+    url,
+    demoUser,
+    get instances() {
+      return fleet.instances
+    },
+    dataFolder: folder.path,
+    keysFile: folder.keysFile,
+    databaseUrls: databases.urls,
+    pid: (name) => find(name).pid,
+    kill: (name, killSignal = 'SIGKILL') => find(name).kill(killSignal),
+    stopProcess,
+    startProcess,
+    async restart(name) {
+      await stopProcess(name)
+      await startProcess(name)
+    },
+    freeze: (name) => suspend(name, 'SIGSTOP'),
+    thaw: (name) => suspend(name, 'SIGCONT'),
+    stop: () => stopAll(parts, options),
+    abandon: () => abandon(parts),
+  }
+}
+
+async function prepareDatabaseServer(
+  parts: Parts,
+  options: ClusterOptions,
+  secrets: Awaited<ReturnType<typeof loadSecrets>>,
+): Promise<Databases> {
+  const { folder } = parts
+  const { databaseUrl, ephemeral, instances, onReady, onEvent: say = () => {} } = options
+  let adminUrl = databaseUrl
+  if (adminUrl === undefined) {
+    await rotateLog(folder.logFile('postgres'))
+    const postgres = await preparePostgres({
+      folder: folder.postgres,
+      logFile: folder.logFile('postgres'),
+      password: secrets.postgres,
+      maxConnections: Math.max(100, instances * serviceNames.length * (poolMax + 1) + 20),
+      ephemeral,
+      say,
+    })
+    adminUrl = postgres.adminUrl
+    parts.postgres = new Supervised(postgres.program, { up: () => {}, down: () => {}, say })
+    options.signal?.throwIfAborted()
+    await parts.postgres.start()
+  }
+  const fresh = ephemeral && databaseUrl !== undefined
+  const databases = await prepareDatabases(adminUrl, secrets, { fresh })
+  if (fresh) parts.databases = databases
+  const { host } = new URL(adminUrl)
+  onReady?.('postgres', `PostgreSQL ${databases.serverVersion} on ${host}`)
+  return databases
+}
+
+/** As `Promise.all`, but a failure is thrown only when all have come to an end and can be undone. */
+async function settleAll<A, B, C>(work: [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
+  await Promise.allSettled(work)
+  return Promise.all(work)
+}
+
+async function stopAll(parts: Parts, { onEvent: say = () => {} }: ClusterOptions): Promise<void> {
+  await parts.edge?.stop()
+  await parts.fleet?.stop()
+  await parts.databases
+    ?.drop()
+    .catch((err) => say(`the databases could not be removed: ${err.message}`))
+  await parts.postgres?.stop()
+  await parts.folder.close()
+}
+
+/** No waiting: what is killed stays dead, and Postgres recovers at its next start. */
+function abandon(parts: Parts): void {
+  parts.edge?.abandon('SIGKILL')
+  for (const process of parts.fleet?.processes ?? []) process.abandon('SIGKILL')
+  parts.postgres?.abandon('SIGQUIT')
+}

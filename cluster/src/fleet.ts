@@ -1,0 +1,118 @@
+import type { UpstreamAddress } from './edge/upstreams.ts'
+import type { EdgeProcess } from './edge-process.ts'
+import {
+  type ServiceEnvironment,
+  type ServiceName,
+  serviceNames,
+  serviceProgram,
+} from './services.ts'
+import { Supervised } from './supervised.ts'
+
+/** One process of a service. */
+export interface Instance {
+  /** As `orders-2`, the same in `x-served-by`. */
+  readonly name: string
+  readonly service: ServiceName
+  /** Where it answers, past the edge, while it is up. */
+  readonly url: string | undefined
+}
+
+interface Member {
+  readonly name: string
+  readonly service: ServiceName
+  readonly process: Supervised<string>
+  url: string | undefined
+  /** Whether the edge may send it requests. */
+  leaving: boolean
+}
+
+/** All instances of all services; keeps the edge told of who is up. */
+export class Fleet {
+  readonly #edge: EdgeProcess
+  readonly #members: Member[]
+  /** The edge opens when all are up: whoever sees one service ready finds every instance. */
+  #open = false
+
+  constructor(
+    edge: EdgeProcess,
+    instances: number,
+    logFile: (name: string) => string,
+    environment: ServiceEnvironment,
+    say: (sentence: string) => void,
+  ) {
+    this.#edge = edge
+    this.#members = serviceNames.flatMap((service) =>
+      Array.from({ length: instances }, (_, index) => {
+        const name = `${service}-${index + 1}`
+        const member: Member = {
+          name,
+          service,
+          url: undefined,
+          leaving: false,
+          process: new Supervised(serviceProgram(service, name, logFile(name), environment), {
+            up: (url) => {
+              member.url = url
+              void this.#route()
+            },
+            down: () => {
+              member.url = undefined
+              void this.#route()
+            },
+            say,
+          }),
+        }
+        return member
+      }),
+    )
+  }
+
+  get instances(): readonly Instance[] {
+    return this.#members.map(({ name, service, url }) => ({ name, service, url }))
+  }
+
+  /** The processes by name. */
+  get processes(): readonly Supervised<string>[] {
+    return this.#members.map((member) => member.process)
+  }
+
+  /** Starts all instances at once; `onReady` hears of each service whose instances all serve. */
+  async start(onReady: (service: ServiceName, names: string[]) => void): Promise<void> {
+    await Promise.all(
+      serviceNames.map(async (service) => {
+        const members = this.#members.filter((member) => member.service === service)
+        await Promise.all(members.map((member) => member.process.start()))
+        onReady(
+          service,
+          members.map((member) => member.name),
+        )
+      }),
+    )
+    this.#open = true
+    await this.#route()
+  }
+
+  /** Takes an instance from the edge, waits until it has answered what it had, and stops it. */
+  async stopOne(process: Supervised<unknown>): Promise<void> {
+    const member = this.#members.find((one) => one.process === process)
+    if (!member) return
+    member.leaving = true
+    await this.#route()
+    await process.stop()
+    member.leaving = false
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.process.stop()))
+  }
+
+  async #route(): Promise<void> {
+    if (!this.#open) return
+    const upstreams = (service: ServiceName): UpstreamAddress[] =>
+      this.#members.flatMap(({ name, url, leaving, ...member }) =>
+        member.service === service && url !== undefined && !leaving ? [{ name, origin: url }] : [],
+      )
+    await this.#edge.route(
+      Object.fromEntries(serviceNames.map((service) => [service, upstreams(service)])),
+    )
+  }
+}

@@ -1,0 +1,94 @@
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { type Child, startChild } from './child.ts'
+import type { Program } from './supervised.ts'
+
+/** The services of the cluster, in the order they are shown. */
+export const serviceNames = ['auth', 'orders', 'billing'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
+/** What every instance is told, whatever its service. */
+export interface ServiceEnvironment {
+  /** Where the edge answers. */
+  readonly edgeUrl: string
+  readonly keysFile: string
+  readonly databaseUrls: Readonly<Record<ServiceName, string>>
+  /** Set for every instance, over all else. */
+  readonly extra: NodeJS.ProcessEnv
+}
+
+const root = resolve(import.meta.dirname, '../..')
+const followParent = pathToFileURL(join(import.meta.dirname, 'follow-parent.ts')).href
+
+/** Compiled code of all processes, which start several times faster with it. */
+export const compileCache = join(root, 'node_modules/.cache/latchkey')
+
+/** The services' own grace is 10 s. */
+const stopTimeoutMs = 12_000
+
+/** How one instance of a service runs: any free port, its address read from its log. */
+export function serviceProgram(
+  service: ServiceName,
+  name: string,
+  logFile: string,
+  environment: ServiceEnvironment,
+): Program<string> {
+  return {
+    name,
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs,
+    launch: () =>
+      startChild({
+        command: process.execPath,
+        args: ['--import', followParent, join(root, 'services', service, 'src/main.ts')],
+        env: serviceEnv(service, name, environment),
+        logFile,
+        ipc: true,
+      }),
+    async untilReady(child, died) {
+      const url = await listeningUrl(child, died)
+      while (!(await isReady(url))) await sleep(20, undefined, { signal: died })
+      return url
+    },
+  }
+}
+
+function serviceEnv(service: ServiceName, name: string, environment: ServiceEnvironment) {
+  const { edgeUrl, keysFile, databaseUrls, extra } = environment
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_COMPILE_CACHE: compileCache,
+    LATCHKEY_HOST: '127.0.0.1',
+    LATCHKEY_PORT: '0',
+    LATCHKEY_INSTANCE: name,
+    LATCHKEY_ISSUER: `${edgeUrl}/auth`,
+    LATCHKEY_KEYS_FILE: keysFile,
+    LATCHKEY_DATABASE_URL: databaseUrls[service],
+    LATCHKEY_TRUST_PROXY: '127.0.0.1',
+  }
+  if (service === 'auth') {
+    env.LATCHKEY_AUDIENCES = 'orders billing'
+    env.LATCHKEY_DEFAULT_SCOPE = 'orders:read orders:write invoices:read invoices:write'
+  }
+  if (service === 'billing') env.LATCHKEY_ORDERS_URL = `${edgeUrl}/orders`
+  return { ...env, ...extra }
+}
+
+async function listeningUrl(child: Child, died: AbortSignal): Promise<string> {
+  for (;;) {
+    const [, url] = /"msg":"Server listening at (http:[^"]+)"/.exec(child.output()) ?? []
+    if (url) return url
+    await sleep(20, undefined, { signal: died })
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(3_000) })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}
