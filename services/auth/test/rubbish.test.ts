@@ -100,6 +100,7 @@ t.test('odd methods, paths and ids are refused, never 500', async (t) => {
     '/v1/%ff',
     '/v1/sessions/%00',
     '/v1/sessions/1',
+    '/v1/sessions/urn:uuid:01a20d53-c916-71c2-87fa-3206aeaa31fd',
     '/v1//me',
     '/nope',
     '/v1/me/../x',

@@ -5,6 +5,9 @@ import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession } from './open-session.ts'
 import { list, revoke, revokeAll } from './store.ts'
 
+/** Not `format: 'uuid'`, which takes `urn:uuid:…` too; Postgres does not. */
+const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
+
 const SessionReply = Type.Object({
   id: Type.String({ format: 'uuid' }),
   current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
@@ -49,7 +52,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['sessions'],
         summary: 'End one of your sessions',
-        params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+        params: Type.Object({ id: Uuid }),
         response: { 204: NoContent, 401: Problem, 404: Problem },
       },
     },
