@@ -28,8 +28,7 @@ export function parseJsonObject(
   segment: DecodedSegment,
 ): Readonly<Record<string, unknown>> | undefined {
   const { text } = segment
-  const quotes = countQuotes(segment)
-  if (quotes < 0 || text.includes('__proto__')) {
+  if (text.includes('\\') || text.includes('__proto__')) {
     const value = parseJson(text)
     if (!isObject(value)) return undefined
     freeze(value, 1)
@@ -41,21 +40,17 @@ export function parseJsonObject(
   } catch {
     return undefined
   }
-  return isObject(value) && freeze(value, 1) === quotes ? value : undefined
+  return isObject(value) && freeze(value, 1) === countQuotes(segment) ? value : undefined
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Counts quotation marks; -1 if there is a backslash. */
 function countQuotes({ bytes, length }: DecodedSegment): number {
   let quotes = 0
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[i]
-    if (byte === 0x22) quotes++
-    else if (byte === 0x5c) return -1
-  }
+  // Without a branch: a guess wrong at every quotation mark doubles the time.
+  for (let i = 0; i < length; i++) quotes += (((bytes[i] as number) ^ 0x22) - 1) >>> 31
   return quotes
 }
 
@@ -66,20 +61,12 @@ function countQuotes({ bytes, length }: DecodedSegment): number {
  */
 function freeze(value: object, depth: number): number {
   if (depth > MAX_DEPTH) return Number.NaN
-  let quotes = 0
-  if (Array.isArray(value)) {
-    for (const element of value) {
-      if (typeof element === 'string') quotes += 2
-      else if (typeof element === 'object' && element !== null) quotes += freeze(element, depth + 1)
-    }
-  } else {
-    for (const name in value) {
-      if (!Object.hasOwn(value, name)) continue
-      const member = (value as Record<string, unknown>)[name]
-      quotes += 2
-      if (typeof member === 'string') quotes += 2
-      else if (typeof member === 'object' && member !== null) quotes += freeze(member, depth + 1)
-    }
+  const isArray = Array.isArray(value)
+  const members: unknown[] = isArray ? value : Object.values(value)
+  let quotes = isArray ? 0 : 2 * members.length
+  for (const member of members) {
+    if (typeof member === 'string') quotes += 2
+    else if (typeof member === 'object' && member !== null) quotes += freeze(member, depth + 1)
   }
   Object.freeze(value)
   return quotes

@@ -14,11 +14,12 @@ export const nodePlatform: Platform = {
     if (length !== (segment.length * 3) >> 2) return undefined
     if (segment.includes('+') || segment.includes('/')) return undefined
     const text = scratch.toString('utf8', 0, length)
+    // A replacement character is either in the bytes themselves or stands for bytes that are no UTF-8.
     if (text.includes('\ufffd') && !isUtf8(scratch.subarray(0, length))) return undefined
     return { text, bytes: scratch, length }
   },
 
   flatten(text) {
-    return Buffer.from(text, 'latin1').toString('latin1')
+    return scratch.toString('latin1', 0, scratch.write(text, 'latin1'))
   },
 }

@@ -19,8 +19,8 @@ export interface PolicyOptions {
   /** Longer tokens are refused unread. 128 to 16,383, default 8,192. */
   maxTokenBytes?: number
   /**
-   * Remembers verified tokens so that a repeated one costs a look-up: at most `maxEntries` (default 10,000),
-   * and about 1 KB each on average. Time and revocation are checked on every use. `false` turns it off.
+   * Remembers verified tokens of up to 2 KB, so that a repeated one costs a look-up: at most `maxEntries`, 4 or more,
+   * default 10,000. Time and revocation are checked on every use; a change of keys empties it. `false` turns it off.
    */
   cache?: { maxEntries?: number } | false
   /** Which tokens have been revoked. Default: none is. */
@@ -95,7 +95,7 @@ export function createPolicy(options: PolicyOptions): Policy {
     // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in every Map.
     maxTokenBytes: readNumber('maxTokenBytes', options.maxTokenBytes, 8192, 128, 16_383),
     cacheEntries:
-      cache === false ? 0 : readNumber('cache.maxEntries', cache.maxEntries, 10_000, 2, 2 ** 22),
+      cache === false ? 0 : readNumber('cache.maxEntries', cache.maxEntries, 10_000, 4, 2 ** 22),
     revocations,
   }
 }

@@ -50,7 +50,7 @@ export class TokenError extends Error {
   /** 401, or 400 for a malformed request, 403 for a missing permission, 503 when the fault is ours. */
   readonly status: TokenErrorStatus
   /** The claim at fault, where there is one. */
-  readonly claim?: string
+  declare readonly claim?: string
 
   constructor(code: TokenErrorCode, claim?: string, status?: TokenErrorStatus) {
     super(REFUSALS[code].message)

@@ -19,7 +19,6 @@ const SIGNATURE = refusal('token_signature')
 
 /** Characters of an HS256 signature: 32 bytes in unpadded base64url. */
 const SIGNATURE_LENGTH = 43
-const DOT = 0x2e
 
 /** A token whose key is known and whose signature has to be computed now. */
 export interface PendingToken<K> {
@@ -80,13 +79,11 @@ export class Verification<K extends { readonly kid: string }> {
     if (typeof token !== 'string' || token === '') return MISSING
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
     const keys = this.#keys
-    const dot = token.length - SIGNATURE_LENGTH - 1
-    if (keys.cache !== undefined && token.charCodeAt(dot) === DOT) {
-      const cached = keys.cache.find(token, dot)
-      if (cached !== undefined) {
-        return checkNow(cached.result.claims, this.#policy, Date.now() / 1000) ?? cached.result
-      }
+    const cached = keys.cache?.find(token)
+    if (cached !== undefined) {
+      return checkNow(cached.result.claims, this.#policy, Date.now() / 1000) ?? cached.result
     }
+    const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
     const second = token.indexOf('.', first + 1)
     if (first < 1 || second <= first + 1 || token.indexOf('.', second + 1) !== -1) return MALFORMED
@@ -114,10 +111,10 @@ export class Verification<K extends { readonly kid: string }> {
       checkNow(claims, this.#policy, Date.now() / 1000)
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
-    const result = Object.freeze({ ok: true, claims })
-    if (keys.cache !== undefined) {
-      const signingInput = this.#platform.flatten(token.slice(0, dot))
-      keys.cache.add({ signingInput, signature: expected, result })
+    const result = { ok: true, claims } as const
+    if (keys.cache?.isWelcome(token)) {
+      Object.freeze(result) // it will be handed out again
+      keys.cache.add({ token: this.#platform.flatten(token), result })
     }
     return result
   }
