@@ -57,11 +57,11 @@ export function startChild({ command, args, env, logFile, ipc, user }: ChildOpti
   }
 }
 
-/** The last thing a process complained about, as a phrase. */
+/** What a process complained about last, as a phrase; failing that, the last it said. */
 export function lastWords(output: string): string {
   const lines = output.split('\n').map((line) => line.trim())
-  const complaint = lines.findLast((line) => line !== '' && !/^(at |\}|\]|Node\.js v)/.test(line))
-  return complaint === undefined ? '' : messageOf(complaint)
+  const complaint = lines.findLast((line) => /Error: |cannot start|FATAL|"level":[56]0/.test(line))
+  return messageOf(complaint ?? lines.findLast((line) => line !== '') ?? '')
 }
 
 /** A log line of ours is JSON; a sentence on standard error is not. */

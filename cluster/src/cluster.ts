@@ -56,7 +56,7 @@ export interface Cluster {
   thaw(name: string): void
   /** Stops everything in order: edge, services, Postgres. */
   stop(): Promise<void>
-  /** Kills everything at once. */
+  /** Kills everything at once, for who cannot wait; Postgres recovers at its next start. */
   abandon(): void
 }
 
@@ -79,7 +79,7 @@ const poolMax = 10
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { ephemeral, dataFolder: path } = options
   const parts: Parts = { folder: await openDataFolder({ ephemeral, path }) }
-  const onAbort = () => abandon(parts)
+  const onAbort = () => killAll(parts)
   options.signal?.addEventListener('abort', onAbort)
   try {
     return await assemble(parts, options)
@@ -103,7 +103,6 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
     prepareDatabaseServer(parts, options, secrets),
     ensureKeys(folder.keysFile).then(() => onReady('keys', showPath(folder.keysFile))),
   ])
-  signal?.throwIfAborted()
   const url = `http://localhost:${port}`
   onReady('edge', url)
 
@@ -116,6 +115,7 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
   const fleet = new Fleet(edge, options.instances, folder.logFile, environment, say)
   parts.fleet = fleet
   for (const { name } of fleet.processes) await rotateLog(folder.logFile(name))
+  signal?.throwIfAborted()
   await fleet.start((service, names) => onReady(service, names.join(', ')))
   signal?.throwIfAborted()
   const demoUser = await registerDemoUser(url, secrets.demo)
@@ -159,7 +159,10 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
     freeze: (name) => suspend(name, 'SIGSTOP'),
     thaw: (name) => suspend(name, 'SIGCONT'),
     stop: () => stopAll(parts, options),
-    abandon: () => abandon(parts),
+    abandon() {
+      killAll(parts)
+      folder.abandon()
+    },
   }
 }
 
@@ -210,8 +213,8 @@ async function stopAll(parts: Parts, { onEvent: say = () => {} }: ClusterOptions
   await parts.folder.close()
 }
 
-/** No waiting: what is killed stays dead, and Postgres recovers at its next start. */
-function abandon(parts: Parts): void {
+/** What is killed so stays dead. */
+function killAll(parts: Parts): void {
   parts.edge?.abandon('SIGKILL')
   for (const process of parts.fleet?.processes ?? []) process.abandon('SIGKILL')
   parts.postgres?.abandon('SIGQUIT')

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
@@ -16,6 +17,8 @@ export interface DataFolder {
   readonly takenOver: boolean
   /** Gives the lock back; an ephemeral folder goes with all that is in it. */
   close(): Promise<void>
+  /** The same at once, as far as it goes. */
+  abandon(): void
 }
 
 const root = resolve(import.meta.dirname, '../..')
@@ -50,6 +53,10 @@ export async function openDataFolder(options: {
       async close() {
         if (options.ephemeral) await rm(path, { recursive: true, force: true })
         else await lock.release()
+      },
+      abandon() {
+        const rest = options.ephemeral ? path : join(path, 'lock')
+        rmSync(rest, { recursive: true, force: true, maxRetries: 3 })
       },
     }
   } catch (err) {

@@ -25,7 +25,7 @@ export interface Watcher<Value> {
 
 /** A process that dies this soon after it was up has not recovered, in milliseconds. */
 const quickDeathMs = 1_000
-const maxFailures = 6
+const maxFailures = 5
 const readyTimeoutMs = 30_000
 
 /** A process kept alive: started again when it dies, with growing pauses, until it is told to stop. */

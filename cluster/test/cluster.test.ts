@@ -1,0 +1,192 @@
+import { stat } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { Client } from 'pg'
+import t from 'tap'
+import { startCluster } from '../src/cluster.ts'
+import { allEnd, familyOf, keepAsking, runMain } from './helpers.ts'
+
+const events: string[] = []
+const cluster = await startCluster({
+  port: 0,
+  instances: 2,
+  ephemeral: true,
+  onEvent: (sentence) => events.push(sentence),
+})
+t.teardown(() => cluster.stop())
+
+const { url, demoUser } = cluster
+const json = { 'content-type': 'application/json' }
+const post = (path: string, body: unknown) =>
+  fetch(url + path, { method: 'POST', headers: json, body: JSON.stringify(body) })
+const login = () => post('/auth/v1/login', demoUser)
+const servedBy = (response: Response) => response.headers.get('x-served-by')
+
+async function tokens() {
+  const response = await login()
+  t.equal(response.status, 200)
+  return (await response.json()) as { access_token: string; refresh_token: string }
+}
+
+async function whoami(service: string, token: string) {
+  const headers = { authorization: `Bearer ${token}` }
+  return fetch(`${url}/${service}/whoami`, { headers })
+}
+
+t.test('one login opens every instance of every service, each in its turn', async (t) => {
+  const { access_token } = await tokens()
+  for (const service of ['orders', 'billing']) {
+    const names: (string | null)[] = []
+    for (let call = 0; call < 6; call++) {
+      const response = await whoami(service, access_token)
+      t.equal(response.status, 200)
+      t.equal(((await response.json()) as { servedBy: string }).servedBy, servedBy(response))
+      names.push(servedBy(response))
+    }
+    t.equal(new Set(names).size, 2)
+    t.strictSame(names.slice(0, 2), names.slice(2, 4), 'strictly in turn')
+  }
+})
+
+t.test('a session that one auth instance opened is refreshed by another', async (t) => {
+  const first = await login()
+  const { refresh_token } = (await first.json()) as { refresh_token: string }
+  const second = await post('/auth/v1/refresh', { refresh_token })
+  t.equal(second.status, 200)
+  t.not(servedBy(first), servedBy(second))
+})
+
+t.test('billing makes an invoice from an order it asks for with the caller’s token', async (t) => {
+  const { access_token } = await tokens()
+  const response = await fetch(`${url}/billing/v1/invoices`, {
+    headers: { authorization: `Bearer ${access_token}` },
+  })
+  t.equal(response.status, 200)
+})
+
+t.test('secrets are for the owner alone, and a role enters its own database only', async (t) => {
+  for (const file of [cluster.keysFile, `${cluster.dataFolder}/secrets.json`]) {
+    t.equal((await stat(file)).mode & 0o777, 0o600)
+  }
+  const own = new Client({ connectionString: cluster.databaseUrls.orders })
+  await own.connect()
+  await own.end()
+  const foreign = new URL(cluster.databaseUrls.orders)
+  foreign.pathname = '/latchkey_auth'
+  await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
+})
+
+t.test('a second start on the same data folder is refused in one sentence', async (t) => {
+  const second = runMain(t, '--data-folder', cluster.dataFolder)
+  t.equal(await second.exited, 1)
+  t.match(
+    second.output(),
+    new RegExp(`already runs on this data folder \\(process ${process.pid}\\)`),
+  )
+  t.notMatch(second.output(), /\n +at /)
+})
+
+t.test('a busy port is named in one sentence', async (t) => {
+  const { port } = new URL(url)
+  const server = process.env.LATCHKEY_TEST_DATABASE_URL ?? ''
+  const second = runMain(t, '--port', port, '--ephemeral', '--database-url', server)
+  t.equal(await second.exited, 1)
+  t.match(second.output(), `Port ${port} is in use by another program`)
+  t.notMatch(second.output(), /\n +at /)
+})
+
+t.test('one instance killed under a steady load of GETs fails no request', async (t) => {
+  const { access_token } = await tokens()
+  const stops = Array.from({ length: 4 }, () => keepAsking(() => whoami('orders', access_token)))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  cluster.kill('orders-1')
+  await until(() => events.some((event) => event.startsWith('orders-1 was killed (SIGKILL)')))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const answers = await Promise.all(stops.map((stop) => stop()))
+  t.strictSame(new Set(answers.flatMap(Object.keys)), new Set(['200']))
+  t.match(events.at(-1), /^orders-1 was killed \(SIGKILL\); started again after \d+\.\d s$/)
+  const names = [await whoami('orders', access_token), await whoami('orders', access_token)]
+  t.equal(new Set(names.map(servedBy)).size, 2, 'it takes its turn again')
+})
+
+t.test('instances restarted one by one under load fail no request, logins included', async (t) => {
+  const { access_token } = await tokens()
+  const stops = [
+    keepAsking(() => whoami('orders', access_token)),
+    keepAsking(() => whoami('billing', access_token)),
+    keepAsking(login),
+  ]
+  for (const name of ['orders-1', 'auth-1', 'billing-2', 'auth-2']) {
+    const before = cluster.pid(name)
+    await cluster.restart(name)
+    t.not(cluster.pid(name), before)
+  }
+  const answers = await Promise.all(stops.map((stop) => stop()))
+  t.strictSame(new Set(answers.flatMap(Object.keys)), new Set(['200']))
+})
+
+t.test(
+  'without Postgres tokens are verified, logins are 503, and both heal by themselves',
+  async (t) => {
+    const { access_token } = await tokens()
+    const pids = cluster.instances.map(({ name }) => cluster.pid(name))
+    await cluster.stopProcess('postgres')
+    for (const service of ['orders', 'orders', 'billing', 'billing']) {
+      t.equal((await whoami(service, access_token)).status, 200)
+    }
+    const refused = await login()
+    t.equal(refused.status, 503)
+    t.match(await refused.json(), { code: 'database_unavailable' })
+    t.equal((await fetch(`${url}/auth/readyz`)).status, 503)
+    await cluster.startProcess('postgres')
+    const startedAt = Date.now()
+    await until(async () => (await login()).status === 200)
+    t.ok(Date.now() - startedAt < 2_000, `login works again after ${Date.now() - startedAt} ms`)
+    t.strictSame(
+      cluster.instances.map(({ name }) => cluster.pid(name)),
+      pids,
+      'no process was restarted',
+    )
+  },
+)
+
+t.test('a frozen Postgres fails no verification, and a killed one comes back', async (t) => {
+  const { access_token } = await tokens()
+  cluster.freeze('postgres')
+  const response = await whoami('billing', access_token)
+  cluster.thaw('postgres')
+  t.equal(response.status, 200)
+  cluster.kill('postgres')
+  await until(() =>
+    events.some((event) => event.startsWith('postgres was killed (SIGKILL); started')),
+  )
+  await until(async () => (await login()).status === 200)
+})
+
+t.test('the edge comes back on its port', async (t) => {
+  cluster.kill('edge')
+  await until(() => events.some((event) => event.startsWith('edge was killed (SIGKILL); started')))
+  t.equal((await fetch(`${url}/auth/readyz`)).status, 200)
+})
+
+t.test('stopping leaves no process, no port and no folder', async (t) => {
+  const { port } = new URL(url)
+  const family = familyOf(process.pid).filter((pid) => pid !== process.pid)
+  t.ok(family.length >= 8)
+  await cluster.stop()
+  t.ok(await allEnd(family))
+  await t.rejects(stat(cluster.dataFolder), { code: 'ENOENT' })
+  const socket = connect(Number(port), '127.0.0.1')
+  await t.rejects(
+    new Promise((resolve, reject) => socket.on('connect', resolve).on('error', reject)),
+  )
+})
+
+/** Waits until something holds, for 10 s at most. */
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await holds())) {
+    if (Date.now() > deadline)
+      throw new Error(`still not so after 10 s; seen: ${events.join('; ')}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { childrenOf, isAlive } from '../src/processes.ts'
+
+const main = join(import.meta.dirname, '../src/main.ts')
+
+/** A cluster started by its command line. */
+export interface CommandLine {
+  readonly process: ChildProcess
+  output(): string
+  /** Resolves when the output matches. */
+  sees(pattern: RegExp): Promise<void>
+  /** Its exit code, once it has ended. */
+  readonly exited: Promise<number | null>
+}
+
+/** Starts `node cluster/src/main.ts` with flags. */
+export function runMain(t: Test, ...flags: string[]): CommandLine {
+  const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  let heard = () => {}
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      heard()
+    })
+  }
+  const exited = once(child, 'close').then(([code]) => code as number | null)
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await exited
+  })
+  return {
+    process: child,
+    output: () => output,
+    exited,
+    async sees(pattern) {
+      while (!pattern.test(output)) {
+        const more = new Promise<void>((resolve) => {
+          heard = resolve
+        })
+        const code = await Promise.race([more, exited])
+        if (code !== undefined) throw new Error(`ended with ${code} and said: ${output}`)
+      }
+    },
+  }
+}
+
+/** A process and all below it. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(familyOf)]
+}
+
+/** Whether all of them end in time. */
+export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs
+  while (pids.some(isAlive)) {
+    if (Date.now() > deadline) return false
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return true
+}
+
+/** A folder that Postgres, which never runs as root, can pass through. */
+export async function makeFolder(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-cluster-test-'))
+  await chmod(folder, 0o711)
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Sends requests one after another until stopped; counts the answers by status. */
+export function keepAsking(ask: () => Promise<Response>) {
+  const seen = new Map<number | string, number>()
+  let asking = true
+  const done = (async () => {
+    while (asking) {
+      const status = await ask().then(
+        async (response) => {
+          await response.arrayBuffer()
+          return response.status
+        },
+        (err) => String(err.cause ?? err),
+      )
+      seen.set(status, (seen.get(status) ?? 0) + 1)
+    }
+  })()
+  return async () => {
+    asking = false
+    await done
+    return Object.fromEntries(seen)
+  }
+}

@@ -1,0 +1,140 @@
+import { chmod, mkdir, readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Client } from 'pg'
+import t from 'tap'
+import { openDataFolder } from '../src/data-folder.ts'
+import { checkPassable } from '../src/postgres-binaries.ts'
+import { allEnd, familyOf, makeFolder, runMain } from './helpers.ts'
+
+const server = process.env.LATCHKEY_TEST_DATABASE_URL ?? ''
+
+t.test('wrong flags are one sentence and exit code 2', async (t) => {
+  for (const [flags, sentence] of [
+    [['--nonsense'], "Unknown option '--nonsense'; --help lists the flags."],
+    [['--port', '70000'], '--port must be a whole number from 0 to 65535.'],
+    [['--instances', '0'], '--instances must be a whole number from 1 to 10.'],
+    [['--database-url', 'mysql://x'], '--database-url must look like'],
+    [['start'], "Unexpected argument 'start'; --help lists the flags."],
+  ] as const) {
+    const run = runMain(t, ...flags)
+    t.equal(await run.exited, 2)
+    t.match(run.output(), sentence)
+    t.notMatch(run.output(), /\n +at /)
+  }
+  const help = runMain(t, '--help')
+  t.equal(await help.exited, 0)
+  t.match(help.output(), '--ephemeral')
+})
+
+t.test('a database server out of reach is one sentence that repeats no password', async (t) => {
+  const run = runMain(
+    t,
+    '--port=0',
+    '--ephemeral',
+    '--database-url=postgres://me:hunter2@127.0.0.1:1/x',
+  )
+  t.equal(await run.exited, 1)
+  t.match(run.output(), 'Cannot reach the database server at 127.0.0.1:1: connect ECONNREFUSED')
+  t.notMatch(run.output(), 'hunter2')
+  t.notMatch(run.output(), /\n +at /)
+})
+
+t.test('a data folder of somebody else is one sentence', async (t) => {
+  const folder = await makeFolder(t)
+  await chmod(folder, 0o500)
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(65_534)
+  try {
+    await t.rejects(openDataFolder({ ephemeral: false, path: join(folder, 'data') }), {
+      name: 'ClusterError',
+      message: /^This user may not write to the data folder /,
+    })
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+})
+
+t.test('a checkout that the user postgres cannot enter is one sentence', async (t) => {
+  const closed = join(await makeFolder(t), 'closed')
+  await mkdir(closed, { mode: 0o700 })
+  const path = join(closed, 'postgres')
+  await mkdir(path, { mode: 0o755 })
+  t.throws(() => checkPassable(path, { uid: 65_534, gid: 65_534 }), {
+    name: 'ClusterError',
+    message: `may not enter ${closed};`,
+  })
+  checkPassable(dirname(closed), { uid: 65_534, gid: 65_534 })
+})
+
+t.test('Ctrl-C stops a cluster on a given server and removes what --ephemeral made', async (t) => {
+  const before = await databases()
+  const run = runMain(t, '--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`)
+  await run.sees(/Ctrl-C stops everything/)
+  t.not((await databases()).length, before.length)
+  const [, login = ''] = /^(token=.*?)^for/ms.exec(run.output()) ?? []
+  t.match(login, 'demo@example.com')
+  const family = familyOf(run.process.pid ?? 0)
+  t.ok(family.length >= 5)
+  run.process.kill('SIGINT')
+  run.process.kill('SIGINT') // npm passes on what the terminal has sent already.
+  t.equal(await run.exited, 0)
+  t.match(run.output(), /Stopped\.\n$/)
+  t.ok(await allEnd(family))
+  t.strictSame(await databases(), before)
+})
+
+t.test('a killed cluster leaves no process, and the next start finds everything', async (t) => {
+  const folder = await makeFolder(t)
+  const flags = ['--port=0', '--instances=1', '--data-folder', folder]
+  const first = runMain(t, ...flags)
+  await first.sees(/Ctrl-C stops everything/)
+  const family = familyOf(first.process.pid ?? 0)
+  first.process.kill('SIGKILL')
+  await first.exited
+  const second = runMain(t, ...flags)
+  await second.sees(/Ctrl-C stops everything/)
+  t.ok(await allEnd(family), 'Postgres and every instance went with it')
+
+  const password = (run: { output(): string }) => / with password (\S+)/.exec(run.output())?.[1]
+  t.equal(password(second), password(first))
+  const [, url = ''] = / at (http:\S+)/.exec(second.output()) ?? []
+  const login = await fetch(`${url}/auth/v1/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'demo@example.com', password: password(second) }),
+  })
+  t.equal(login.status, 200)
+
+  const later = familyOf(second.process.pid ?? 0)
+  second.process.kill('SIGTERM')
+  t.equal(await second.exited, 0)
+  t.ok(await allEnd(later))
+  t.strictSame((await readdir(folder)).sort(), ['keys.json', 'logs', 'postgres', 'secrets.json'])
+  const { postgres } = JSON.parse(await readFile(join(folder, 'secrets.json'), 'utf8'))
+  for (const log of await readdir(join(folder, 'logs'))) {
+    t.notMatch(await readFile(join(folder, 'logs', log), 'utf8'), postgres)
+  }
+})
+
+t.test('Ctrl-C while starting leaves no process and no lock', async (t) => {
+  const folder = await makeFolder(t)
+  const run = runMain(t, '--port=0', '--instances=1', '--data-folder', folder)
+  await run.sees(/✓ postgres/)
+  const family = familyOf(run.process.pid ?? 0)
+  run.process.kill('SIGINT')
+  t.equal(await run.exited, 1)
+  t.match(run.output(), 'Stopped while starting.')
+  t.ok(await allEnd(family))
+  t.notOk((await readdir(folder)).includes('lock'))
+})
+
+/** The databases on the test server. */
+async function databases(): Promise<string[]> {
+  const client = new Client({ connectionString: server })
+  await client.connect()
+  const { rows } = await client.query<{ datname: string }>(
+    "SELECT datname FROM pg_database WHERE datname LIKE 'latchkey\\_%' AND datname NOT LIKE 'latchkey\\_test%' ORDER BY 1",
+  )
+  await client.end()
+  return rows.map(({ datname }) => datname)
+}
