@@ -1,15 +1,13 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import {
   authorize,
+  checkRequest,
   checkRequirements,
   describeRefusal,
   type Requirements,
-  readRequestToken,
-  refineRefusal,
 } from './http.ts'
 import { TokenError } from './token-error.ts'
 import type { Claims, RegisteredClaims } from './types.ts'
-import type { CheckResult } from './verification.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 /** What `request.user` holds. */
@@ -53,7 +51,7 @@ export const latchkey: FastifyPluginCallback<LatchkeyOptions> = (app, options, d
 
   app.decorateRequest('user', null as unknown as User)
   app.decorateRequest('jwtVerify', async function jwtVerify(this: FastifyRequest) {
-    const result = checkRequest(verifier, this)
+    const result = checkRequest(verifier, this.raw)
     if (!result.ok) throw toHttpError(result.error)
     this.user = result.claims
     return result.claims
@@ -72,7 +70,7 @@ export const latchkey: FastifyPluginCallback<LatchkeyOptions> = (app, options, d
     const { config } = request.routeOptions
     if (config.public === true || request.is404) return next()
     try {
-      const result = checkRequest(verifier, request)
+      const result = checkRequest(verifier, request.raw)
       const refused = result.ok ? authorize(result.claims, config) : result
       if (refused !== undefined) return answer(reply, refused.error, config)
       if (result.ok) request.user = result.claims
@@ -93,13 +91,6 @@ Object.assign(latchkey, {
 })
 
 export default latchkey
-
-function checkRequest(verifier: Verifier, request: FastifyRequest): CheckResult {
-  const token = readRequestToken(request.raw)
-  if (typeof token !== 'string') return token
-  const result = verifier.check(token)
-  return result.ok ? result : refineRefusal(result, token)
-}
 
 function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {
   const { status, headers, body } = describeRefusal(error, requirements)

@@ -16,6 +16,8 @@ export interface AcceptedHeader<K> {
   readonly ok: true
   readonly key: K
   readonly isAccessToken: boolean
+  /** Its spelling was known, and the header was not parsed. */
+  readonly isKnown: boolean
 }
 
 /** Normalises a `typ` (RFC 7515 section 4.1.9: a media type, "application/" may be left out). */
@@ -53,7 +55,8 @@ export class Headers<K extends { readonly kid: string }> {
     this.#decode = decode
     for (const key of keys) {
       this.#keys.set(key.kid, key)
-      for (const type of types) this.#known.set(encodeHeader(key, soleKey, type), accept(key, type))
+      for (const type of types)
+        this.#known.set(encodeHeader(key, soleKey, type), accept(key, type, true))
     }
   }
 
@@ -78,19 +81,19 @@ export class Headers<K extends { readonly kid: string }> {
     const type = typ === undefined ? null : normaliseType(typ)
     if (!this.#types.has(type)) return TYPE
     const key = this.#soleKey ?? this.#keys.get(kid ?? '')
-    return key === undefined ? UNKNOWN_KEY : accept(key, type)
+    return key === undefined ? UNKNOWN_KEY : accept(key, type, false)
   }
 
-  /** Remembers a parsed header. To be called only after the signature over it was found right. */
+  /** Remembers a header that was parsed. To be called only after the signature over it was found right. */
   learn(encoded: string, header: AcceptedHeader<K>): void {
-    if (this.#learned >= MAX_LEARNED || this.#known.has(encoded)) return
+    if (header.isKnown || this.#learned >= MAX_LEARNED) return
     this.#learned++
-    this.#known.set(encoded, header)
+    this.#known.set(encoded, { ...header, isKnown: true })
   }
 }
 
-function accept<K>(key: K, type: string | null): AcceptedHeader<K> {
-  return { ok: true, key, isAccessToken: type === 'at+jwt' }
+function accept<K>(key: K, type: string | null, isKnown: boolean): AcceptedHeader<K> {
+  return { ok: true, key, isAccessToken: type === 'at+jwt', isKnown }
 }
 
 function encodeHeader(key: { kid: string }, soleKey: unknown, type: string | null): string {

@@ -1,5 +1,6 @@
 import { type Refused, refusal, TokenError } from './token-error.ts'
 import type { Claims, Role, Scope } from './types.ts'
+import type { CheckResult } from './verification.ts'
 
 const MISSING = refusal('token_missing')
 const MALFORMED_REQUEST = refusal('token_malformed', undefined, 400)
@@ -36,22 +37,27 @@ export function readBearerToken(authorization: string | null | undefined): strin
   return start > 6 && start < authorization.length ? authorization.slice(start) : MALFORMED_REQUEST
 }
 
-/** The token of a request to Node's HTTP server; several Authorization headers are refused. */
-export function readRequestToken(request: {
-  headers: { authorization?: string | undefined }
-  rawHeaders: readonly string[]
-}): string | Refused {
+/** What is read of a request to Node's HTTP server. */
+interface NodeRequest {
+  readonly headers: { readonly authorization?: string | undefined }
+  /** Names and values by turns. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** Checks the token of a request to Node's HTTP server; several Authorization headers are refused. */
+export function checkRequest<Extra extends object>(
+  verifier: { check(token: string): CheckResult<Extra> },
+  request: NodeRequest,
+): CheckResult<Extra> {
   const { authorization } = request.headers
   if (authorization === undefined) return MISSING
   if (hasSeveralAuthorizations(request.rawHeaders)) return MALFORMED_REQUEST
-  return readBearerToken(authorization)
+  const token = readBearerToken(authorization)
+  if (typeof token !== 'string') return token
+  return refineResult(verifier.check(token), token)
 }
 
-/**
- * Whether a request came with several Authorization headers, of which Node shows only the first.
- *
- * @param rawHeaders names and values by turns, as in `http.IncomingMessage`
- */
+/** Whether there are several Authorization headers, of which Node shows only the first. */
 function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -62,9 +68,13 @@ function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
 }
 
 /** Tells a malformed token (401) from a header that can hold no token (400; RFC 6750 section 3.1). */
-export function refineRefusal(refused: Refused, token: string): Refused {
-  const isToken = refused.error.code !== 'token_malformed' || B64TOKEN.test(token)
-  return isToken ? refused : MALFORMED_REQUEST
+export function refineResult<Result extends CheckResult<object>>(
+  result: Result,
+  token: string,
+): Result | Refused {
+  const isHeaderWrong =
+    !result.ok && result.error.code === 'token_malformed' && !B64TOKEN.test(token)
+  return isHeaderWrong ? MALFORMED_REQUEST : result
 }
 
 /** Checks that claims hold what a route asks for. */

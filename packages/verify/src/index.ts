@@ -2,7 +2,7 @@ export { parseKeySet } from './key-set.ts'
 export type { Key, Keyring, KeyringErrorCode, KeySet } from './keyring.ts'
 export { KeyringError } from './keyring.ts'
 export { type KeyringFileOptions, openKeyring } from './keyring-file.ts'
-export type { StaticKey, StaticKeys } from './keys-option.ts'
+export type { KeysOption, StaticKey } from './keys-option.ts'
 export type { PolicyOptions } from './policy.ts'
 export {
   type Refused,

@@ -9,8 +9,11 @@ export interface StaticKey {
   secret: Uint8Array
 }
 
-/** Keys that need no file: a keyring, keys with their IDs, or one key whose tokens need no `kid`. */
-export type StaticKeys = Keyring | readonly StaticKey[] | Uint8Array
+/**
+ * Keys that need no file: a keyring (or whatever has a `current` set of keys), keys with their IDs, or one key,
+ * whose tokens need no `kid`.
+ */
+export type KeysOption = Pick<Keyring, 'current'> | readonly StaticKey[] | Uint8Array
 
 /** Where a verifier finds its keys. */
 export interface KeySource {
@@ -25,7 +28,7 @@ export interface KeySource {
  * @throws TypeError when it is something else, a string above all
  * @throws KeyringError when a secret is weak, there is no key, or two share an ID
  */
-export function readStaticKeys(keys: StaticKeys): KeySource {
+export function readStaticKeys(keys: KeysOption): KeySource {
   if (typeof keys === 'string') {
     throw new TypeError(
       'keys must not be a string: text is not a key. Give the bytes, as Buffer.from(text, "base64url")',
@@ -59,7 +62,7 @@ function isStaticKeyArray(keys: unknown): keys is readonly StaticKey[] {
   return true
 }
 
-function isKeyring(keys: unknown): keys is Keyring {
+function isKeyring(keys: unknown): keys is Pick<Keyring, 'current'> {
   const set: Partial<KeySet> | undefined = (keys as Partial<Keyring> | undefined)?.current
   return Array.isArray(set?.keys)
 }

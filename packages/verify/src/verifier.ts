@@ -1,7 +1,7 @@
 import { HmacSha256 } from './hmac.ts'
 import type { KeySet } from './keyring.ts'
 import { openKeyring } from './keyring-file.ts'
-import { type KeySource, readStaticKeys, type StaticKeys } from './keys-option.ts'
+import { type KeySource, type KeysOption, readStaticKeys } from './keys-option.ts'
 import { nodePlatform } from './node-platform.ts'
 import { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
 import { TokenError } from './token-error.ts'
@@ -14,7 +14,7 @@ export interface VerifierOptions extends PolicyOptions {
    * The keys: a keyring (`openKeyring`), the path of a JWK Set file that is reloaded when it changes, keys with
    * their IDs, or the bytes of one key, whose tokens need no `kid`. Never a string.
    */
-  keys: StaticKeys | { file: string }
+  keys: KeysOption | { file: string }
 }
 
 /** Verifies access tokens. */
