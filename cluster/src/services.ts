@@ -19,7 +19,7 @@ export interface ServiceEnvironment {
 }
 
 const root = resolve(import.meta.dirname, '../..')
-const followParent = pathToFileURL(join(import.meta.dirname, 'follow-parent.ts')).href
+const preload = pathToFileURL(join(import.meta.dirname, 'instance.ts')).href
 
 /** Compiled code of all processes, which start several times faster with it. */
 export const compileCache = join(root, 'node_modules/.cache/latchkey')
@@ -27,12 +27,15 @@ export const compileCache = join(root, 'node_modules/.cache/latchkey')
 /** The services' own grace is 10 s. */
 const stopTimeoutMs = 12_000
 
-/** How one instance of a service runs: any free port, its address read from its log. */
+/**
+ * How one instance of a service runs: any free port, its address read from its log. It may be started
+ * before its environment is known.
+ */
 export function serviceProgram(
   service: ServiceName,
   name: string,
   logFile: string,
-  environment: ServiceEnvironment,
+  environment: Promise<ServiceEnvironment>,
 ): Program<string> {
   return {
     name,
@@ -41,12 +44,13 @@ export function serviceProgram(
     launch: () =>
       startChild({
         command: process.execPath,
-        args: ['--import', followParent, join(root, 'services', service, 'src/main.ts')],
-        env: serviceEnv(service, name, environment),
+        args: ['--import', preload, join(root, 'services', service, 'src/main.ts')],
+        env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
         logFile,
         ipc: true,
       }),
     async untilReady(child, died) {
+      child.process.send(settingsOf(service, name, await environment))
       const url = await listeningUrl(child, died)
       while (!(await isReady(url))) await sleep(20, undefined, { signal: died })
       return url
@@ -54,11 +58,9 @@ export function serviceProgram(
   }
 }
 
-function serviceEnv(service: ServiceName, name: string, environment: ServiceEnvironment) {
+function settingsOf(service: ServiceName, name: string, environment: ServiceEnvironment) {
   const { edgeUrl, keysFile, databaseUrls, extra } = environment
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    NODE_COMPILE_CACHE: compileCache,
+  const settings: NodeJS.ProcessEnv = {
     LATCHKEY_HOST: '127.0.0.1',
     LATCHKEY_PORT: '0',
     LATCHKEY_INSTANCE: name,
@@ -68,11 +70,12 @@ function serviceEnv(service: ServiceName, name: string, environment: ServiceEnvi
     LATCHKEY_TRUST_PROXY: '127.0.0.1',
   }
   if (service === 'auth') {
-    env.LATCHKEY_AUDIENCES = 'orders billing'
-    env.LATCHKEY_DEFAULT_SCOPE = 'orders:read orders:write invoices:read invoices:write'
+    settings.LATCHKEY_AUDIENCES = 'orders billing'
+    settings.LATCHKEY_DEFAULT_SCOPE = 'orders:read orders:write invoices:read invoices:write'
   }
-  if (service === 'billing') env.LATCHKEY_ORDERS_URL = `${edgeUrl}/orders`
-  return { ...env, ...extra }
+  if (service !== 'auth') settings.LATCHKEY_AUTH_URL = `${edgeUrl}/auth`
+  if (service === 'billing') settings.LATCHKEY_ORDERS_URL = `${edgeUrl}/orders`
+  return { ...settings, ...extra }
 }
 
 async function listeningUrl(child: Child, died: AbortSignal): Promise<string> {

@@ -7,8 +7,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** What `/readyz` asks. */
     readiness: {
-      /** Adds a check under a name that `/readyz` shows. */
-      add: (name: string, check: ReadinessCheck) => void
+      /** Adds a check under a name that `/readyz` shows. One that is not required makes nothing unready. */
+      add: (name: string, check: ReadinessCheck, options?: { required: boolean }) => void
       /** From now on `/readyz` is 503: load balancers shall send no new requests. */
       drain: () => void
       readonly draining: boolean
@@ -27,10 +27,12 @@ const checkTimeoutMs = 2_000
  */
 export const health = fp(
   async (app) => {
-    const checks = new Map<string, ReadinessCheck>()
+    const checks = new Map<string, { check: ReadinessCheck; required: boolean }>()
     let draining = false
     app.decorate('readiness', {
-      add: (name, check) => checks.set(name, check),
+      add: (name, check, { required } = { required: true }) => {
+        checks.set(name, { check, required })
+      },
       drain: () => {
         draining = true
       },
@@ -43,9 +45,12 @@ export const health = fp(
     app.get('/livez', options, async () => ({ status: 'ok' }))
     app.get('/readyz', options, async (_request, reply) => {
       const results = await Promise.all(
-        [...checks].map(async ([name, check]) => [name, await outcome(check)] as const),
+        [...checks].map(async ([name, { check }]) => [name, await outcome(check)] as const),
       )
-      const ready = !draining && results.every(([, result]) => result === 'ok')
+      const isMissing = results.some(
+        ([name, result]) => result === 'failed' && checks.get(name)?.required,
+      )
+      const ready = !draining && !isMissing
       const status = draining ? 'draining' : ready ? 'ok' : 'unavailable'
       return reply
         .code(ready ? 200 : 503)

@@ -32,7 +32,25 @@ export const serviceSettings = {
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
 }
 
+/** The settings of a service that verifies tokens, in addition to those every service has. */
+export const verifierSettings = {
+  /** Where the auth service answers; a path, as an edge gives each service one, is kept. */
+  LATCHKEY_AUTH_URL: Type.String({ pattern: '^https?://' }),
+  /** What to do while revocations are stale: go on with what is known, or answer 503. */
+  LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], { default: 'allow' }),
+  /** Revocations are stale when the last news are older, in seconds. */
+  LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 86_400,
+    default: 30,
+  }),
+}
+
 const settings = Type.Object(serviceSettings)
+const settingsOfVerifier = Type.Object({ ...serviceSettings, ...verifierSettings })
 
 /** The configuration every service has. */
 export type ServiceConfig = Static<typeof settings>
+
+/** The configuration of a service that verifies tokens. */
+export type VerifierConfig = Static<typeof settingsOfVerifier>

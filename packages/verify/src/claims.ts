@@ -1,6 +1,6 @@
 import type { Policy } from './policy.ts'
 import { type Refused, refusal } from './token-error.ts'
-import type { Claims } from './types.ts'
+import type { Claims, Staleness } from './types.ts'
 
 const EXPIRED = refusal('token_expired', 'exp')
 const NBF_AHEAD = refusal('token_not_yet_valid', 'nbf')
@@ -58,8 +58,14 @@ export function checkClaims(
  *
  * @param claims claims that `checkClaims` found right
  * @param nowSeconds seconds since 1970, with fractions
+ * @param staleness what the route says of stale revocations; the rest is the policy's
  */
-export function checkNow(claims: Claims, policy: Policy, nowSeconds: number): Refused | undefined {
+export function checkNow(
+  claims: Claims,
+  policy: Policy,
+  nowSeconds: number,
+  staleness: Staleness | undefined,
+): Refused | undefined {
   const { exp, nbf, iat } = claims
   const { clockToleranceSeconds, maxLifetimeSeconds, revocations } = policy
   if (nowSeconds >= exp + clockToleranceSeconds) return EXPIRED
@@ -71,9 +77,10 @@ export function checkNow(claims: Claims, policy: Policy, nowSeconds: number): Re
     if (exp - iat > maxLifetimeSeconds) return WRONG.exp
   }
   if (revocations === undefined) return undefined
-  const answer = revocations.check(claims, nowSeconds)
-  if (answer === 'ok') return undefined
-  return answer === 'stale' ? STALE : REVOKED
+  if (revocations.isRevoked(claims)) return REVOKED
+  if ((staleness?.onStale ?? policy.onStale) === 'allow') return undefined
+  const maxStaleSeconds = staleness?.maxStaleSeconds ?? policy.maxStaleSeconds
+  return nowSeconds - revocations.asOf > maxStaleSeconds ? STALE : undefined
 }
 
 function isOptionalString(value: unknown): value is string | undefined {

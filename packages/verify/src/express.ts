@@ -6,8 +6,9 @@ import {
   describeRefusal,
   type Requirements,
 } from './http.ts'
+import { checkStaleness } from './policy.ts'
 import { refusal } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 /** What `req.auth` holds. */
@@ -38,12 +39,17 @@ const MISSING = refusal('token_missing')
  * Refusals are answered at once, as RFC 6750 and RFC 9457 say; `next` is then not called.
  *
  * @param options a verifier, or the options of one
+ * @param staleness what to do while revocations are stale, if not what the options say
  */
-export function latchkey(options: { verifier: Verifier } | VerifierOptions): Middleware {
+export function latchkey(
+  options: { verifier: Verifier } | VerifierOptions,
+  staleness: Staleness = {},
+): Middleware {
+  checkStaleness(staleness)
   const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
   return function authenticate(req, res, next) {
     try {
-      const result = checkRequest(verifier, req)
+      const result = checkRequest(verifier, req, staleness)
       if (!result.ok) return answer(res, result.error, {})
       req.auth = result.claims
     } catch (err) {

@@ -70,7 +70,7 @@ export const latchkey: FastifyPluginCallback<LatchkeyOptions> = (app, options, d
     const { config } = request.routeOptions
     if (config.public === true || request.is404) return next()
     try {
-      const result = checkRequest(verifier, request.raw)
+      const result = checkRequest(verifier, request.raw, config)
       const refused = result.ok ? authorize(result.claims, config) : result
       if (refused !== undefined) return answer(reply, refused.error, config)
       if (result.ok) request.user = result.claims

@@ -10,7 +10,7 @@ import type { KeySet } from './keyring.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys-option.ts'
 import { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
 import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 import { type CheckResult, type Platform, Verification } from './verification.ts'
 
 export type { Requirements } from './http.ts'
@@ -18,6 +18,12 @@ export { parseKeySet } from './key-set.ts'
 export { KeyringError, type KeySet } from './keyring.ts'
 export type { KeysOption, StaticKey } from './keys-option.ts'
 export type { PolicyOptions } from './policy.ts'
+export {
+  createRevocationFeed,
+  type RevocationFeed,
+  type RevocationFeedOptions,
+  type RevocationFeedState,
+} from './revocation-feed.ts'
 export { TokenError, type TokenErrorCode, type TokenErrorStatus } from './token-error.ts'
 export * from './types.ts'
 export type { CheckResult } from './verification.ts'
@@ -39,9 +45,9 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
    * @returns the token's claims, frozen
    * @throws TokenError when it is refused
    */
-  verify(token: string): Promise<Claims & Readonly<Extra>>
+  verify(token: string, staleness?: Staleness): Promise<Claims & Readonly<Extra>>
   /** Like `verify`, but a refused token is a value and no error. */
-  check(token: string): Promise<CheckResult<Extra>>
+  check(token: string, staleness?: Staleness): Promise<CheckResult<Extra>>
   /**
    * Checks the token of a request and what the route asks for.
    *
@@ -90,19 +96,19 @@ class WebVerifier implements FetchVerifier<object> {
     this.#verification = new Verification(policy, webPlatform)
   }
 
-  async verify(token: string): Promise<Claims> {
-    const result = await this.check(token)
+  async verify(token: string, staleness?: Staleness): Promise<Claims> {
+    const result = await this.check(token, staleness)
     if (result.ok) return result.claims
     throw new TokenError(result.error.code, result.error.claim)
   }
 
-  async check(token: string): Promise<CheckResult<object>> {
+  async check(token: string, staleness?: Staleness): Promise<CheckResult<object>> {
     const { current } = this.#source.ring
     if (current !== this.#adopted) this.#adopt(current)
-    const begun = this.#verification.begin(token)
+    const begun = this.#verification.begin(token, staleness)
     if (begun.ok !== undefined) return begun
     const signature = await sign(begun.header.key, token.slice(0, begun.dot))
-    return this.#verification.finish(begun, signature)
+    return this.#verification.finish(begun, signature, staleness)
   }
 
   async authenticate(
@@ -111,7 +117,7 @@ class WebVerifier implements FetchVerifier<object> {
   ): Promise<AuthenticateResult<object>> {
     let error: unknown
     try {
-      const result = await this.#checkRequest(request)
+      const result = await this.#checkRequest(request, requirements)
       const refused = result.ok ? authorize(result.claims, requirements) : result
       if (result.ok && refused === undefined) return result
       error = refused?.error
@@ -122,10 +128,12 @@ class WebVerifier implements FetchVerifier<object> {
     return { ok: false, error, response: new Response(body, { status, headers }) }
   }
 
-  async #checkRequest(request: Request): Promise<CheckResult<object>> {
+  async #checkRequest(request: Request, staleness: Staleness): Promise<CheckResult<object>> {
     // Several headers arrive joined by a comma, and so as no token.
     const token = readBearerToken(request.headers.get('authorization'))
-    return typeof token === 'string' ? refineResult(await this.check(token), token) : token
+    return typeof token === 'string'
+      ? refineResult(await this.check(token, staleness), token)
+      : token
   }
 
   #adopt(set: KeySet): void {

@@ -1,5 +1,6 @@
+import { checkStaleness } from './policy.ts'
 import { type Refused, refusal, TokenError } from './token-error.ts'
-import type { Claims, Role, Scope } from './types.ts'
+import type { Claims, Role, Scope, Staleness } from './types.ts'
 import type { CheckResult } from './verification.ts'
 
 const MISSING = refusal('token_missing')
@@ -9,7 +10,7 @@ const MALFORMED_REQUEST = refusal('token_malformed', undefined, 400)
 const B64TOKEN = /^[\w.~+/-]+=*$/
 
 /** What a route asks for in addition to a good token. */
-export interface Requirements {
+export interface Requirements extends Staleness {
   /** Scope values that the token has to hold, all of them. */
   readonly scopes?: readonly Scope[]
   /** Roles that the token has to hold, all of them. */
@@ -46,15 +47,16 @@ interface NodeRequest {
 
 /** Checks the token of a request to Node's HTTP server; several Authorization headers are refused. */
 export function checkRequest<Extra extends object>(
-  verifier: { check(token: string): CheckResult<Extra> },
+  verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
   request: NodeRequest,
+  staleness?: Staleness,
 ): CheckResult<Extra> {
   const { authorization } = request.headers
   if (authorization === undefined) return MISSING
   if (hasSeveralAuthorizations(request.rawHeaders)) return MALFORMED_REQUEST
   const token = readBearerToken(authorization)
   if (typeof token !== 'string') return token
-  return refineResult(verifier.check(token), token)
+  return refineResult(verifier.check(token, staleness), token)
 }
 
 /** Whether there are several Authorization headers, of which Node shows only the first. */
@@ -97,7 +99,8 @@ const ROLES = refusal('scope_insufficient', 'roles')
  *
  * @throws TypeError when one is no array of scope values (RFC 6749 section 3.3) or roles
  */
-export function checkRequirements({ scopes, roles }: Requirements): void {
+export function checkRequirements({ scopes, roles, ...staleness }: Requirements): void {
+  checkStaleness(staleness)
   for (const [name, values] of Object.entries({ scopes, roles })) {
     if (values === undefined) continue
     if (

@@ -5,6 +5,13 @@ export { type KeyringFileOptions, openKeyring } from './keyring-file.ts'
 export type { KeysOption, StaticKey } from './keys-option.ts'
 export type { PolicyOptions } from './policy.ts'
 export {
+  createRevocationFeed,
+  type RevocationFeed,
+  type RevocationFeedOptions,
+  type RevocationFeedState,
+} from './revocation-feed.ts'
+export { mintServiceToken, type ServiceTokenOptions } from './service-token.ts'
+export {
   type Refused,
   TokenError,
   type TokenErrorCode,

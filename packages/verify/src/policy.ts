@@ -1,5 +1,5 @@
 import { normaliseType } from './header.ts'
-import type { Revocations } from './types.ts'
+import type { Revocations, Staleness } from './types.ts'
 
 /** What a token has to fulfil, whichever way its keys are given. */
 export interface PolicyOptions {
@@ -23,8 +23,12 @@ export interface PolicyOptions {
    * default 10,000. Time and revocation are checked on every use; a change of keys empties it. `false` turns it off.
    */
   cache?: { maxEntries?: number } | false
-  /** Which tokens have been revoked. Default: none is. */
+  /** Which tokens have been revoked, as `createRevocationFeed` knows. Default: none is. */
   revocations?: Revocations
+  /** While revocations are stale: `allow`, the default, goes on with what is known; `deny` answers 503. */
+  onStale?: 'allow' | 'deny'
+  /** Revocations are stale when the last news are older. Seconds, 1 to 86,400, default 30. */
+  maxStaleSeconds?: number
 }
 
 /** Options, checked and completed. */
@@ -40,6 +44,8 @@ export interface Policy {
   /** 0: no cache */
   readonly cacheEntries: number
   readonly revocations: Revocations | undefined
+  readonly onStale: 'allow' | 'deny'
+  readonly maxStaleSeconds: number
 }
 
 const OPTIONS = new Set([
@@ -52,6 +58,8 @@ const OPTIONS = new Set([
   'maxTokenBytes',
   'cache',
   'revocations',
+  'onStale',
+  'maxStaleSeconds',
 ])
 
 /**
@@ -71,9 +79,10 @@ export function createPolicy(options: PolicyOptions): Policy {
   if (cache === null || (typeof cache !== 'object' && cache !== false)) {
     throw new TypeError('cache must be an object or false')
   }
-  if (revocations !== undefined && typeof revocations?.check !== 'function') {
-    throw new TypeError('revocations must have a method check(claims, nowSeconds)')
+  if (revocations !== undefined && typeof revocations?.isRevoked !== 'function') {
+    throw new TypeError('revocations must be a revocation feed')
   }
+  checkStaleness(options)
   return {
     issuers: readNames('issuer', issuer),
     audiences: audience === false ? undefined : readNames('audience', audience),
@@ -97,7 +106,21 @@ export function createPolicy(options: PolicyOptions): Policy {
     cacheEntries:
       cache === false ? 0 : readNumber('cache.maxEntries', cache.maxEntries, 10_000, 4, 2 ** 22),
     revocations,
+    onStale: options.onStale ?? 'allow',
+    maxStaleSeconds: options.maxStaleSeconds ?? 30,
   }
+}
+
+/**
+ * Checks what to do while revocations are stale, of a verifier or of a route.
+ *
+ * @throws TypeError or RangeError
+ */
+export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
+  if (onStale !== undefined && onStale !== 'allow' && onStale !== 'deny') {
+    throw new TypeError("onStale must be 'allow' or 'deny'")
+  }
+  readNumber('maxStaleSeconds', maxStaleSeconds, 30, 1, 86_400)
 }
 
 function readNames(option: string, value: string | readonly string[]): ReadonlySet<string> {

@@ -14,7 +14,7 @@ export interface RevocationFeedOptions {
   /** Where the auth service is, without `/v1`: `http://localhost:8080/auth`. */
   url: string | URL
   /** The keys this process verifies with: they sign the polls and are reported with them. */
-  keys: Keyring
+  keys: Pick<Keyring, 'current'>
   /** The `iss` of this Latchkey's tokens. */
   issuer: string
   /** The name of the service that polls. */

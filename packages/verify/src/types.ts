@@ -60,14 +60,20 @@ export interface Claims {
 /**
  * Knows which tokens have been revoked.
  *
- * Called for every token that is otherwise good, cached or not, so the answer has to come from
+ * Asked about every token that is otherwise good, cached or not, so the answer has to come from
  * memory. It must not throw.
  */
 export interface Revocations {
-  /**
-   * @param claims verified claims
-   * @param nowSeconds seconds since 1970, with fractions
-   * @returns `'stale'` when too little is known to let the token pass
-   */
-  check(claims: Claims, nowSeconds: number): 'ok' | 'revoked' | 'stale'
+  /** Whether the token was revoked, by its session or by its subject, as far as is known. */
+  isRevoked(claims: Claims): boolean
+  /** Everything revoked before then is known; seconds since 1970, -Infinity while nothing is. */
+  readonly asOf: number
+}
+
+/** What to do while revocations are not known as they should be. */
+export interface Staleness {
+  /** `allow`: verify with what is known. `deny`: refuse with `revocations_stale`, status 503. */
+  readonly onStale?: 'allow' | 'deny'
+  /** For how long what is known counts as known. Seconds, 1 to 86,400. */
+  readonly maxStaleSeconds?: number
 }

@@ -6,7 +6,7 @@ import { parseJsonObject } from './json.ts'
 import type { Policy } from './policy.ts'
 import { TokenCache } from './token-cache.ts'
 import { type Refused, refusal } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
 /** What `check()` answers. */
 export type CheckResult<Extra extends object = RegisteredClaims> =
@@ -75,13 +75,15 @@ export class Verification<K extends { readonly kid: string }> {
   }
 
   /** Answers from the cache, refuses, or asks for the signature. */
-  begin(token: string): CheckResult<object> | PendingToken<K> {
+  begin(token: string, staleness?: Staleness): CheckResult<object> | PendingToken<K> {
     if (typeof token !== 'string' || token === '') return MISSING
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
     const keys = this.#keys
     const cached = keys.cache?.find(token)
     if (cached !== undefined) {
-      return checkNow(cached.result.claims, this.#policy, Date.now() / 1000) ?? cached.result
+      return (
+        checkNow(cached.result.claims, this.#policy, Date.now() / 1000, staleness) ?? cached.result
+      )
     }
     const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
@@ -99,7 +101,11 @@ export class Verification<K extends { readonly kid: string }> {
    *
    * @param expected the right signature, or `undefined` when the signing input is not ASCII
    */
-  finish(pending: PendingToken<K>, expected: string | undefined): CheckResult<object> {
+  finish(
+    pending: PendingToken<K>,
+    expected: string | undefined,
+    staleness?: Staleness,
+  ): CheckResult<object> {
     if (expected === undefined) return MALFORMED
     const { token, dot, header, encodedHeader, keys } = pending
     if (!endsWithSignature(token, expected)) return this.#refuseSignature(token.slice(dot + 1))
@@ -108,7 +114,7 @@ export class Verification<K extends { readonly kid: string }> {
     if (claims === undefined) return MALFORMED
     const refused =
       checkClaims(claims, this.#policy, header.isAccessToken) ??
-      checkNow(claims, this.#policy, Date.now() / 1000)
+      checkNow(claims, this.#policy, Date.now() / 1000, staleness)
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
     const result = { ok: true, claims } as const

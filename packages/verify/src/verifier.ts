@@ -5,7 +5,7 @@ import { type KeySource, type KeysOption, readStaticKeys } from './keys-option.t
 import { nodePlatform } from './node-platform.ts'
 import { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
 import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 import { type CheckResult, Verification } from './verification.ts'
 
 /** Options of `createVerifier`. */
@@ -21,12 +21,13 @@ export interface VerifierOptions extends PolicyOptions {
 export interface Verifier<Extra extends object = RegisteredClaims> {
   /**
    * @param token a JWS in compact serialisation (RFC 7515 section 3.1)
+   * @param staleness what to do while revocations are stale, if not what the options say
    * @returns its claims, frozen
    * @throws TokenError when it is refused
    */
-  verify(token: string): Claims & Readonly<Extra>
+  verify(token: string, staleness?: Staleness): Claims & Readonly<Extra>
   /** Like `verify`, but never throws, and builds no error object for a refused token. */
-  check(token: string): CheckResult<Extra>
+  check(token: string, staleness?: Staleness): CheckResult<Extra>
 }
 
 /**
@@ -62,18 +63,18 @@ class HmacVerifier implements Verifier<object> {
     this.#verification = new Verification(policy, nodePlatform)
   }
 
-  verify(token: string): Claims {
-    const result = this.check(token)
+  verify(token: string, staleness?: Staleness): Claims {
+    const result = this.check(token, staleness)
     if (result.ok) return result.claims
     throw new TokenError(result.error.code, result.error.claim)
   }
 
-  check(token: string): CheckResult<object> {
+  check(token: string, staleness?: Staleness): CheckResult<object> {
     const { current } = this.#source.ring
     if (current !== this.#adopted) this.#adopt(current)
-    const begun = this.#verification.begin(token)
+    const begun = this.#verification.begin(token, staleness)
     if (begun.ok !== undefined) return begun
-    return this.#verification.finish(begun, begun.header.key.sign(token, begun.dot))
+    return this.#verification.finish(begun, begun.header.key.sign(token, begun.dot), staleness)
   }
 
   #adopt(set: KeySet): void {

@@ -1,12 +1,17 @@
-import { createServer, database, keyring, type Service } from '@latchkey/service-kit'
+import { counted, createServer, database, keyring, type Service } from '@latchkey/service-kit'
+import { createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
 import { rateLimit } from './abuse/rate-limit.ts'
-import { meRoute } from './accounts/me.ts'
+import { meRoutes } from './accounts/me.ts'
 import { registerRoute } from './accounts/register.ts'
+import { adminUsersRoutes } from './admin/users.ts'
 import type { AuthConfig } from './config.ts'
 import { docs } from './docs.ts'
 import { housekeeping } from './housekeeping.ts'
+import { heartbeat } from './keys/heartbeat.ts'
+import { keysStatusRoute } from './keys/status.ts'
 import { createPasswordHasher, type PasswordHasher } from './passwords/hasher.ts'
+import { feedRoute } from './revocation/feed.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
 import { refreshRoute } from './sessions/refresh.ts'
@@ -29,6 +34,7 @@ const ownAudience = 'latchkey:auth'
 export async function buildApp(config: AuthConfig): Promise<Service> {
   const issuer = config.LATCHKEY_ISSUER
   const app = createServer({ name: 'auth', config })
+  app.decorate('config', config)
   await app.register(keyring, { file: config.LATCHKEY_KEYS_FILE })
   await app.register(database, {
     connectionString: config.LATCHKEY_DATABASE_URL,
@@ -36,7 +42,8 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations', import.meta.url),
   })
-  await app.register(latchkey, { keys: app.keyring, issuer, audience: ownAudience })
+  const verifier = createVerifier({ keys: app.keyring, issuer, audience: ownAudience })
+  await app.register(latchkey, { verifier: counted(verifier, app.metrics) })
   await app.register(docs)
   await app.register(accessTokens, {
     keyring: app.keyring,
@@ -45,9 +52,9 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     ttlSeconds: config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
   })
   await app.register(rateLimit)
+  await app.register(heartbeat)
   await app.register(housekeeping)
 
-  app.decorate('config', config)
   app.decorate('refreshTokens', createRefreshTokens(app.keyring))
   app.decorate(
     'passwords',
@@ -60,11 +67,14 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
   await app.register(
     async (v1) => {
       v1.register(registerRoute)
-      v1.register(meRoute)
+      v1.register(meRoutes)
       v1.register(loginRoute)
       v1.register(refreshRoute)
       v1.register(logoutRoute)
       v1.register(sessionsRoutes)
+      v1.register(feedRoute)
+      v1.register(keysStatusRoute)
+      v1.register(adminUsersRoutes)
     },
     { prefix: '/v1' },
   )

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { forgetOldCounters } from './abuse/store.ts'
+import { forgetOldReports } from './keys/store.ts'
 import { forgetOldRevocations } from './revocation/store.ts'
 import { forgetOldSessions } from './sessions/store.ts'
 
@@ -14,6 +15,7 @@ export const housekeeping = fp(
         await forgetOldCounters(app.db)
         await forgetOldRevocations(app.db)
         await forgetOldSessions(app.db)
+        await forgetOldReports(app.db)
       } catch (err) {
         app.log.warn({ err }, 'housekeeping failed; it is tried again in a minute')
       }

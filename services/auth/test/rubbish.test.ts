@@ -145,8 +145,13 @@ t.test('the description of the API lists every route, and the page shows it', as
       '/v1/refresh',
       '/v1/logout',
       '/v1/me',
+      '/v1/me/password',
       '/v1/sessions',
       '/v1/sessions/{id}',
+      '/v1/revocations',
+      '/v1/keys/status',
+      '/v1/admin/users',
+      '/v1/admin/users/{id}',
     ]),
   )
   t.match((await app.inject({ url: '/docs' })).body, /swagger/i)

@@ -1,6 +1,4 @@
-import { createServer, database, keyring, type Service } from '@latchkey/service-kit'
-import { createVerifier } from '@latchkey/verify'
-import { latchkey } from '@latchkey/verify/fastify'
+import { authentication, createServer, database, type Service } from '@latchkey/service-kit'
 import type { BillingConfig } from './config.ts'
 import { invoicesRoutes } from './invoices/routes.ts'
 import { whoamiRoute } from './whoami.ts'
@@ -8,13 +6,7 @@ import { whoamiRoute } from './whoami.ts'
 /** Puts the billing service together. Every route below needs a token, unless it says otherwise. */
 export async function buildApp(config: BillingConfig): Promise<Service> {
   const app = createServer({ name: 'billing', config })
-  await app.register(keyring, { file: config.LATCHKEY_KEYS_FILE })
-  const verifier = createVerifier({
-    keys: app.keyring,
-    issuer: config.LATCHKEY_ISSUER,
-    audience: 'billing',
-  })
-  await app.register(latchkey, { verifier })
+  await app.register(authentication, { service: 'billing', config })
   await app.register(database, {
     connectionString: config.LATCHKEY_DATABASE_URL,
     instance: config.LATCHKEY_INSTANCE,

@@ -26,6 +26,10 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: await createDatabase(t),
     LATCHKEY_DATABASE_POOL_MAX: 5,
+    // Nobody answers there: verification goes on without the feed.
+    LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
+    LATCHKEY_REVOCATIONS_ON_STALE: 'allow',
+    LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: 30,
     LATCHKEY_ORDERS_URL: ordersUrl,
   })
   t.teardown(() => app.close())
@@ -67,6 +71,7 @@ export async function startOrders(t: Test, keys: KeyFile) {
     env: {
       LATCHKEY_PORT: '0',
       LATCHKEY_INSTANCE: 'orders-1',
+      LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
       LATCHKEY_ISSUER: issuer,
       LATCHKEY_KEYS_FILE: keys.file,
       LATCHKEY_DATABASE_URL: await createDatabase(t),

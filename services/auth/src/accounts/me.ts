@@ -1,12 +1,27 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem } from '@latchkey/service-kit'
-import { sessionEnded } from '../sessions/open-session.ts'
-import { UserReply } from './schemas.ts'
-import { findBySession } from './store.ts'
+import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { networkOf } from '../abuse/network.ts'
+import { admitLogin } from '../abuse/store.ts'
+import { rememberSeconds } from '../revocation/memory.ts'
+import { invalidCredentials, tooManyFailures } from '../sessions/login.ts'
+import { requireOpenSession, sessionEnded } from '../sessions/open-session.ts'
+import { create as createSession } from '../sessions/store.ts'
+import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
+import { NewPassword, UserReply } from './schemas.ts'
+import { changePassword, findById } from './store.ts'
 import { userReply } from './user-reply.ts'
 
-/** Who the token speaks for. Asked here, in the database, so an ended session is refused at once. */
-export const meRoute: FastifyPluginAsyncTypebox = async (app) => {
+const PasswordChange = Type.Object(
+  { current_password: Type.String({ maxLength: 256 }), new_password: NewPassword },
+  { additionalProperties: false },
+)
+
+/** The account the token speaks for. */
+export const meRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, db, passwords } = app
+  app.addHook('preHandler', requireOpenSession)
+
   app.get(
     '/me',
     {
@@ -16,10 +31,59 @@ export const meRoute: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: UserReply, 401: Problem, 503: Problem },
       },
     },
-    async ({ user: { sub, sid } }) => {
-      const user = sid && (await findBySession(app.db, sub, sid))
-      if (!user) throw sessionEnded()
-      return userReply(user)
+    async ({ user }) => {
+      const found = await findById(db, user.sub)
+      if (!found) throw sessionEnded()
+      return userReply(found)
+    },
+  )
+
+  app.post(
+    '/me/password',
+    {
+      schema: {
+        tags: ['accounts'],
+        summary: 'Change your password: ends all sessions and opens a new one for you',
+        body: PasswordChange,
+        response: { 200: TokenReply, 400: Problem, 401: Problem, 429: Problem, 503: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { body, user } = request
+      const found = await findById(db, user.sub)
+      if (!found) throw sessionEnded()
+      // Guessing here counts as guessing at the login: a stolen token must not be a way around.
+      const network = networkOf(request)
+      const attempt = await admitLogin(db, found.email, network)
+      if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
+      const { passwordHash, passwordVersion, failureKeys } = attempt
+      const matches = await passwords.verify(passwordHash ?? undefined, body.current_password)
+      if (!matches || passwordVersion === null) throw invalidCredentials()
+
+      const hash = await passwords.hash(body.new_password)
+      const session = await inTransaction(db, async (transaction) => {
+        const version = await changePassword(
+          transaction,
+          user.sub,
+          hash,
+          passwordVersion,
+          rememberSeconds,
+        )
+        if (version === undefined) return undefined
+        return createSession(transaction, {
+          userId: user.sub,
+          passwordVersion: version,
+          ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+          network,
+          userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
+          failureKeys,
+          newHash: undefined,
+        })
+      })
+      if (!session) {
+        throw new ProblemError(409, 'password_changed', 'The password was changed meanwhile.')
+      }
+      return replyWithTokens(app, reply, session)
     },
   )
 }

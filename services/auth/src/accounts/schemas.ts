@@ -1,5 +1,10 @@
 import { type Static, Type } from 'typebox'
 
+/** Not `format: 'uuid'`, which takes `urn:uuid:…` too; Postgres does not. */
+export const Uuid = Type.String({
+  pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+})
+
 const Email = Type.String({ format: 'email', maxLength: 254 })
 
 /** At least 8 characters (NIST SP 800-63B section 5.1.1.2); at most what is still cheap to hash. */
@@ -25,6 +30,7 @@ export const UserReply = Type.Object(
     email: Type.String(),
     scope: Type.String(),
     roles: Type.Array(Type.String()),
+    disabled: Type.Boolean(),
     created_at: Type.String({ format: 'date-time' }),
   },
   { $id: 'User', title: 'User' },

@@ -58,12 +58,13 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 /** One answer for an unknown user, a wrong password and a disabled user. */
-const invalidCredentials = () =>
+export const invalidCredentials = () =>
   new ProblemError(401, 'invalid_credentials', 'The e-mail address or the password is wrong.', {
     'www-authenticate': 'Bearer',
   })
 
-const tooManyFailures = (seconds: number) =>
+/** The answer to whoever has guessed too often. */
+export const tooManyFailures = (seconds: number) =>
   new ProblemError(
     429,
     'too_many_failures',

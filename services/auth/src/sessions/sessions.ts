@@ -1,12 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { Uuid } from '../accounts/schemas.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession } from './open-session.ts'
 import { list, revoke, revokeAll } from './store.ts'
-
-/** Not `format: 'uuid'`, which takes `urn:uuid:…` too; Postgres does not. */
-const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
 
 const SessionReply = Type.Object({
   id: Type.String({ format: 'uuid' }),

@@ -1,0 +1,82 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { UserReply, Uuid } from '../accounts/schemas.ts'
+import { change, findByEmail, findById } from '../accounts/store.ts'
+import { userReply } from '../accounts/user-reply.ts'
+import { rememberSeconds } from '../revocation/memory.ts'
+import { requireAdmin } from '../sessions/open-session.ts'
+
+const UserChange = Type.Object(
+  {
+    disabled: Type.Optional(Type.Boolean()),
+    roles: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[\\w:.-]{1,50}$' }), { maxItems: 20, uniqueItems: true }),
+    ),
+    scope: Type.Optional(
+      Type.String({ maxLength: 400, pattern: '^([!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*)?$' }),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1 },
+)
+
+const refusals = { 400: Problem, 401: Problem, 403: Problem, 404: Problem, 503: Problem }
+
+/** What admins may do to users. The role is looked up: a token from before it was taken opens nothing. */
+export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db } = app
+  app.addHook('preHandler', requireAdmin)
+
+  app.get(
+    '/admin/users',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags: ['admin'],
+        summary: 'Find a user by e-mail address',
+        querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }),
+        response: { 200: UserReply, ...refusals },
+      },
+    },
+    async ({ query }) => userReply((await findByEmail(db, query.email)) ?? notFound()),
+  )
+
+  app.get(
+    '/admin/users/:id',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags: ['admin'],
+        summary: 'Read a user',
+        params: Type.Object({ id: Uuid }),
+        response: { 200: UserReply, ...refusals },
+      },
+    },
+    async ({ params }) => userReply((await findById(db, params.id)) ?? notFound()),
+  )
+
+  app.patch(
+    '/admin/users/:id',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags: ['admin'],
+        summary:
+          'Disable or enable a user, or set roles or scope; takes effect everywhere in a second',
+        params: Type.Object({ id: Uuid }),
+        body: UserChange,
+        response: { 200: UserReply, ...refusals },
+      },
+    },
+    async ({ params, body: { disabled, roles, scope } }) => {
+      const user = await inTransaction(db, (transaction) =>
+        change(transaction, params.id, { disabled, roles, scope }, rememberSeconds),
+      )
+      return userReply(user ?? notFound())
+    },
+  )
+}
+
+function notFound(): never {
+  throw new ProblemError(404, 'user_not_found', 'There is no such user.')
+}
