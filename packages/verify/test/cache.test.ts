@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { type Claims, createVerifier } from '../src/index.ts'
+import { createKey, createKeySet } from '../src/keyring.ts'
+import { TokenCache } from '../src/token-cache.ts'
+import { claims, header, key, policy, setClock, sign } from './tokens.ts'
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+const create = (others: object = {}) => createVerifier({ ...policy, keys: [key], ...others })
+
+/** Verifies a token until it is answered from the cache: the very same claims twice. */
+function warm(verifier: ReturnType<typeof create>, token: string) {
+  const seen = [1, 2, 3, 4].map(() => verifier.verify(token))
+  return seen[2] === seen[3]
+}
+
+t.test('a repeated token is answered from the cache, and not without one', async (t) => {
+  t.ok(warm(create(), sign()))
+  t.notOk(warm(create({ cache: false }), sign()))
+  t.notOk(warm(create(), sign(header, claims({ x: 'x'.repeat(2000) }))), 'nor a long one')
+})
+
+t.test('a cached token expires on time, and is not valid again before its time', async (t) => {
+  const start = nowSeconds()
+  const verifier = create()
+  const token = sign(header, claims({ nbf: start, exp: start + 60 }))
+  t.ok(warm(verifier, token))
+  setClock(t, start + 64.9)
+  t.ok(verifier.check(token).ok)
+  setClock(t, start + 65)
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_expired' } })
+  setClock(t, start - 60)
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_not_yet_valid' } })
+})
+
+t.test('revocation is asked about a cached token each time', async (t) => {
+  let isRevoked = false
+  let asked = 0
+  const revocations = {
+    isRevoked(given: Claims) {
+      t.equal(given.sub, claims().sub)
+      asked++
+      return isRevoked
+    },
+    asOf: nowSeconds(),
+  }
+  const verifier = create({ revocations, onStale: 'deny' })
+  const token = sign()
+  t.ok(warm(verifier, token))
+  t.equal(asked, 4)
+  isRevoked = true
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_revoked', status: 401 } })
+  isRevoked = false
+  revocations.asOf = Number.NEGATIVE_INFINITY
+  t.match(verifier.check(token), { ok: false, error: { code: 'revocations_stale', status: 503 } })
+  revocations.asOf = nowSeconds()
+  t.ok(verifier.check(token).ok)
+})
+
+t.test(
+  'a token is not good any more, cached or not, once its key has left the keyring',
+  async (t) => {
+    const other = createKey('other', randomBytes(32))
+    const ring = { current: createKeySet([createKey(key.kid, key.secret), other]) }
+    const verifier = create({ keys: ring })
+    const token = sign()
+    t.ok(warm(verifier, token))
+    ring.current = createKeySet([other])
+    t.match(verifier.check(token), { ok: false, error: { code: 'token_unknown_key' } })
+    ring.current = createKeySet([createKey(key.kid, randomBytes(32)), other])
+    t.match(verifier.check(token), { ok: false, error: { code: 'token_signature' } })
+  },
+)
+
+t.test('a change of anything in a cached token is noticed', async (t) => {
+  const verifier = create()
+  const token = sign()
+  t.ok(warm(verifier, token))
+  for (let i = 0; i < token.length; i++) {
+    const mutant = `${token.slice(0, i)}${token[i] === 'A' ? 'B' : 'A'}${token.slice(i + 1)}`
+    if (verifier.check(mutant).ok) t.fail(`character ${i}`)
+  }
+})
+
+t.test('claims are frozen in depth, so that no request can change those of the next', async (t) => {
+  const verifier = create()
+  const token = sign(header, claims({ tenant: { tags: [{ id: 1 }] } }))
+  t.ok(warm(verifier, token))
+  for (const given of [create().verify(token), verifier.verify(token)]) {
+    const { roles, tenant } = given as unknown as { roles: string[]; tenant: { tags: object[] } }
+    const objects = [given, given.aud, roles, tenant, tenant.tags, tenant.tags[0]]
+    t.ok(objects.every((one) => Object.isFrozen(one)))
+    t.throws(() => roles.push('root'), TypeError)
+  }
+  const result = verifier.check(token)
+  t.throws(() => Object.assign(result, { claims: {} }), TypeError)
+})
+
+t.test('refusals handed out by check cannot be changed either', async (t) => {
+  const result = create().check('garbage')
+  t.throws(() => Object.assign(result, { ok: true }), TypeError)
+  if (!result.ok) t.throws(() => Object.assign(result.error, { status: 200 }), TypeError)
+})
+
+t.test('the cache never holds more tokens than it may', async (t) => {
+  const cache = new TokenCache(100)
+  const result = { ok: true, claims: claims() as never } as const
+  const tokens = Array.from({ length: 5000 }, (_, i) => sign(header, claims({ jti: String(i) })))
+  for (const token of tokens) cache.add({ token, result })
+  const held = tokens.filter((token) => cache.find(token) !== undefined).length
+  t.ok(held <= 100 && held > 90, `${held} held`)
+})
+
+t.test('refused tokens leave no trace in memory', async (t) => {
+  const verifier = create()
+  const forged = sign(header, claims(), randomBytes(32))
+  const forge = (i: number) => `${forged.slice(0, -10)}${String(i).padStart(9, 'A')}A`
+  for (let i = 0; i < 20_000; i++) verifier.check(forge(i))
+  const { heapUsed } = process.memoryUsage()
+  for (let i = 0; i < 200_000; i++) verifier.check(forge(i))
+  globalThis.gc?.()
+  const grown = process.memoryUsage().heapUsed - heapUsed
+  t.ok(grown < 50 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MB, garbage included`)
+})

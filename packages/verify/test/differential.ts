@@ -1,0 +1,88 @@
+import { createSecretKey } from 'node:crypto'
+import { createVerifier as createFastJwtVerifier } from 'fast-jwt'
+import { jwtVerify } from 'jose'
+import jsonwebtoken from 'jsonwebtoken'
+import { createVerifier } from '../src/index.ts'
+import { generateToken, Random } from './generator.ts'
+import { key, policy } from './tokens.ts'
+
+const secret = Buffer.from(key.secret)
+const keyObject = createSecretKey(secret)
+const { issuer, audience } = policy as { issuer: string; audience: string }
+
+const ours = createVerifier({ ...policy, keys: [key] })
+const fastJwt = createFastJwtVerifier({
+  key: secret,
+  algorithms: ['HS256'],
+  allowedIss: issuer,
+  allowedAud: audience,
+  clockTolerance: 5000,
+  cache: false,
+})
+
+/** Each accepts a token and returns its claims, or throws. */
+const others: Record<string, (token: string) => unknown> = {
+  jose: async (token) => {
+    const options = { algorithms: ['HS256'], issuer, audience, clockTolerance: 5, typ: 'at+jwt' }
+    return (await jwtVerify(token, keyObject, options)).payload
+  },
+  jsonwebtoken: (token) =>
+    jsonwebtoken.verify(token, keyObject, {
+      algorithms: ['HS256'],
+      issuer,
+      audience,
+      clockTolerance: 5,
+    }),
+  'fast-jwt': (token) => fastJwt(token),
+}
+
+/** What came of a comparison. */
+export interface Comparison {
+  tokens: number
+  /** Tokens that we and all others accepted, with the same claims. */
+  accepted: number
+  /** Tokens that we refused, by code. */
+  refused: Map<string, number>
+  /** Tokens that we accepted and another did not, or with other claims. */
+  disagreements: { token: string; library: string; detail: string }[]
+}
+
+/**
+ * Generates tokens, good ones and nearly good ones, and asks jose, jsonwebtoken and fast-jwt about each that we
+ * accept: all have to accept it with the same claims. That we refuse more than they do is intended.
+ *
+ * @param seed the same seed gives the same tokens, up to the time and the key
+ */
+export async function compare(
+  count: number,
+  seed: number,
+  onProgress: (done: number) => void = () => {},
+): Promise<Comparison> {
+  const random = new Random(seed)
+  const result: Comparison = { tokens: count, accepted: 0, refused: new Map(), disagreements: [] }
+  for (let i = 0; i < count; i++) {
+    const token = generateToken(random)
+    const checked = ours.check(token)
+    if (checked.ok) {
+      result.accepted++
+      await askOthers(token, JSON.stringify(checked.claims), result)
+    } else {
+      const { code } = checked.error
+      result.refused.set(code, (result.refused.get(code) ?? 0) + 1)
+    }
+    if (i % 1000 === 999) onProgress(i + 1)
+  }
+  return result
+}
+
+async function askOthers(token: string, expected: string, result: Comparison): Promise<void> {
+  for (const [library, verify] of Object.entries(others)) {
+    let detail: string
+    try {
+      detail = JSON.stringify(await verify(token))
+    } catch (err) {
+      detail = String(err)
+    }
+    if (detail !== expected) result.disagreements.push({ token, library, detail })
+  }
+}

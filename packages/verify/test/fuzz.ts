@@ -1,0 +1,38 @@
+import { parseArgs } from 'node:util'
+import { compare } from './differential.ts'
+
+const { values } = parseArgs({
+  options: { tokens: { type: 'string', default: '1000000' }, seed: { type: 'string' } },
+})
+const tokens = Number(values.tokens)
+const seed = Number(values.seed ?? Date.now() % 2 ** 31)
+if (!Number.isInteger(tokens) || tokens < 1 || !Number.isInteger(seed)) {
+  console.error('usage: npm run fuzz -- [--tokens 1000000] [--seed 1]')
+  process.exit(2)
+}
+
+console.log(`${tokens.toLocaleString('en')} tokens; repeat with: npm run fuzz -- --seed ${seed}`)
+const started = Date.now()
+const result = await compare(tokens, seed, showProgress)
+if (process.stderr.isTTY) process.stderr.write('\n')
+
+console.log(`accepted by all: ${result.accepted}`)
+for (const [code, count] of [...result.refused].sort((a, b) => b[1] - a[1])) {
+  console.log(`refused, ${code}: ${count}`)
+}
+for (const { token, library, detail } of result.disagreements) {
+  console.error(`${library} disagrees: ${detail}\n  ${JSON.stringify(token)}`)
+}
+console.log(`disagreements: ${result.disagreements.length}`)
+process.exitCode = result.disagreements.length === 0 ? 0 : 1
+
+/** A bar in a terminal, a line every tenth elsewhere. */
+function showProgress(done: number): void {
+  const secondsLeft = Math.round(((Date.now() - started) / 1000 / done) * (tokens - done))
+  if (process.stderr.isTTY) {
+    const bar = '█'.repeat(Math.round((30 * done) / tokens)).padEnd(30, '░')
+    process.stderr.write(`\r${bar} ${done.toLocaleString('en')} · ${secondsLeft} s left   `)
+  } else if (done % Math.ceil(tokens / 10) < 1000) {
+    console.error(`${done.toLocaleString('en')} done, ${secondsLeft} s left`)
+  }
+}

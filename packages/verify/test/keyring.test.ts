@@ -1,0 +1,245 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import t, { type Test } from 'tap'
+import { createVerifier, type KeyringError, openKeyring, parseKeySet } from '../src/index.ts'
+import { claims, header, policy, sign } from './tokens.ts'
+
+const secret = () => randomBytes(32)
+const text = (value: string) => Buffer.from(value).toString('base64url')
+const jwk = (kid: string, others: object = {}) => ({
+  kty: 'oct',
+  kid,
+  alg: 'HS256',
+  k: secret().toString('base64url'),
+  ...others,
+})
+const jwks = (...keys: object[]) => JSON.stringify({ keys })
+
+async function createFolder(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+/** Opens a file and collects what happens to it. */
+function follow(t: Test, file: string) {
+  const errors: KeyringError[] = []
+  const keyring = openKeyring(file, { onError: (err) => errors.push(err) })
+  t.teardown(() => keyring.close())
+  const kids = () => keyring.current.keys.map(({ kid }) => kid).join()
+  return { keyring, errors, kids }
+}
+
+async function until(t: Test, what: string, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 300 && !holds(); i++) await new Promise((done) => setTimeout(done, 20))
+  t.ok(holds(), what)
+}
+
+t.test(
+  'a JWK Set is read: the first key signs, all verify, one is for refresh tokens',
+  async (t) => {
+    const set = parseKeySet(
+      jwks(
+        jwk('r', { use: 'latchkey:refresh', alg: undefined }),
+        jwk('a', { x: 'other members are let be' }),
+        jwk('e', { use: 'enc', kty: 'RSA' }),
+        jwk('b', { use: 'sig' }),
+      ),
+    )
+    t.equal(set.signing.kid, 'a')
+    t.strictSame(
+      set.keys.map(({ kid, alg }) => [kid, alg]),
+      [
+        ['a', 'HS256'],
+        ['b', 'HS256'],
+      ],
+    )
+    t.equal(set.refresh?.kid, 'r')
+    t.equal(set.signing.secret.length, 32)
+    t.ok(Object.isFrozen(set) && Object.isFrozen(set.keys) && Object.isFrozen(set.signing))
+  },
+)
+
+t.test('a broken JWK Set is refused whole, and no secret is in the message', async (t) => {
+  const shared = secret().toString('base64url')
+  const broken: [what: string, text: string, code: string][] = [
+    ['empty', '', 'keyring_malformed'],
+    ['cut off', jwks(jwk('a')).slice(0, -2), 'keyring_malformed'],
+    ['no set', '[]', 'keyring_malformed'],
+    ['keys no array', '{"keys":{}}', 'keyring_malformed'],
+    ['a member twice', `{"keys":[],"keys":[${JSON.stringify(jwk('a'))}]}`, 'keyring_malformed'],
+    ['no key', jwks(), 'keyring_empty'],
+    ['only a refresh key', jwks(jwk('r', { use: 'latchkey:refresh' })), 'keyring_empty'],
+    ['a key that is none', '{"keys":[null]}', 'keyring_malformed'],
+    ['another kty', jwks(jwk('a'), jwk('b', { kty: 'EC' })), 'keyring_malformed'],
+    ['another alg', jwks(jwk('a'), jwk('b', { alg: 'HS512' })), 'keyring_malformed'],
+    ['no alg', jwks(jwk('a', { alg: undefined })), 'keyring_malformed'],
+    ['no kid', jwks(jwk('a'), jwk('b', { kid: undefined })), 'keyring_malformed'],
+    ['kid a number', jwks(jwk('a', { kid: 1 })), 'keyring_malformed'],
+    ['a kid twice', jwks(jwk('a'), jwk('a')), 'keyring_duplicate_kid'],
+    [
+      'a kid twice, once for refresh',
+      jwks(jwk('a'), jwk('a', { use: 'latchkey:refresh' })),
+      'keyring_duplicate_kid',
+    ],
+    ['no k', jwks(jwk('a', { k: undefined })), 'keyring_malformed'],
+    ['k padded', jwks(jwk('a', { k: `${shared}=` })), 'keyring_malformed'],
+    [
+      'k in base64',
+      jwks(jwk('a', { k: secret().toString('base64').replace(/[^=]/g, '+') })),
+      'keyring_malformed',
+    ],
+    [
+      'two refresh keys',
+      jwks(jwk('a'), jwk('r', { use: 'latchkey:refresh' }), jwk('s', { use: 'latchkey:refresh' })),
+      'keyring_malformed',
+    ],
+    [
+      'one secret for both',
+      jwks(jwk('a', { k: shared }), jwk('r', { use: 'latchkey:refresh', k: shared })),
+      'keyring_malformed',
+    ],
+  ]
+  for (const [what, given, code] of broken) {
+    t.throws(() => parseKeySet(given), { name: 'KeyringError', code }, what)
+    try {
+      parseKeySet(given)
+    } catch (err) {
+      t.notOk(String(err).includes(shared.slice(0, 8)), what)
+    }
+  }
+})
+
+t.test('weak secrets are refused', async (t) => {
+  const weak = {
+    short: randomBytes(31),
+    empty: Buffer.alloc(0),
+    zeros: Buffer.alloc(32),
+    'one letter': Buffer.alloc(64, 'a'),
+    'two letters': Buffer.alloc(64, 'ab'),
+    'a repeated block of 128 bits': Buffer.alloc(64, randomBytes(16)),
+    'counting up': Buffer.from(Array.from({ length: 64 }, (_, i) => i)),
+    'counting down': Buffer.from(Array.from({ length: 40 }, (_, i) => 250 - 3 * i)),
+    'few values': Buffer.from(Array.from({ length: 64 }, (_, i) => (i * i) % 11)),
+    'jwt.io': Buffer.from('a-string-secret-at-least-256-bits-long'),
+    Supabase: Buffer.from('super-secret-jwt-token-with-at-least-32-characters-long'),
+    'a placeholder': Buffer.from('please-CHANGE_ME-before-production-0123456789'),
+    'a password': Buffer.from('correct horse battery staple is my Password 1'),
+    '32 hexadecimal digits': Buffer.from(randomBytes(16).toString('hex')),
+    '32 letters of base64': Buffer.from(randomBytes(24).toString('base64')),
+  }
+  for (const [what, given] of Object.entries(weak)) {
+    const set = jwks(jwk('a', { k: given.toString('base64url') }))
+    t.throws(() => parseKeySet(set), { code: 'keyring_weak_secret' }, what)
+  }
+})
+
+t.test('strong secrets are taken, also as text', async (t) => {
+  for (let i = 0; i < 1000; i++) {
+    const forms = [secret(), randomBytes(64), secret().toString('hex'), secret().toString('base64')]
+    for (const form of forms) {
+      const k = Buffer.from(form as string).toString('base64url')
+      if (parseKeySet(jwks(jwk('a', { k }))).signing.kid !== 'a') t.fail(k)
+    }
+  }
+  t.pass('4,000 of them')
+})
+
+t.test('a key that is logged or serialised leaves its secret out', async (t) => {
+  const { signing } = parseKeySet(jwks(jwk('a')))
+  t.equal(JSON.stringify(signing), '{"kid":"a","alg":"HS256"}')
+  t.notMatch(inspect(signing, { depth: 9 }), /secret|Uint8Array/)
+  t.strictSame({ ...signing }, { kid: 'a', alg: 'HS256' })
+})
+
+t.test('a file is opened at once, or an error says why not', async (t) => {
+  const folder = await createFolder(t)
+  t.throws(() => openKeyring(join(folder, 'none')), {
+    code: 'keyring_unreadable',
+    message: /ENOENT/,
+  })
+  t.throws(() => openKeyring(folder), { code: 'keyring_unreadable', message: /EISDIR/ })
+  await writeFile(join(folder, 'bad'), '{')
+  t.throws(() => openKeyring(join(folder, 'bad')), { code: 'keyring_malformed' })
+  t.throws(() => openKeyring(''), TypeError)
+})
+
+t.test('changes in place, by renaming and by swapping a symbolic link are followed', async (t) => {
+  const folder = await createFolder(t)
+  const file = join(folder, 'keys.json')
+  await writeFile(file, jwks(jwk('a')))
+  const { keyring, kids, errors } = follow(t, file)
+  const told: string[] = []
+  const unsubscribe = keyring.subscribe((set) => told.push(set.signing.kid))
+
+  await writeFile(file, jwks(jwk('b'), jwk('a')))
+  await until(t, 'written in place', () => kids() === 'b,a')
+  const before = keyring.current
+
+  await writeFile(join(folder, 'new'), jwks(jwk('c')))
+  await rename(join(folder, 'new'), file)
+  await until(t, 'renamed', () => kids() === 'c')
+  t.not(keyring.current, before)
+  t.equal(before.signing.kid, 'b', 'a set that was taken before stays what it was')
+
+  t.strictSame(told, ['b', 'c'])
+  unsubscribe()
+  await writeFile(file, jwks(jwk('d')))
+  await until(t, 'written again', () => kids() === 'd')
+  t.strictSame(told, ['b', 'c'])
+  t.strictSame(errors, [])
+})
+
+t.test("Kubernetes' swap of ..data is followed", async (t) => {
+  const folder = await createFolder(t)
+  const publish = async (version: string, content: string) => {
+    await writeFile(join(folder, version), content)
+    await symlink(version, join(folder, '..data_tmp'))
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+  }
+  await publish('..1', jwks(jwk('a')))
+  await symlink('..data', join(folder, 'keys.json'))
+  const { kids } = follow(t, join(folder, 'keys.json'))
+  await publish('..2', jwks(jwk('b')))
+  await until(t, 'swapped', () => kids() === 'b')
+})
+
+t.test('a broken, missing or weak file keeps the keys before, and is reported once', async (t) => {
+  const folder = await createFolder(t)
+  const file = join(folder, 'keys.json')
+  const good = jwks(jwk('a'))
+  await writeFile(file, good)
+  const { kids, errors } = follow(t, file)
+  const codes = () => errors.map(({ code }) => code).join()
+
+  await writeFile(file, good.slice(0, 40))
+  await until(t, 'cut off', () => codes() === 'keyring_malformed')
+  await rm(file)
+  await until(t, 'removed', () => codes() === 'keyring_malformed,keyring_unreadable')
+  await new Promise((done) => setTimeout(done, 1500))
+  await writeFile(file, jwks(jwk('b', { k: text('changeme'.repeat(8)) })))
+  await until(t, 'weak', () => codes().endsWith('keyring_unreadable,keyring_weak_secret'))
+  t.equal(kids(), 'a')
+  await writeFile(file, jwks(jwk('c')))
+  await until(t, 'mended', () => kids() === 'c')
+  t.equal(errors.length, 3)
+})
+
+t.test('a verifier follows its file', async (t) => {
+  const file = join(await createFolder(t), 'keys.json')
+  const [old, young] = [secret(), secret()]
+  const write = (kid: string, k: Buffer) =>
+    writeFile(file, jwks(jwk(kid, { k: k.toString('base64url') })))
+  await write('old', old)
+  const verifier = createVerifier({ ...policy, keys: { file } })
+  const oldToken = sign({ ...header, kid: 'old' }, claims(), old)
+  const youngToken = sign({ ...header, kid: 'young' }, claims(), young)
+  t.ok(verifier.check(oldToken).ok && verifier.check(oldToken).ok && verifier.check(oldToken).ok)
+  t.match(verifier.check(youngToken), { error: { code: 'token_unknown_key' } })
+  await write('young', young)
+  await until(t, 'reloaded', () => verifier.check(youngToken).ok)
+  t.match(verifier.check(oldToken), { error: { code: 'token_unknown_key' } })
+})
