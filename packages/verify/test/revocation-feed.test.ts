@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createRevocationFeed, createVerifier, type RevocationFeedOptions } from '../src/index.ts'
+import { mintToken } from '../src/testing.ts'
+
+const issuer = 'https://sso.test'
+const secret = randomBytes(32)
+const kid = 'k1'
+const verifier = createVerifier({ keys: [{ kid, secret }], issuer, audience: 'latchkey:auth' })
+const ring = {
+  current: { signing: { kid, alg: 'HS256', secret }, keys: [{ kid }, { kid: 'k2' }] },
+} as unknown as RevocationFeedOptions['keys']
+
+const page = (cursor: number, sessions: unknown[] = [], subjects: unknown[] = [], more = false) =>
+  JSON.stringify({ cursor, more, sessions, subjects })
+
+/** A feed of a stand-in auth service that answers as the test says. */
+async function startFeed(t: Test, answer: RequestListener, options = {}) {
+  const server = createServer(answer).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  const polls: (Error | undefined)[] = []
+  const feed = createRevocationFeed({
+    url: `http://127.0.0.1:${port}/auth/`,
+    keys: ring,
+    issuer,
+    service: 'orders',
+    instance: 'orders-1',
+    pollIntervalMs: 100,
+    timeoutMs: 300,
+    onPoll: (err) => polls.push(err),
+    ...options,
+  })
+  t.teardown(() => {
+    feed.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  return { feed, polls }
+}
+
+const claims = (sid: string, sub = 'ada') => ({ sid, sub, iat: 1, iss: issuer, aud: 'x', exp: 2 })
+const until = async (condition: () => boolean) => {
+  for (let i = 0; i < 200 && !condition(); i++) await sleep(20)
+}
+
+t.test('it asks as a service, with what it knows and which keys it holds', async (t) => {
+  const asked: string[] = []
+  const { feed } = await startFeed(t, (req, res) => {
+    const token = req.headers.authorization?.replace('Bearer ', '') ?? ''
+    const { sub, scope, exp, iat = 0 } = verifier.verify(token)
+    asked.push(
+      `${req.method} ${req.url} ${req.headers['if-none-match']} ${sub} ${scope} ${exp - iat}`,
+    )
+    res.end(page(7))
+  })
+  await feed.caughtUp
+  await until(() => asked.length > 1)
+  const path = (after: number) =>
+    `/auth/v1/revocations?after=${after}&instance=orders-1&kids=k1%2Ck2`
+  t.equal(asked[0], `GET ${path(0)} "0" service:orders revocations:read 60`)
+  t.equal(asked[1], `GET ${path(7)} "7" service:orders revocations:read 60`)
+})
+
+t.test('it reads page after page without waiting, and then knows all of it', async (t) => {
+  const far = Date.now() / 1000 + 1000
+  const { feed } = await startFeed(
+    t,
+    (req, res) => {
+      const after = Number(new URL(req.url ?? '', 'http://x').searchParams.get('after'))
+      res.end(page(after + 1, [[`s${after}`, far]], [], after < 20))
+    },
+    { pollIntervalMs: 60_000 },
+  )
+  t.equal(feed.asOf, Number.NEGATIVE_INFINITY)
+  await feed.caughtUp
+  t.equal(feed.state.entries, 21)
+  t.ok(feed.state.ageSeconds < 5)
+  t.ok(feed.isRevoked(claims('s20')))
+  t.notOk(feed.isRevoked(claims('s21')))
+})
+
+t.test(
+  'while the auth service is away it keeps what it knows, says how old it is, and catches up',
+  async (t) => {
+    let isAway = false
+    const far = Date.now() / 1000 + 1000
+    const { feed, polls } = await startFeed(t, (_req, res) => {
+      if (isAway) res.destroy()
+      else res.end(page(polls.length + 1, [[`s${polls.length}`, far]]))
+    })
+    await feed.caughtUp
+    isAway = true
+    await until(() => polls.filter(Boolean).length >= 3)
+    t.ok(feed.isRevoked(claims('s0')))
+    t.ok(feed.state.ageSeconds > 0.3)
+    isAway = false
+    const failed = polls.length
+    await until(() => polls.length > failed)
+    t.equal(polls.at(-1), undefined)
+    t.ok(feed.state.ageSeconds < 0.3)
+  },
+)
+
+t.test(
+  'an answer that is no page, or too late, is refused whole and asked for again',
+  async (t) => {
+    const far = Date.now() / 1000 + 1000
+    const wrong = [
+      '',
+      'null',
+      '[]',
+      '{',
+      page(1, [['a']]),
+      page(1, [['a', 'b']]),
+      page(1, [[1, far]]),
+      page(1, [['good', far]], [['b', far]]),
+      JSON.stringify({ cursor: 'x', more: false, sessions: [['good', far]], subjects: [] }),
+      JSON.stringify({ cursor: 1, sessions: [['good', far]], subjects: [] }),
+    ]
+    const answers = [...wrong]
+    const { feed, polls } = await startFeed(t, (_req, res) => {
+      const answer = answers.shift()
+      if (answer === undefined) res.end(page(5, [['right', far]]))
+      else res.end(answer)
+    })
+    await feed.caughtUp
+    t.equal(polls.filter(Boolean).length, wrong.length)
+    t.notOk(feed.isRevoked(claims('good')))
+    t.ok(feed.isRevoked(claims('right')))
+
+    const slow = await startFeed(t, () => {})
+    await until(() => slow.polls.length > 0)
+    t.ok(slow.polls[0] instanceof Error)
+    const forbidden = await startFeed(t, (_req, res) => res.writeHead(403).end())
+    await until(() => forbidden.polls.length > 0)
+    t.match(forbidden.polls[0]?.message, /answered 403/)
+  },
+)
+
+t.test(
+  'a verifier refuses what was revoked, cached or not, and a stale feed as it is told',
+  async (t) => {
+    const revoked = new Set<string>()
+    const revocations = {
+      asOf: Number.NEGATIVE_INFINITY,
+      isRevoked: ({ sid = '' }: { sid?: string }) => revoked.has(sid),
+    }
+    const key = { kid, secret }
+    const options = { keys: [key], issuer, audience: 'orders', revocations }
+    const lenient = createVerifier(options)
+    const strict = createVerifier({ ...options, onStale: 'deny', maxStaleSeconds: 10 })
+    const token = mintToken({ key, issuer, audience: 'orders', claims: { sid: 's1' } })
+    const code = (result: ReturnType<typeof lenient.check>) =>
+      result.ok ? 'ok' : result.error.code
+
+    t.equal(code(lenient.check(token)), 'ok')
+    t.equal(code(strict.check(token)), 'revocations_stale')
+    t.equal(code(lenient.check(token, { onStale: 'deny' })), 'revocations_stale')
+    t.equal(code(strict.check(token, { onStale: 'allow' })), 'ok')
+    revocations.asOf = Date.now() / 1000 - 5
+    t.equal(code(strict.check(token)), 'ok')
+    t.equal(code(strict.check(token, { maxStaleSeconds: 2 })), 'revocations_stale')
+    revoked.add('s1')
+    t.equal(code(lenient.check(token)), 'token_revoked', 'though it is in the cache')
+    t.equal(code(strict.check(token)), 'token_revoked')
+    t.throws(() => createVerifier({ ...options, onStale: 'maybe' as 'deny' }), TypeError)
+    t.throws(() => createVerifier({ ...options, maxStaleSeconds: 0 }), RangeError)
+  },
+)
+
+t.test('options are checked', async (t) => {
+  const good = { url: 'http://127.0.0.1:9', keys: ring, issuer, service: 's', instance: 'i' }
+  for (const wrong of [
+    { url: 'nonsense' },
+    { issuer: '' },
+    { service: 1 as unknown as string },
+    { instance: '' },
+    { pollIntervalMs: 1 },
+    { timeoutMs: Number.NaN },
+  ]) {
+    t.throws(() => createRevocationFeed({ ...good, ...wrong }).close())
+  }
+})

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import t from 'tap'
+import { RevocationSet } from '../src/revocation-set.ts'
+
+const now = 1_800_000_000
+const later = now + 3_660
+
+t.test('a revoked session is known, another is not', async (t) => {
+  const set = new RevocationSet()
+  set.add({ sessions: [['one', later]], subjects: [] })
+  t.ok(set.has('one', 'ada', now))
+  t.notOk(set.has('two', 'ada', now))
+  t.notOk(set.has(undefined, 'one', now), 'a subject is no session')
+})
+
+t.test("of a subject's tokens those issued before the boundary are revoked", async (t) => {
+  const set = new RevocationSet()
+  set.add({ sessions: [], subjects: [['ada', now, later]] })
+  t.ok(set.has('s', 'ada', now - 1))
+  t.notOk(set.has('s', 'ada', now))
+  t.ok(set.has('s', 'ada', undefined), 'a token that does not say when is not newer')
+  t.notOk(set.has('s', 'bob', now - 1))
+  set.add({ sessions: [], subjects: [['ada', now - 10, later]] })
+  t.ok(set.has('s', 'ada', now - 1), 'an earlier boundary that arrives later moves nothing')
+})
+
+t.test('entries are forgotten when they expire, and the filter with them', async (t) => {
+  const set = new RevocationSet()
+  const ids = Array.from({ length: 20_000 }, () => randomUUID())
+  set.add({
+    sessions: ids.map((id, i) => [id, now + (i < 15_000 ? 1 : 100)]),
+    subjects: [['ada', now, now + 1]],
+  })
+  t.equal(set.size, 20_001)
+  set.forget(now + 1)
+  t.equal(set.size, 5_000)
+  t.notOk(set.has('s', 'ada', 0))
+  for (const id of ids.slice(15_000)) if (!set.has(id, 'x', now)) t.fail('a live entry was lost')
+  for (const id of ids.slice(0, 15_000)) if (set.has(id, 'x', now)) t.fail('a dead entry is left')
+  set.forget(now + 100)
+  t.equal(set.size, 0)
+})
+
+t.test('it answers as a plain set does, whatever the ids', async (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string(), { maxLength: 200 }),
+      fc.array(fc.string(), { maxLength: 200 }),
+      (revoked, asked) => {
+        const set = new RevocationSet()
+        set.add({ sessions: revoked.map((id) => [id, later]), subjects: [] })
+        const plain = new Set(revoked)
+        return [...asked, ...revoked].every((id) => set.has(id, '', now) === plain.has(id))
+      },
+    ),
+  )
+  t.pass()
+})
