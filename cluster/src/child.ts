@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 
 /** A process to start. */
 export interface ChildOptions {
@@ -22,6 +22,8 @@ export interface Child {
 }
 
 const maxOutputBytes = 64 * 1024
+/** A log larger than this is put aside at the next start, replacing the one put aside before. */
+const maxLogBytes = 10 * 1024 * 1024
 
 /**
  * Starts a process whose output goes straight to its log.
@@ -30,6 +32,7 @@ const maxOutputBytes = 64 * 1024
  * then stops everything in order. The log is no pipe, so that a process outlives us cleanly.
  */
 export function startChild({ command, args, env, logFile, ipc, user }: ChildOptions): Child {
+  rotate(logFile)
   const log = openSync(logFile, 'a+', 0o600)
   const from = fstatSync(log).size
   const child = spawn(command, args, {
@@ -51,10 +54,15 @@ export function startChild({ command, args, env, logFile, ipc, user }: ChildOpti
     output() {
       if (!open) return ''
       const start = Math.max(from, fstatSync(log).size - maxOutputBytes)
-      const text = Buffer.alloc(maxOutputBytes)
+      const text = Buffer.allocUnsafe(maxOutputBytes)
       return text.toString('utf8', 0, readSync(log, text, 0, maxOutputBytes, start))
     },
   }
+}
+
+function rotate(logFile: string): void {
+  const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
+  if (size > maxLogBytes) renameSync(logFile, `${logFile}.old`)
 }
 
 /** What a process complained about last, as a phrase; failing that, the last it said. */

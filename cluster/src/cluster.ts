@@ -1,4 +1,4 @@
-import { type DataFolder, openDataFolder, rotateLog, showPath } from './data-folder.ts'
+import { type DataFolder, openDataFolder, showPath } from './data-folder.ts'
 import { type Databases, prepareDatabases } from './databases.ts'
 import { type DemoUser, registerDemoUser } from './demo-user.ts'
 import { EdgeProcess } from './edge-process.ts'
@@ -6,8 +6,8 @@ import { ClusterError } from './errors.ts'
 import { Fleet, type Instance } from './fleet.ts'
 import { ensureKeys } from './keys.ts'
 import { preparePostgres, signalWholeServer } from './postgres.ts'
-import { loadSecrets } from './secrets.ts'
-import { type ServiceName, serviceNames } from './services.ts'
+import { loadSecrets, type Secrets } from './secrets.ts'
+import { type ServiceEnvironment, type ServiceName, serviceNames } from './services.ts'
 import { Supervised } from './supervised.ts'
 
 /** What a cluster is made of. */
@@ -95,28 +95,15 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
   const { folder } = parts
   const { onReady = () => {}, onEvent: say = () => {}, signal } = options
   const secrets = await loadSecrets(folder.secretsFile)
-
   const edge = new EdgeProcess(options.port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
   parts.edge = new Supervised(edge.program, { up: () => {}, down: () => {}, say })
-  const [port, databases] = await settleAll([
-    parts.edge.start(),
-    prepareDatabaseServer(parts, options, secrets),
-    ensureKeys(folder.keysFile).then(() => onReady('keys', showPath(folder.keysFile))),
-  ])
-  const url = `http://localhost:${port}`
-  onReady('edge', url)
-
-  const environment = {
-    edgeUrl: url,
-    keysFile: folder.keysFile,
-    databaseUrls: databases.urls,
-    extra: { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env },
-  }
+  const environment = prepareEnvironment(parts, parts.edge, secrets, options)
   const fleet = new Fleet(edge, options.instances, folder.logFile, environment, say)
   parts.fleet = fleet
-  for (const { name } of fleet.processes) await rotateLog(folder.logFile(name))
-  signal?.throwIfAborted()
-  await fleet.start((service, names) => onReady(service, names.join(', ')))
+  const [{ edgeUrl: url, keysFile, databaseUrls }] = await settleAll([
+    environment,
+    fleet.start((service, names) => onReady(service, names.join(', '))),
+  ])
   signal?.throwIfAborted()
   const demoUser = await registerDemoUser(url, secrets.demo)
 
@@ -146,8 +133,8 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
       return fleet.instances
     },
     dataFolder: folder.path,
-    keysFile: folder.keysFile,
-    databaseUrls: databases.urls,
+    keysFile,
+    databaseUrls,
     pid: (name) => find(name).pid,
     kill: (name, killSignal = 'SIGKILL') => find(name).kill(killSignal),
     stopProcess,
@@ -166,16 +153,35 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
   }
 }
 
+/** Sees to all that the services need: the edge's address, a database each, the keyring. */
+async function prepareEnvironment(
+  parts: Parts,
+  edge: Supervised<number>,
+  secrets: Secrets,
+  options: ClusterOptions,
+): Promise<ServiceEnvironment> {
+  const { keysFile } = parts.folder
+  const { onReady = () => {} } = options
+  const [edgeUrl, databases] = await settleAll([
+    edge.start().then((port) => `http://localhost:${port}`),
+    prepareDatabaseServer(parts, options, secrets),
+    ensureKeys(keysFile),
+  ])
+  onReady('keys', showPath(keysFile))
+  onReady('edge', edgeUrl)
+  const extra = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
+  return { edgeUrl, keysFile, databaseUrls: databases.urls, extra }
+}
+
 async function prepareDatabaseServer(
   parts: Parts,
   options: ClusterOptions,
-  secrets: Awaited<ReturnType<typeof loadSecrets>>,
+  secrets: Secrets,
 ): Promise<Databases> {
   const { folder } = parts
   const { databaseUrl, ephemeral, instances, onReady, onEvent: say = () => {} } = options
   let adminUrl = databaseUrl
   if (adminUrl === undefined) {
-    await rotateLog(folder.logFile('postgres'))
     const postgres = await preparePostgres({
       folder: folder.postgres,
       logFile: folder.logFile('postgres'),
@@ -198,9 +204,13 @@ async function prepareDatabaseServer(
 }
 
 /** As `Promise.all`, but a failure is thrown only when all have come to an end and can be undone. */
-async function settleAll<A, B, C>(work: [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
+async function settleAll<T extends readonly unknown[]>(
+  work: {
+    readonly [K in keyof T]: Promise<T[K]>
+  },
+): Promise<T> {
   await Promise.allSettled(work)
-  return Promise.all(work)
+  return Promise.all(work) as Promise<unknown> as Promise<T>
 }
 
 async function stopAll(parts: Parts, { onEvent: say = () => {} }: ClusterOptions): Promise<void> {

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { ClusterError, hasCode } from './errors.ts'
@@ -22,8 +22,6 @@ export interface DataFolder {
 }
 
 const root = resolve(import.meta.dirname, '../..')
-/** A log larger than this is put aside at the next start. */
-const maxLogBytes = 10 * 1024 * 1024
 
 /**
  * Opens the data folder and takes its lock.
@@ -104,13 +102,4 @@ export async function readIfThere(file: string): Promise<string | undefined> {
     if (hasCode(err, 'ENOENT')) return undefined
     throw err
   }
-}
-
-/** Puts a log that has grown large aside, replacing the one put aside before. */
-export async function rotateLog(file: string): Promise<void> {
-  const size = await stat(file).then(
-    (stats) => stats.size,
-    () => 0,
-  )
-  if (size > maxLogBytes) await rename(file, `${file}.old`)
 }

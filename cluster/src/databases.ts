@@ -62,11 +62,10 @@ async function makeDatabase(client: Client, name: string, password: string): Pro
   const verb = rows[0]?.role ? 'ALTER' : 'CREATE'
   await client.query(`${verb} ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
   if (rows[0]?.database) return
-  // Who is no superuser may only give a database to a role that it is a member of.
+  // Who is no superuser may give a database only to a role that it is a member of, and drop it.
   await client.query(`GRANT ${name} TO CURRENT_USER`)
   await client.query(`CREATE DATABASE ${name} OWNER ${name}`)
   await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`)
-  await client.query(`REVOKE ${name} FROM CURRENT_USER`)
 }
 
 async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>): Promise<T> {
@@ -83,7 +82,7 @@ async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>
   } catch (err) {
     const [reason] = (err instanceof AggregateError ? err.errors[0] : err).message.split('\n')
     if (hasCode(err, '28P01', '28000')) {
-      throw new ClusterError(`${server} refuses to log "${username}" in: ${reason}.`)
+      throw new ClusterError(`The login of "${username}" at ${server} failed: ${reason}.`)
     }
     throw new ClusterError(`Cannot reach ${server}: ${reason}.`)
   }

@@ -37,7 +37,7 @@ export class Fleet {
     edge: EdgeProcess,
     instances: number,
     logFile: (name: string) => string,
-    environment: ServiceEnvironment,
+    environment: Promise<ServiceEnvironment>,
     say: (sentence: string) => void,
   ) {
     this.#edge = edge

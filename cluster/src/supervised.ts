@@ -26,7 +26,7 @@ export interface Watcher<Value> {
 /** A process that dies this soon after it was up has not recovered, in milliseconds. */
 const quickDeathMs = 1_000
 const maxFailures = 5
-const readyTimeoutMs = 30_000
+const readyTimeoutMs = 60_000
 
 /** A process kept alive: started again when it dies, with growing pauses, until it is told to stop. */
 export class Supervised<Value> {
@@ -55,7 +55,7 @@ export class Supervised<Value> {
   /**
    * Starts it and waits until it serves.
    *
-   * @throws ClusterError when it dies first or takes longer than 30 s
+   * @throws ClusterError when it dies first or takes longer than 60 s
    */
   async start(): Promise<Value> {
     this.#stopping = new AbortController()

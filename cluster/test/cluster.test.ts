@@ -75,6 +75,14 @@ t.test('secrets are for the owner alone, and a role enters its own database only
   await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
 })
 
+t.test('a body of 10 MB is refused with a code, whoever would have taken it', async (t) => {
+  for (const path of ['/auth/v1/login', '/orders/v1/orders']) {
+    const response = await post(path, { email: 'x'.repeat(10_000_000) })
+    t.equal(response.status, 413)
+    t.match(await response.json(), { code: 'body_too_large' })
+  }
+})
+
 t.test('a second start on the same data folder is refused in one sentence', async (t) => {
   const second = runMain(t, '--data-folder', cluster.dataFolder)
   t.equal(await second.exited, 1)

@@ -7,7 +7,10 @@ import { type Routes, Upstream, UpstreamGroup, type UpstreamTimeouts } from './u
 
 /** What the edge is told at its start; times in milliseconds. */
 export interface EdgeOptions extends Partial<UpstreamTimeouts> {
-  /** Largest request body passed on, in bytes; default 1 MiB. */
+  /**
+   * Largest request body passed on, in bytes; default 64 KiB, as much as a service takes. A body that a
+   * service refuses half-way would be a lost connection here, and not the service's 413.
+   */
   readonly maxBodyBytes?: number
   /** Time between two checks of an instance; default 1,000. */
   readonly checkIntervalMs?: number
@@ -40,7 +43,7 @@ export interface Edge {
  * no client sticks to one. Every wait and size is bounded.
  */
 export function createEdge(options: EdgeOptions = {}): Edge {
-  const { maxBodyBytes = 1024 * 1024, checkIntervalMs = 1_000, drainTimeoutMs = 10_000 } = options
+  const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, drainTimeoutMs = 10_000 } = options
   const timeouts = {
     connectTimeoutMs: options.connectTimeoutMs ?? 2_000,
     headersTimeoutMs: options.headersTimeoutMs ?? 30_000,

@@ -30,6 +30,10 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
  */
 export function forward(group: UpstreamGroup, forwarding: Forwarding): void {
   const { request, response, path, requestId, maxBodyBytes, onFailure } = forwarding
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) {
+    answerProblem(response, 'body_too_large', requestId)
+    return
+  }
   const method = request.method ?? 'GET'
   const body = hasBody(request) ? limitBody(request, maxBodyBytes) : null
   const repeatable = body === null && safeMethods.has(method)
