@@ -1,4 +1,4 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import {
   authorize,
   checkRequest,
@@ -45,7 +45,7 @@ declare module 'fastify' {
  *
  * Refusals are answered at once, as RFC 6750 and RFC 9457 say, before a body is read.
  */
-export const latchkey: FastifyPluginCallback<LatchkeyOptions> = (app, options, done) => {
+export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options) => {
   const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
   refuseEarlierPlugins(app)
 
@@ -80,7 +80,6 @@ export const latchkey: FastifyPluginCallback<LatchkeyOptions> = (app, options, d
     }
     next()
   })
-  done()
 }
 
 // What fastify-plugin does: the hooks and decorators belong to the instance that registers the plugin.

@@ -81,6 +81,8 @@ const webPlatform: Platform = {
   flatten: (text) => decoder.decode(encoder.encode(text)),
 }
 
+type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
+
 interface WebKey {
   readonly kid: string
   readonly secret: Promise<CryptoKey>

@@ -4,9 +4,12 @@ import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
 import { createVerifier, parseKeySet } from '../src/index.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
+/** What `t.throws` compares with. */
+type ErrorMatch = RegExp | ErrorConstructor | { code: string } | { message: RegExp }
+
 const good = { ...policy, keys: [key] }
 const strong = () => randomBytes(32)
-const wrong: [what: string, options: object, error: object][] = [
+const wrong: [what: string, options: object, error: ErrorMatch][] = [
   ['keys a string', { ...good, keys: 'secret' }, { message: /must not be a string/ }],
   ['no keys', { ...policy }, TypeError],
   ['keys null', { ...good, keys: null }, TypeError],

@@ -1,0 +1,367 @@
+import { createServer, type RequestListener } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import t, { type Test } from 'tap'
+import { latchkey as guardExpress, requires } from '../src/express.ts'
+import latchkey from '../src/fastify.ts'
+import { createVerifier as createFetchVerifier, type Requirements } from '../src/fetch.ts'
+import { createVerifier, type Verifier } from '../src/index.ts'
+import { claims, header, key, policy, sign } from './tokens.ts'
+
+const verifier = createVerifier({ ...policy, keys: [key] })
+const scopes = ['orders:read', 'orders:write']
+const roles = ['admin', 'auditor']
+
+/** Starts a server for one test. Every server has the routes /me, /write (scopes) and /admin (roles). */
+type Start = (t: Test, verifier: Verifier) => Promise<number>
+
+async function listen(t: Test, listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await new Promise((done) => server.once('listening', done))
+  return (server.address() as AddressInfo).port
+}
+
+const startFastify: Start = async (t, verifier) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(latchkey, { verifier })
+  app.get('/me', async (request) => request.user)
+  app.get('/write', { config: { scopes } }, async () => 'written')
+  app.get('/admin', { config: { roles } }, async () => 'administered')
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return (app.server.address() as AddressInfo).port
+}
+
+const startExpress: Start = (t, verifier) => {
+  const app = express()
+  app.use(guardExpress({ verifier }))
+  app.get('/me', (req, res) => void res.json(req.auth))
+  app.get('/write', requires({ scopes }), (_req, res) => void res.send('written'))
+  app.get('/admin', requires({ roles }), (_req, res) => void res.send('administered'))
+  return listen(t, app)
+}
+
+const startNode: Start = (t, verifier) => {
+  const guard = guardExpress({ verifier })
+  const routes: Record<string, ReturnType<typeof requires>> = {
+    '/me': (req, res) => res.end(JSON.stringify(req.auth)),
+    '/write': (req, res) => requires({ scopes })(req, res, () => res.end('written')),
+    '/admin': (req, res) => requires({ roles })(req, res, () => res.end('administered')),
+  }
+  return listen(t, (req, res) => {
+    guard(req, res, () => routes[req.url ?? '']?.(req, res, () => {}))
+  })
+}
+
+/** Hono, with the adapter to Node's HTTP server that a test needs written out. */
+const startHono: Start = (t, given) => {
+  const web = createFetchVerifier({ ...policy, keys: [key] })
+  if (given !== verifier) web.check = async (token) => given.check(token)
+  const app = new Hono<{ Variables: { claims: object } }>()
+  const guard = (requirements: Requirements) =>
+    createMiddleware(async (c, next) => {
+      const result = await web.authenticate(c.req.raw, requirements)
+      if (!result.ok) return result.response
+      c.set('claims', result.claims)
+      return next()
+    })
+  app.get('/me', guard({}), (c) => c.json(c.get('claims')))
+  app.get('/write', guard({ scopes }), (c) => c.text('written'))
+  app.get('/admin', guard({ roles }), (c) => c.text('administered'))
+  return listen(t, async (req, res) => {
+    const headers = new Headers()
+    for (let i = 0; i < req.rawHeaders.length; i += 2) {
+      headers.append(req.rawHeaders[i] as string, req.rawHeaders[i + 1] as string)
+    }
+    const reply = await app.fetch(new Request(`http://localhost${req.url}`, { headers }))
+    res.writeHead(reply.status, Object.fromEntries(reply.headers)).end(await reply.text())
+  })
+}
+
+const servers = {
+  Fastify: startFastify,
+  Express: startExpress,
+  'node:http': startNode,
+  Hono: startHono,
+}
+
+/** Sends a request as it is written, since `fetch` would tidy headers up. */
+async function send(port: number, path: string, headers: string[]) {
+  const lines = [`GET ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, '', '']
+  const socket = connect(port, '127.0.0.1')
+  socket.write(lines.join('\r\n'), 'latin1')
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const fields = head
+    .split('\r\n')
+    .slice(1)
+    .map((line) => line.split(/: (.*)/s, 2))
+  const byName = Object.fromEntries(fields.map(([name = '', value]) => [name.toLowerCase(), value]))
+  return {
+    status: Number(head.split(' ')[1]),
+    headers: byName,
+    body: body.replace(/^[0-9a-f]+\r\n|\r\n0$/g, ''),
+  }
+}
+
+const good = sign()
+const BARE = 'Bearer'
+const INVALID_REQUEST = /^Bearer error="invalid_request", error_description="[^"]+"$/
+const INVALID_TOKEN = /^Bearer error="invalid_token", error_description="[^"]+"$/
+
+/** Headers sent, status, code, challenge, rule. */
+type Row = [
+  what: string,
+  headers: string[],
+  status: number,
+  code: string,
+  challenge: string | RegExp,
+  rule: string,
+]
+
+const refused: Row[] = [
+  ['no header', [], 401, 'token_missing', BARE, 'RFC 6750 3'],
+  ['an empty header', ['Authorization: '], 401, 'token_missing', BARE, 'RFC 6750 3'],
+  ['another scheme', ['Authorization: Basic dTpw'], 401, 'token_missing', BARE, 'RFC 6750 3'],
+  [
+    'a scheme that begins alike',
+    [`Authorization: Bearerx ${good}`],
+    401,
+    'token_missing',
+    BARE,
+    'RFC 9110 11.1',
+  ],
+  [
+    'a token without scheme',
+    [`Authorization: ${good}`],
+    401,
+    'token_missing',
+    BARE,
+    'RFC 9110 11.4',
+  ],
+  [
+    'a token in another header',
+    [`X-Authorization: Bearer ${good}`],
+    401,
+    'token_missing',
+    BARE,
+    'RFC 6750 2',
+  ],
+  ['a token in a cookie', [`Cookie: token=${good}`], 401, 'token_missing', BARE, 'RFC 6750 2'],
+  [
+    'the scheme alone',
+    ['Authorization: Bearer'],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'a tab',
+    [`Authorization: Bearer\t${good}`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'a space and a tab',
+    [`Authorization: Bearer \t${good}`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'a comma',
+    [`Authorization: Bearer ${good},`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'two words',
+    [`Authorization: Bearer ${good} ${good}`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'quotes',
+    [`Authorization: Bearer "${good}"`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'a parameter',
+    [`Authorization: Bearer token="${good}"`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'letters beyond ASCII',
+    ['Authorization: Bearer \u00e9.\u00e9.\u00e9'],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 2.1',
+  ],
+  [
+    'two headers',
+    [`Authorization: Bearer ${good}`, `Authorization: Bearer ${good}`],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 3.1',
+  ],
+  [
+    'two headers in different cases',
+    [`Authorization: Bearer ${good}`, 'AUTHORIZATION: Bearer x'],
+    400,
+    'token_malformed',
+    INVALID_REQUEST,
+    'RFC 6750 3.1',
+  ],
+  [
+    'garbage',
+    ['Authorization: Bearer garbage'],
+    401,
+    'token_malformed',
+    INVALID_TOKEN,
+    'RFC 6750 3.1',
+  ],
+  [
+    'padding',
+    [`Authorization: Bearer ${good}=`],
+    401,
+    'token_malformed',
+    INVALID_TOKEN,
+    'RFC 6750 3.1',
+  ],
+  [
+    'a wrong signature',
+    [`Authorization: Bearer ${good.slice(0, -43)}${'A'.repeat(43)}`],
+    401,
+    'token_signature',
+    INVALID_TOKEN,
+    'RFC 6750 3.1',
+  ],
+  [
+    'an expired token',
+    [`Authorization: Bearer ${sign(header, claims({ exp: 1, iat: 0 }))}`],
+    401,
+    'token_expired',
+    INVALID_TOKEN,
+    'RFC 6750 3.1',
+  ],
+]
+
+const accepted: [what: string, headers: string[]][] = [
+  ['as usual', [`Authorization: Bearer ${good}`]],
+  ['the scheme in lower case', [`Authorization: bearer ${good}`]],
+  ['the scheme in upper case', [`AUTHORIZATION: BEARER ${good}`]],
+  ['several spaces', [`Authorization:  Bearer   ${good}  `]],
+]
+
+for (const [name, start] of Object.entries(servers)) {
+  t.test(`${name}: requests without a good token are refused as the RFCs say`, async (t) => {
+    const port = await start(t, verifier)
+    for (const [what, headers, status, code, challenge, rule] of refused) {
+      const reply = await send(port, '/me', headers)
+      const problem = { type: 'about:blank', status, code }
+      t.equal(reply.status, status, `${what} → ${status} (${rule})`)
+      t.match(reply.headers['content-type'], /^application\/problem\+json/, what)
+      t.match(JSON.parse(reply.body), problem, `${what}: ${code}`)
+      if (challenge === BARE) t.equal(reply.headers['www-authenticate'], BARE, what)
+      else t.match(reply.headers['www-authenticate'], challenge, what)
+      t.notOk(reply.body.includes('eyJ'), 'nothing of the token comes back')
+    }
+  })
+
+  t.test(`${name}: a good token passes, however the header is spelled`, async (t) => {
+    const port = await start(t, verifier)
+    for (const [what, headers] of accepted) {
+      const reply = await send(port, '/me', headers)
+      t.equal(reply.status, 200, what)
+      t.match(JSON.parse(reply.body), { sub: claims().sub }, what)
+    }
+  })
+
+  t.test(`${name}: tokens in the query string are not read`, async (t) => {
+    const reply = await send(await start(t, verifier), `/me?access_token=${good}`, [])
+    t.equal(reply.headers['www-authenticate'], BARE)
+  })
+
+  t.test(`${name}: a route's scopes and roles are needed, all of them`, async (t) => {
+    const port = await start(t, verifier)
+    const ask = (path: string, others: object) =>
+      send(port, path, [`Authorization: Bearer ${sign(header, claims({ ...others }))}`])
+    t.equal((await ask('/write', { scope: 'x orders:write orders:read' })).status, 200)
+    for (const scope of [
+      'orders:read',
+      'orders:read orders:writer',
+      '',
+      undefined,
+      'orders:read,orders:write',
+    ]) {
+      const reply = await ask('/write', { scope })
+      t.equal(reply.status, 403, `scope ${scope}`)
+      t.match(JSON.parse(reply.body), { code: 'scope_insufficient', claim: 'scope' })
+      t.match(
+        reply.headers['www-authenticate'],
+        /error="insufficient_scope".*, scope="orders:read orders:write"$/,
+      )
+    }
+    t.equal((await ask('/admin', { roles: ['auditor', 'admin'] })).status, 200)
+    for (const given of [['admin'], [], undefined]) {
+      const reply = await ask('/admin', { roles: given })
+      t.equal(reply.status, 403, `roles ${given}`)
+      t.match(JSON.parse(reply.body), { code: 'scope_insufficient', claim: 'roles' })
+    }
+    t.equal((await send(port, '/admin', [])).status, 401, 'without a token it is 401')
+  })
+
+  t.test(`${name}: a fault of ours is 503 without a detail, and no challenge`, async (t) => {
+    const check = () => {
+      throw new Error('a secret detail')
+    }
+    const port = await start(t, { check, verify: check })
+    const reply = await send(port, '/me', [`Authorization: Bearer ${good}`])
+    t.equal(reply.status, 503)
+    t.equal(reply.headers['www-authenticate'], undefined)
+    t.match(JSON.parse(reply.body), { status: 503, code: 'verifier_unavailable' })
+    t.notMatch(reply.body, /detail of|secret/)
+  })
+}
+
+t.test(
+  'middleware of Express that asks for scopes lets nobody pass without the guard',
+  async (t) => {
+    const app = express()
+    app.get('/write', requires({ scopes }), (_req, res) => void res.send('written'))
+    const reply = await send(await listen(t, app), '/write', [`Authorization: Bearer ${good}`])
+    t.equal(reply.status, 401)
+  },
+)
+
+t.test('scopes and roles that are no lists of names are refused at once', async (t) => {
+  for (const wrong of [
+    { scopes: 'orders:read' },
+    { scopes: ['a b'] },
+    { roles: [1] },
+    { roles: [''] },
+  ]) {
+    t.throws(() => requires(wrong as never), TypeError)
+  }
+})

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { createVerifier } from '../src/index.ts'
+import { createTestKey, mintToken } from '../src/testing.ts'
+
+const key = createTestKey()
+const given = { key, issuer: 'https://sso.example', audience: 'orders' }
+const verifier = createVerifier({ keys: [key], issuer: given.issuer, audience: given.audience })
+
+t.test('a minted token is as the auth service would issue it', async (t) => {
+  const token = mintToken({ ...given, scopes: ['a', 'b'], roles: ['admin'], claims: { tenant: 1 } })
+  t.match(verifier.verify(token), {
+    iss: given.issuer,
+    aud: ['orders'],
+    sub: 'user-1',
+    scope: 'a b',
+    roles: ['admin'],
+    tenant: 1,
+    jti: /^[0-9a-f-]{36}$/,
+    sid: /^[0-9a-f-]{36}$/,
+  })
+})
+
+t.test('tokens that have to be refused are, each for its reason', async (t) => {
+  const codes = {
+    token_expired: mintToken({ ...given, expiresInSeconds: -10 }),
+    token_signature: mintToken({ ...given, fault: 'tampered' }),
+    token_algorithm: mintToken({ ...given, fault: 'unsigned' }),
+    token_audience: mintToken({ ...given, audience: ['billing'] }),
+    token_issuer: mintToken({ ...given, issuer: 'https://evil.example' }),
+    token_unknown_key: mintToken({ ...given, key: createTestKey('other') }),
+    token_type: mintToken({ ...given, header: { typ: 'JWT' } }),
+    token_claim: mintToken({ ...given, claims: { sub: undefined } }),
+  }
+  for (const [code, token] of Object.entries(codes)) {
+    t.match(verifier.check(token), { ok: false, error: { code } })
+  }
+  const foreign = mintToken({ ...given, fault: 'foreign' })
+  t.match(verifier.check(foreign), { ok: false, error: { code: 'token_signature' } })
+})
+
+t.test('a key without an ID makes a token without one', async (t) => {
+  const sole = createVerifier({ issuer: given.issuer, audience: given.audience, keys: key.secret })
+  const token = mintToken({ ...given, key: key.secret })
+  t.ok(sole.check(token).ok)
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_unknown_key' } })
+})
