@@ -9,7 +9,7 @@ export const settings = Type.Object({
   /** The scope of a newly registered user, separated by spaces (RFC 6749 section 3.3). */
   LATCHKEY_DEFAULT_SCOPE: Type.String({ pattern: '^(\\S+( \\S+)*)?$', default: '' }),
   /** Lifetime of an access token, in seconds. */
-  LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: Type.Integer({ minimum: 60, maximum: 3_600, default: 900 }),
+  LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: Type.Integer({ minimum: 5, maximum: 3_600, default: 900 }),
   /** Absolute lifetime of a session, in seconds, however often it is refreshed. */
   LATCHKEY_SESSION_TTL_SECONDS: Type.Integer({
     minimum: 3_600,

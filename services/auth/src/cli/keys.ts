@@ -1,52 +1,169 @@
-import { randomBytes } from 'node:crypto'
-import { open } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import {
+  changeFile,
+  createJwkSet,
+  createKid,
+  isTokenKey,
+  type JwkSet,
+  readFileAsSet,
+  writeNewFile,
+} from '../keys/key-file.ts'
+import {
+  addKey,
+  type Objections,
+  objectToPromotion,
+  objectToRetirement,
+  promoteKey,
+  retireKey,
+  signingKey,
+} from '../keys/rotation.ts'
+import { type AuthClientOptions, fetchKeysStatus, type KeysStatus } from './auth-client.ts'
+import { table } from './table.ts'
 
-/** A member of the keyring file: a symmetric JWK (RFC 7517, RFC 7518 section 6.4). */
-interface Jwk {
-  kty: 'oct'
-  kid: string
-  alg: 'HS256'
-  use?: 'latchkey:refresh'
-  k: string
-}
+const keysOption = () =>
+  new Option('-k, --keys <file>', 'the keyring file')
+    .env('LATCHKEY_KEYS_FILE')
+    .makeOptionMandatory()
+const authOption = () =>
+  new Option('-u, --auth <url>', 'where the auth service answers').env('LATCHKEY_AUTH_URL')
+const issuerOption = () =>
+  new Option('-i, --issuer <issuer>', 'the issuer of your tokens').env('LATCHKEY_ISSUER')
 
 /** `latchkey keys …` */
 export function addKeys(program: Command): void {
-  const keys = program.command('keys').description('make and change the keyring file')
+  const keys = program.command('keys').description('make and rotate the keyring file')
+
   keys
     .command('generate')
     .description('make a new keyring: one key for access tokens, one for refresh tokens')
     .requiredOption('-o, --out <file>', 'where to write it; an existing file is not overwritten')
-    .action(async ({ out }: { out: string }) => {
-      const kid = await generateKeyring(out)
-      process.stdout.write(
-        `Wrote ${out} (readable by its owner alone); access tokens are signed with key ${kid}.\n` +
-          `Start every service with LATCHKEY_KEYS_FILE=${out}\n`,
-      )
-    })
+    .action(generate)
+  keys
+    .command('list')
+    .description('show the keys of the file, without the keys themselves')
+    .addOption(keysOption())
+    .action(list)
+  keys
+    .command('status')
+    .description('show which keys every verifier holds')
+    .addOption(keysOption())
+    .addOption(authOption())
+    .addOption(issuerOption())
+    .action(status)
+  keys
+    .command('add')
+    .description('add a key that verifies; it signs once it is promoted')
+    .argument('[kid]', 'its key ID; by default made of the date')
+    .addOption(keysOption())
+    .action(add)
+  keys
+    .command('promote')
+    .description('sign with a key, once every verifier holds it')
+    .argument('[kid]', 'by default the one added last')
+    .addOption(keysOption())
+    .addOption(authOption())
+    .addOption(issuerOption())
+    .option('--force', 'promote although verifiers lack the key, or nobody can be asked')
+    .action(promote)
+  keys
+    .command('retire')
+    .description('remove a key, once no token signed with it can live')
+    .argument('<kid>')
+    .addOption(keysOption())
+    .addOption(authOption())
+    .addOption(issuerOption())
+    .option('--force', 'remove although tokens signed with it may live')
+    .action(retire)
 }
 
-/** Writes a new keyring of random 256-bit keys with mode 0600, and returns the signing key's ID. */
-async function generateKeyring(file: string): Promise<string> {
-  const kid = `${new Date().toISOString().slice(0, 10)}-${randomBytes(3).toString('hex')}`
-  const keys = [createKey(kid), { ...createKey(`${kid}-refresh`), use: 'latchkey:refresh' }]
-  const handle = await open(file, 'wx', 0o600).catch((err: NodeJS.ErrnoException) => {
-    if (err.code !== 'EEXIST') throw err
-    throw new Error(`${file} exists; move it away first, or write to another file`)
+type StatusOptions = Partial<AuthClientOptions> & { keys: string }
+type ForceOptions = StatusOptions & { force?: boolean }
+
+async function generate({ out }: { out: string }): Promise<void> {
+  const set = createJwkSet()
+  await writeNewFile(out, set)
+  say(`Wrote ${out} (readable by its owner alone); access tokens are signed with ${kidOf(set)}.`)
+  say(`Start every service with LATCHKEY_KEYS_FILE=${out}`)
+}
+
+async function list({ keys }: StatusOptions): Promise<void> {
+  const set = await readFileAsSet(keys)
+  const rows = set.keys.map((key) => [key.kid, describeKey(key.kid, set)])
+  say(table(['key', 'is for'], rows))
+}
+
+async function status(options: StatusOptions): Promise<void> {
+  const set = await readFileAsSet(options.keys)
+  const { verifiers, live } = await askAuth(options)
+  const kids = set.keys.filter(isTokenKey).map(({ kid }) => kid)
+  const rows = verifiers.map((verifier) => [
+    verifier.instance,
+    verifier.service,
+    verifier.kids.join(' '),
+    kids.filter((kid) => !verifier.kids.includes(kid)).join(' ') || '-',
+    `${Math.round(verifier.ageSeconds)} s ago`,
+  ])
+  say(table(['instance', 'service', 'holds (the first signs)', 'lacks', 'seen'], rows))
+  const living = [...live].map(([kid, seconds]) => [
+    kid,
+    kids.includes(kid) ? describeKey(kid, set) : 'not in the file',
+    `${Math.ceil(seconds)} s`,
+  ])
+  say(`\n${table(['signed with', 'is', 'tokens may live for'], living)}`)
+}
+
+async function add(kid: string | undefined, { keys }: StatusOptions): Promise<void> {
+  const id = kid ?? createKid()
+  await changeFile(keys, (set) => addKey(set, id))
+  say(`Added ${id}. It verifies now and does not sign.`)
+  say('Bring the file to every service (they reload it within a second or two), then: keys promote')
+}
+
+async function promote(kid: string | undefined, options: ForceOptions): Promise<void> {
+  const set = await readFileAsSet(options.keys)
+  const id = kid ?? set.keys.filter(isTokenKey).at(-1)?.kid ?? ''
+  if (signingKey(set)?.kid === id) throw new Error(`${id} signs already; add a key first`)
+  await heed(options, ({ verifiers }) => objectToPromotion(id, verifiers))
+  const old = await changeFile(options.keys, (current) => {
+    const before = kidOf(current)
+    promoteKey(current, id)
+    return before
   })
-  try {
-    await handle.writeFile(`${JSON.stringify({ keys }, null, 2)}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  return kid
+  say(`${id} signs from the next reload on; ${old} goes on verifying.`)
+  say(`When its tokens have expired (keys status shows when): keys retire ${old}`)
 }
 
-const createKey = (kid: string): Jwk => ({
-  kty: 'oct',
-  kid,
-  alg: 'HS256',
-  k: randomBytes(32).toString('base64url'),
-})
+async function retire(kid: string, options: ForceOptions): Promise<void> {
+  await heed(options, ({ verifiers, live }) => objectToRetirement(kid, verifiers, live))
+  await changeFile(options.keys, (set) => retireKey(set, kid))
+  say(`Retired ${kid}. Copies of earlier files still hold it: they are yours to destroy.`)
+}
+
+/** Refuses a step that somebody would be hurt by, unless it is forced; then says who. */
+async function heed(
+  options: ForceOptions,
+  object: (status: KeysStatus) => Objections,
+): Promise<void> {
+  const objections = await askAuth(options).then(object, (err: Error) => [err.message])
+  if (objections.length === 0) return
+  const reasons = objections.map((objection) => `  ${objection}`).join('\n')
+  if (!options.force) throw new Error(`refused:\n${reasons}\nWait, or insist with --force.`)
+  process.stderr.write(`Forced in spite of:\n${reasons}\n`)
+}
+
+async function askAuth({ keys, auth, issuer }: StatusOptions): Promise<KeysStatus> {
+  if (auth === undefined || issuer === undefined) {
+    throw new Error('give --auth and --issuer, to ask which keys the verifiers hold')
+  }
+  return fetchKeysStatus({ keys, auth, issuer })
+}
+
+function describeKey(kid: string, set: JwkSet): string {
+  const key = set.keys.find((candidate) => candidate.kid === kid)
+  if (key === undefined || !isTokenKey(key)) return key?.use ?? '-'
+  return signingKey(set) === key ? 'signs and verifies' : 'verifies'
+}
+
+const kidOf = (set: JwkSet): string => signingKey(set)?.kid ?? '-'
+
+const say = (line: string) => process.stdout.write(`${line}\n`)

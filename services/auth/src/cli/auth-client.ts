@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import { mintServiceToken, parseKeySet } from '@latchkey/verify'
+import type { LiveKeys } from '../keys/rotation.ts'
+import type { VerifierReport } from '../keys/store.ts'
+
+/** Where to ask, and as whom. */
+export interface AuthClientOptions {
+  /** The keyring file: whoever holds it may speak for a service. */
+  keys: string
+  auth: string
+  issuer: string
+}
+
+/** Who verifies with which keys, and which keys living tokens are signed with. */
+export interface KeysStatus {
+  verifiers: VerifierReport[]
+  live: LiveKeys
+}
+
+const timeoutMs = 5_000
+
+/** Asks the auth service. @throws Error with a sentence that names what failed */
+export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysStatus> {
+  const { keys, auth, issuer } = options
+  const current = parseKeySet(await readFile(keys, 'utf8'))
+  const token = await mintServiceToken(
+    { current },
+    { issuer, service: 'latchkey-cli', audience: 'latchkey:auth', scope: 'keys:read' },
+  )
+  const url = `${auth.replace(/\/+$/, '')}/v1/keys/status`
+  const response = await fetch(url, {
+    headers: { authorization: `Bearer ${token}` },
+    redirect: 'error',
+    signal: AbortSignal.timeout(timeoutMs),
+  }).catch((err: Error) => {
+    const { code } = (err.cause ?? {}) as { code?: string }
+    throw new Error(`the auth service at ${auth} does not answer (${code ?? err.name})`)
+  })
+  const body = (await response.json().catch(() => ({}))) as StatusReply
+  if (response.status !== 200) {
+    throw new Error(
+      `the auth service at ${auth} answered ${response.status} ${body.code ?? ''}; are --keys and --issuer its own?`,
+    )
+  }
+  return {
+    verifiers: body.verifiers.map(({ age_seconds, ...verifier }) => ({
+      ...verifier,
+      ageSeconds: age_seconds,
+    })),
+    live: new Map(body.signing_keys.map(({ kid, live_seconds }) => [kid, live_seconds])),
+  }
+}
+
+interface StatusReply {
+  code?: string
+  verifiers: { service: string; instance: string; kids: string[]; age_seconds: number }[]
+  signing_keys: { kid: string; live_seconds: number }[]
+}
