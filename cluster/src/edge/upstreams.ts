@@ -20,7 +20,7 @@ export interface UpstreamTimeouts {
 
 /** A frozen instance misses this many checks before it is taken out; a busy one misses one. */
 const checksUntilOut = 2
-const checkTimeoutMs = 1_000
+const checkTimeoutMs = 2_000
 const connectionsPerUpstream = 128
 
 /** One instance, its connections, and whether it is worth trying. */
@@ -63,8 +63,7 @@ export class Upstream {
       const { statusCode, body } = await this.pool.request({
         path: '/livez',
         method: 'GET',
-        headersTimeout: checkTimeoutMs,
-        bodyTimeout: checkTimeoutMs,
+        signal: AbortSignal.timeout(checkTimeoutMs),
       })
       await body.dump()
       if (statusCode !== 200) throw new Error(`/livez answered ${statusCode}`)
