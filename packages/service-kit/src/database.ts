@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from 'pg'
+import { Gauge } from 'prom-client'
 
 /** What a store needs of the database: the pool, or one connection of it. */
 export type Queryable = Pick<Pool, 'query'>
@@ -49,6 +50,17 @@ export const database = fp<DatabaseOptions>(
     // An idle client that loses its server emits here; without a listener the process would exit.
     pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
     app.decorate('db', pool)
+    new Gauge({
+      name: 'latchkey_database_connections',
+      help: 'Database connections in use and idle, and requests waiting for one',
+      labelNames: ['state'] as const,
+      registers: [app.metrics],
+      collect() {
+        this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
+        this.set({ state: 'idle' }, pool.idleCount)
+        this.set({ state: 'waiting' }, pool.waitingCount)
+      },
+    })
     app.readiness.add('database', async () => {
       await migrated.done
       await pool.query('SELECT 1')

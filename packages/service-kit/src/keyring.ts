@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs'
 import { type Keyring, KeyringError, type KeyringFileOptions, openKeyring } from '@latchkey/verify'
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { Counter } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import { ConfigError } from './config.ts'
 import { howToMakeKeys } from './settings.ts'
 
@@ -35,7 +37,17 @@ export const keyring = fp<{ file: string }>(
         app.log.error({ err }, 'the keyring file cannot be used; the old keys serve on')
       },
     })
+    warnOfExposure(file, app.log)
+    opened.subscribe(() => warnOfExposure(file, app.log))
     app.decorate('keyring', opened)
+    new Gauge({
+      name: 'latchkey_keyring_keys',
+      help: 'Keys of the ring that verify access tokens',
+      registers: [app.metrics],
+      collect() {
+        this.set(opened.current.keys.length)
+      },
+    })
     app.addHook('onClose', async () => opened.close())
   },
   { name: 'keyring', fastify: '5.x' },
@@ -48,4 +60,11 @@ function openOrExplain(file: string, options: KeyringFileOptions): Keyring {
     if (!(err instanceof KeyringError)) throw err
     throw new ConfigError(`LATCHKEY_KEYS_FILE: ${err.message}; ${howToMakeKeys}`)
   }
+}
+
+/** Whoever can read the keyring can issue tokens: that should be its owner, and at most its group. */
+function warnOfExposure(file: string, log: FastifyBaseLogger): void {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
+  if ((mode & 0o007) === 0) return
+  log.warn({ file, mode: (mode & 0o777).toString(8) }, 'the keyring can be read by everybody here')
 }

@@ -10,6 +10,7 @@ import { docs } from './docs.ts'
 import { housekeeping } from './housekeeping.ts'
 import { heartbeat } from './keys/heartbeat.ts'
 import { keysStatusRoute } from './keys/status.ts'
+import { authMetrics } from './metrics.ts'
 import { createPasswordHasher, type PasswordHasher } from './passwords/hasher.ts'
 import { feedRoute } from './revocation/feed.ts'
 import { loginRoute } from './sessions/login.ts'
@@ -52,6 +53,7 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     ttlSeconds: config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
   })
   await app.register(rateLimit)
+  await app.register(authMetrics)
   await app.register(heartbeat)
   await app.register(housekeeping)
 

@@ -21,6 +21,8 @@ export interface PasswordHasher {
   isOutdated: (hash: string) => boolean
   readonly running: number
   readonly queued: number
+  /** How many were refused since the start. */
+  readonly refused: number
 }
 
 /** The cost of one hash (argon2id, RFC 9106; one lane). */
@@ -39,10 +41,12 @@ export async function createPasswordHasher({
 }: HashCost): Promise<PasswordHasher> {
   const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
   const limit = pLimit(availableParallelism())
+  let refused = 0
   const nobody = await hash(crypto.randomUUID(), options)
 
   function bounded<T>(work: () => Promise<T>): Promise<T> {
     if (limit.pendingCount >= maxQueued) {
+      refused += 1
       throw new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
         'retry-after': '1',
       })
@@ -65,6 +69,9 @@ export async function createPasswordHasher({
     },
     get queued() {
       return limit.pendingCount
+    },
+    get refused() {
+      return refused
     },
   }
 }

@@ -6,9 +6,12 @@ import { Credentials } from '../accounts/schemas.ts'
 import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
 import { create } from './store.ts'
 
+/** What an answer's status says of a login, for the metric. */
+const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
+
 /** Checks a password and opens a session: at most three statements, and one hash whoever asks. */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, db, passwords } = app
+  const { config, counters, db, passwords } = app
 
   app.post(
     '/login',
@@ -23,6 +26,10 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
           keyGenerator: (request) =>
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
+      },
+      onResponse: async (_request, { statusCode }) => {
+        const result = results[statusCode]
+        if (result !== undefined) counters.logins.inc({ result })
       },
       schema: {
         tags: ['sessions'],

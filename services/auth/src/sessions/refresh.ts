@@ -12,7 +12,7 @@ const RefreshRequest = Type.Object(
 
 /** Rotates a refresh token (RFC 6749 section 6; reuse: RFC 9700 section 4.14.2): one statement. */
 export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, db, refreshTokens } = app
+  const { config, counters, db, refreshTokens } = app
 
   app.post(
     '/refresh',
@@ -27,7 +27,10 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const token = refreshTokens.parse(request.body.refresh_token)
-      if (!token) throw invalid()
+      if (!token) {
+        counters.refreshes.inc({ result: 'invalid' })
+        throw invalid()
+      }
       const session = await rotate(
         db,
         token.sessionId,
@@ -35,6 +38,8 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
         config.LATCHKEY_REFRESH_GRACE_SECONDS,
         rememberSeconds,
       )
+      const result = session === undefined ? 'invalid' : session.reused ? 'reused' : 'ok'
+      counters.refreshes.inc({ result })
       if (!session) throw invalid()
       if (session.reused) {
         request.log.warn(
