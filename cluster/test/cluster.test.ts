@@ -16,8 +16,12 @@ t.teardown(() => cluster.stop())
 
 const { url, demoUser } = cluster
 const json = { 'content-type': 'application/json' }
-const post = (path: string, body: unknown) =>
-  fetch(url + path, { method: 'POST', headers: json, body: JSON.stringify(body) })
+const post = (path: string, body: unknown, headers = {}) =>
+  fetch(url + path, {
+    method: 'POST',
+    headers: { ...json, ...headers },
+    body: JSON.stringify(body),
+  })
 const login = () => post('/auth/v1/login', demoUser)
 const servedBy = (response: Response) => response.headers.get('x-served-by')
 
@@ -62,10 +66,17 @@ t.test('a session that one auth instance opened is refreshed by another', async 
 
 t.test('billing makes an invoice from an order it asks for with the caller’s token', async (t) => {
   const { access_token } = await tokens()
-  const response = await fetch(`${url}/billing/v1/invoices`, {
-    headers: { authorization: `Bearer ${access_token}` },
-  })
-  t.equal(response.status, 200)
+  const headers = { authorization: `Bearer ${access_token}` }
+  const placed = await post(
+    '/orders/v1/orders',
+    { item: 'a key', quantity: 2, unit_price_cents: 350 },
+    headers,
+  )
+  t.equal(placed.status, 201)
+  const { id } = (await placed.json()) as { id: string }
+  const invoiced = await post('/billing/v1/invoices', { order_id: id }, headers)
+  t.equal(invoiced.status, 201)
+  t.match(await invoiced.json(), { order_id: id, amount_cents: 700 })
 })
 
 t.test('secrets are for the owner alone, and a role enters its own database only', async (t) => {
