@@ -1,13 +1,12 @@
-import { type DataFolder, openDataFolder, showPath } from './data-folder.ts'
-import { type Databases, prepareDatabases } from './databases.ts'
+import { openDataFolder } from './data-folder.ts'
 import { type DemoUser, registerDemoUser } from './demo-user.ts'
 import { EdgeProcess } from './edge-process.ts'
+import { type Parts, prepareEnvironment, settleAll } from './environment.ts'
 import { ClusterError } from './errors.ts'
 import { Fleet, type Instance } from './fleet.ts'
-import { ensureKeys } from './keys.ts'
-import { preparePostgres, signalWholeServer } from './postgres.ts'
-import { loadSecrets, type Secrets } from './secrets.ts'
-import { type ServiceEnvironment, type ServiceName, serviceNames } from './services.ts'
+import { signalWholeServer } from './postgres.ts'
+import { loadSecrets } from './secrets.ts'
+import type { ServiceName } from './services.ts'
 import { Supervised } from './supervised.ts'
 
 /** What a cluster is made of. */
@@ -59,17 +58,6 @@ export interface Cluster {
   /** Kills everything at once, for who cannot wait; Postgres recovers at its next start. */
   abandon(): void
 }
-
-/** What exists so far, so that any start can be undone. */
-interface Parts {
-  folder: DataFolder
-  edge?: Supervised<number>
-  postgres?: Supervised<void>
-  fleet?: Fleet
-  databases?: Databases
-}
-
-const poolMax = 10
 
 /**
  * Starts a cluster; resolves when the demo user can log in.
@@ -151,66 +139,6 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
       folder.abandon()
     },
   }
-}
-
-/** Sees to all that the services need: the edge's address, a database each, the keyring. */
-async function prepareEnvironment(
-  parts: Parts,
-  edge: Supervised<number>,
-  secrets: Secrets,
-  options: ClusterOptions,
-): Promise<ServiceEnvironment> {
-  const { keysFile } = parts.folder
-  const { onReady = () => {} } = options
-  const [edgeUrl, databases] = await settleAll([
-    edge.start().then((port) => `http://localhost:${port}`),
-    prepareDatabaseServer(parts, options, secrets),
-    ensureKeys(keysFile),
-  ])
-  onReady('keys', showPath(keysFile))
-  onReady('edge', edgeUrl)
-  const extra = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
-  return { edgeUrl, keysFile, databaseUrls: databases.urls, extra }
-}
-
-async function prepareDatabaseServer(
-  parts: Parts,
-  options: ClusterOptions,
-  secrets: Secrets,
-): Promise<Databases> {
-  const { folder } = parts
-  const { databaseUrl, ephemeral, instances, onReady, onEvent: say = () => {} } = options
-  let adminUrl = databaseUrl
-  if (adminUrl === undefined) {
-    const postgres = await preparePostgres({
-      folder: folder.postgres,
-      logFile: folder.logFile('postgres'),
-      password: secrets.postgres,
-      maxConnections: Math.max(100, instances * serviceNames.length * (poolMax + 1) + 20),
-      ephemeral,
-      say,
-    })
-    adminUrl = postgres.adminUrl
-    parts.postgres = new Supervised(postgres.program, { up: () => {}, down: () => {}, say })
-    options.signal?.throwIfAborted()
-    await parts.postgres.start()
-  }
-  const fresh = ephemeral && databaseUrl !== undefined
-  const databases = await prepareDatabases(adminUrl, secrets, { fresh })
-  if (fresh) parts.databases = databases
-  const { host } = new URL(adminUrl)
-  onReady?.('postgres', `PostgreSQL ${databases.serverVersion} on ${host}`)
-  return databases
-}
-
-/** As `Promise.all`, but a failure is thrown only when all have come to an end and can be undone. */
-async function settleAll<T extends readonly unknown[]>(
-  work: {
-    readonly [K in keyof T]: Promise<T[K]>
-  },
-): Promise<T> {
-  await Promise.allSettled(work)
-  return Promise.all(work) as Promise<unknown> as Promise<T>
 }
 
 async function stopAll(parts: Parts, { onEvent: say = () => {} }: ClusterOptions): Promise<void> {
