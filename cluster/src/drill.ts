@@ -1,0 +1,79 @@
+import { parseArgs, styleText } from 'node:util'
+import { startCluster } from './cluster.ts'
+import type { Drill, Finding, Stage } from './drills/drill.ts'
+import { drills } from './drills/index.ts'
+
+const help = `Brings failures about on the local cluster, and shows what clients saw.
+
+  npm run drill                     all drills, one after another
+  npm run drill -- NAME …           these
+  npm run drill -- --list           what there is
+  npm run drill -- --scale 0.1 …    a shorter run
+
+Exit code 0: everything held. 1: something did not.`
+
+const { stdout } = process
+const say = (line: string) => stdout.write(`${line}\n`)
+
+/** Plays one drill on a fresh cluster of its own, which is gone afterwards. */
+export async function play(
+  drill: Drill,
+  scale: number,
+  progress: Stage['progress'] = () => {},
+): Promise<Finding[]> {
+  const { instances, env = {} } = drill
+  const cluster = await startCluster({ port: 0, instances, ephemeral: true, env })
+  try {
+    return await drill.run({ cluster, scale, progress })
+  } finally {
+    await cluster.stop()
+  }
+}
+
+async function playAloud(drill: Drill, scale: number): Promise<boolean> {
+  say(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.what}`)
+  const progress: Stage['progress'] = (done, of, what) => {
+    if (stdout.isTTY) stdout.write(`\r  ${done} of ${of} ${what} `)
+  }
+  const findings = await play(drill, scale, progress)
+  if (stdout.isTTY) stdout.write('\r\x1b[K')
+  for (const { claim, seen, holds } of findings) {
+    const mark = styleText(holds ? 'green' : 'red', holds ? 'held ' : 'BROKE', { stream: stdout })
+    say(`  ${mark}  ${claim}\n         ${seen}`)
+  }
+  return findings.every(({ holds }) => holds)
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      list: { type: 'boolean' },
+      scale: { type: 'string', default: '1' },
+    },
+    allowPositionals: true,
+  })
+  if (values.help || values.list) {
+    if (values.help) say(help)
+    for (const { name, what } of drills) say(`  ${name.padEnd(22)} ${what}`)
+    return 0
+  }
+  const scale = Number(values.scale)
+  if (!(scale > 0 && scale <= 1)) throw new Error('--scale takes a number above 0, at most 1')
+  const unknown = positionals.find((name) => !drills.some((drill) => drill.name === name))
+  if (unknown !== undefined) throw new Error(`there is no drill "${unknown}"; see --list`)
+  const chosen = drills.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  let held = 0
+  for (const drill of chosen) if (await playAloud(drill, scale)) held += 1
+  say(`\n${held} of ${chosen.length} drills held.`)
+  return held === chosen.length ? 0 : 1
+}
+
+if (import.meta.main) {
+  try {
+    process.exitCode = await main()
+  } catch (err) {
+    process.stderr.write(`drill: ${err instanceof Error ? err.message : String(err)}\n`)
+    process.exitCode = 2
+  }
+}

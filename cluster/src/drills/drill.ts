@@ -1,0 +1,40 @@
+import type { Cluster } from '../cluster.ts'
+
+/** A failure, brought about on purpose, and what has to hold all the same. */
+export interface Drill {
+  /** As on the command line: `revocation`. */
+  readonly name: string
+  /** What is done, in a sentence. */
+  readonly what: string
+  /** Instances of each service it needs. */
+  readonly instances: number
+  /** Settings of the services that differ from the defaults. */
+  readonly env?: NodeJS.ProcessEnv
+  run(stage: Stage): Promise<Finding[]>
+}
+
+/** Where a drill is played. */
+export interface Stage {
+  readonly cluster: Cluster
+  /** How much of it: 1 is the whole, less a shorter run for a test. */
+  readonly scale: number
+  /** Tells a person at the terminal how far it is. */
+  progress(done: number, of: number, what: string): void
+}
+
+/** One thing that was to hold, and what was seen. */
+export interface Finding {
+  readonly claim: string
+  readonly seen: string
+  readonly holds: boolean
+}
+
+/** A part of a whole number, at least one. */
+export const scaled = (count: number, scale: number): number =>
+  Math.max(1, Math.round(count * scale))
+
+/** The value below which the given share of the values lies. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
