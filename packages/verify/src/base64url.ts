@@ -1,7 +1,9 @@
-/** The bytes of a token's segment and their text. `bytes` is good until the next segment is decoded. */
+/** A token's segment. `words` is good until the next one is decoded. */
 export interface DecodedSegment {
   readonly text: string
-  readonly bytes: Uint8Array
+  /** The bytes, four at a time; the last word is filled up with zeros. */
+  readonly words: Int32Array
+  /** Number of bytes. */
   readonly length: number
 }
 
@@ -52,7 +54,9 @@ export const decodeSegment: DecodeSegment = (segment) => {
   const text = utf8.decode(bytes)
   // A replacement character is either in the bytes themselves or stands for bytes that are no UTF-8.
   if (text.includes('\ufffd') && !isUtf8Of(bytes, text)) return undefined
-  return { text, bytes, length: bytes.length }
+  const words = new Int32Array((bytes.length + 3) >> 2)
+  new Uint8Array(words.buffer).set(bytes)
+  return { text, words, length: bytes.length }
 }
 
 function isUtf8Of(bytes: Uint8Array, text: string): boolean {

@@ -4,6 +4,7 @@ import type { Platform } from './verification.ts'
 
 /** Long enough for every token (`maxTokenBytes`). */
 const scratch = Buffer.alloc(16_384)
+const words = new Int32Array(scratch.buffer, scratch.byteOffset, scratch.length >> 2)
 
 /** Node's decoders: quicker than `atob`, but too lenient, so that what they let pass is checked here. */
 export const nodePlatform: Platform = {
@@ -16,7 +17,8 @@ export const nodePlatform: Platform = {
     const text = scratch.toString('utf8', 0, length)
     // A replacement character is either in the bytes themselves or stands for bytes that are no UTF-8.
     if (text.includes('\ufffd') && !isUtf8(scratch.subarray(0, length))) return undefined
-    return { text, bytes: scratch, length }
+    scratch[length] = scratch[length + 1] = scratch[length + 2] = 0
+    return { text, words, length }
   },
 
   flatten(text) {

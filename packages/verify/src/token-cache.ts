@@ -1,10 +1,9 @@
 import type { Claims } from './types.ts'
 
-/** A verified token. */
-export interface CachedToken {
-  /** All of it. A flat string: a slice would keep the request it was cut from in memory. */
-  readonly token: string
-  readonly result: { readonly ok: true; readonly claims: Claims }
+/** What a verified token was found to be. */
+export interface Accepted {
+  readonly ok: true
+  readonly claims: Claims
 }
 
 /** Places that one token may be kept in. */
@@ -24,25 +23,25 @@ const MAX_CACHED_BYTES = 2048
 export class TokenCache {
   readonly #sets: number
   readonly #bits: Int32Array
-  readonly #tokens: (CachedToken | undefined)[]
+  readonly #tokens: string[]
+  readonly #results: (Accepted | undefined)[]
   readonly #seenOnce: Int32Array
-  #nextWay = 0
+  #turn = 0
 
   /** @param maxEntries at least 4 */
   constructor(maxEntries: number) {
     this.#sets = Math.floor(maxEntries / WAYS)
     this.#bits = new Int32Array(this.#sets * WAYS)
-    this.#tokens = new Array(this.#sets * WAYS).fill(undefined)
+    this.#tokens = new Array(this.#sets * WAYS).fill('')
+    this.#results = new Array(this.#sets * WAYS).fill(undefined)
     this.#seenOnce = new Int32Array(this.#sets * WAYS)
   }
 
-  find(token: string): CachedToken | undefined {
+  find(token: string): Accepted | undefined {
     const bits = signatureBits(token)
-    const first = ((bits >>> 0) % this.#sets) * WAYS
+    const first = this.#firstPlace(bits)
     for (let place = first; place < first + WAYS; place++) {
-      if (this.#bits[place] !== bits) continue
-      const cached = this.#tokens[place]
-      if (cached?.token === token) return cached
+      if (this.#bits[place] === bits && this.#tokens[place] === token) return this.#results[place]
     }
     return undefined
   }
@@ -51,18 +50,38 @@ export class TokenCache {
   isWelcome(token: string): boolean {
     if (token.length > MAX_CACHED_BYTES) return false
     const bits = signatureBits(token)
-    const place = (bits >>> 0) % this.#seenOnce.length
-    if (this.#seenOnce[place] === bits) return true
-    this.#seenOnce[place] = bits
+    const first = this.#firstPlace(bits)
+    for (let place = first; place < first + WAYS; place++) {
+      if (this.#seenOnce[place] === bits) return true
+    }
+    this.#seenOnce[first + this.#takeTurn()] = bits
     return false
   }
 
-  add(cached: CachedToken): void {
-    const bits = signatureBits(cached.token)
-    const place = ((bits >>> 0) % this.#sets) * WAYS + this.#nextWay
+  /** @param token a flat string: a slice would keep the request it was cut from in memory */
+  add(token: string, result: Accepted): void {
+    const bits = signatureBits(token)
+    const place = this.#choosePlace(this.#firstPlace(bits))
     this.#bits[place] = bits
-    this.#tokens[place] = cached
-    this.#nextWay = (this.#nextWay + 1) % WAYS
+    this.#tokens[place] = token
+    this.#results[place] = result
+  }
+
+  #firstPlace(bits: number): number {
+    return ((bits >>> 0) % this.#sets) * WAYS
+  }
+
+  /** An empty place of the set, else one of the four in turn. */
+  #choosePlace(first: number): number {
+    for (let place = first; place < first + WAYS; place++) {
+      if (this.#results[place] === undefined) return place
+    }
+    return first + this.#takeTurn()
+  }
+
+  #takeTurn(): number {
+    this.#turn = (this.#turn + 1) % WAYS
+    return this.#turn
   }
 }
 

@@ -81,9 +81,7 @@ export class Verification<K extends { readonly kid: string }> {
     const keys = this.#keys
     const cached = keys.cache?.find(token)
     if (cached !== undefined) {
-      return (
-        checkNow(cached.result.claims, this.#policy, Date.now() / 1000, staleness) ?? cached.result
-      )
+      return checkNow(cached.claims, this.#policy, Date.now() / 1000, staleness) ?? cached
     }
     const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
@@ -120,7 +118,7 @@ export class Verification<K extends { readonly kid: string }> {
     const result = { ok: true, claims } as const
     if (keys.cache?.isWelcome(token)) {
       Object.freeze(result) // it will be handed out again
-      keys.cache.add({ token: this.#platform.flatten(token), result })
+      keys.cache.add(this.#platform.flatten(token), result)
     }
     return result
   }

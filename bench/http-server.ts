@@ -1,0 +1,35 @@
+/** A server to be measured, as a process of its own: `node http-server.ts open|latchkey|fastify-jwt <secret>`. */
+import fastifyJwt from '@fastify/jwt'
+import latchkey from '@latchkey/verify/fastify'
+import Fastify from 'fastify'
+import { audience, issuer, kid } from './tokens.ts'
+
+const [, , kind, secretText = ''] = process.argv
+const app = Fastify()
+
+if (kind === 'latchkey') {
+  const keys = [{ kid, secret: Buffer.from(secretText) }]
+  await app.register(latchkey, { keys, issuer, audience })
+}
+if (kind === 'fastify-jwt') {
+  // As its README sets it up.
+  await app.register(fastifyJwt, { secret: secretText })
+  app.addHook('onRequest', async (request, reply) => {
+    try {
+      await request.jwtVerify()
+    } catch (err) {
+      reply.send(err)
+    }
+  })
+}
+app.get('/', async () => ({ hello: 'world' }))
+await app.listen({ port: 0, host: '127.0.0.1' })
+
+const address = app.server.address()
+process.send?.(typeof address === 'object' ? address?.port : undefined)
+// Microseconds of processor time used so far, whenever they are asked for.
+process.on('message', () => {
+  const { user, system } = process.cpuUsage()
+  process.send?.(user + system)
+})
+process.on('disconnect', () => process.exit())
