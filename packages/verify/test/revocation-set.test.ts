@@ -42,11 +42,22 @@ t.test('entries are forgotten when they expire, and the filter with them', async
   t.equal(set.size, 0)
 })
 
+/** UUIDs, near misses of them, and anything. */
+const id = fc.oneof(
+  fc.uuid(),
+  fc.uuid().map((uuid) => uuid.toUpperCase()),
+  fc.constantFrom(
+    ...Array.from({ length: 50 }, (_, n) => `0000000${n % 7}-0000-4000-8000-0000000000${n + 10}`),
+  ),
+  fc.uuid().map((uuid) => uuid.replace('-', 'x')),
+  fc.string(),
+)
+
 t.test('it answers as a plain set does, whatever the ids', async (t) => {
   fc.assert(
     fc.property(
-      fc.array(fc.string(), { maxLength: 200 }),
-      fc.array(fc.string(), { maxLength: 200 }),
+      fc.array(id, { maxLength: 3000 }),
+      fc.array(id, { maxLength: 300 }),
       (revoked, asked) => {
         const set = new RevocationSet()
         set.add({ sessions: revoked.map((id) => [id, later]), subjects: [] })
