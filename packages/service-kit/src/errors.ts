@@ -19,7 +19,7 @@ const known: Record<string, [status: number, code: string, detail: string]> = {
 }
 
 /** What a thrown value means to the client. Only what is listed here leaves the service. */
-export function toProblem(err: unknown): ProblemError {
+function toProblem(err: unknown): ProblemError {
   if (err instanceof ProblemError) return err
   if (err instanceof TokenError) {
     // What `request.jwtVerify()` throws; it brings its challenge along.

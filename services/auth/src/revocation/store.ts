@@ -1,7 +1,7 @@
 import type { Queryable } from '@latchkey/service-kit'
 
 /** One revocation: of a session, or of the tokens a subject was issued before a time. */
-export interface Revocation {
+interface Revocation {
   seq: number
   kind: 'session' | 'subject'
   id: string
