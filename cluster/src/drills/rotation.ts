@@ -19,9 +19,10 @@ export const rotation: Drill = {
   async run({ cluster, scale, progress }) {
     const total = scaled(rotations, scale)
     const pids = pidsOf(cluster)
+    const refusal = await promoteWithoutBilling(cluster)
     const load = await startLoad(cluster.url, 10)
     const startedAt = Date.now()
-    const retirements: Promise<void>[] = []
+    const retirements: Promise<string>[] = []
     for (let n = 1; n <= total; n += 1) {
       const old = await signingKid(cluster)
       await keys(cluster, 'add', `drill-${n}`)
@@ -37,6 +38,11 @@ export const rotation: Drill = {
     const left = (await readRing(cluster)).filter(({ use }) => use === undefined)
     return [
       {
+        claim: 'promote is refused while billing-1 cannot reload, and names it',
+        seen: refusal,
+        holds: /billing-1 .*does not hold unheard/.test(refusal),
+      },
+      {
         claim: `${total} whole rotations`,
         seen: `in ${elapsed.toFixed(0)} s; ${left.length} key left`,
         holds: left.length === 1 && left[0]?.kid === `drill-${total}`,
@@ -51,6 +57,27 @@ export const rotation: Drill = {
   },
 }
 
+/** @returns what the command says when a verifier that was seen lately has no chance to reload */
+async function promoteWithoutBilling(cluster: Cluster): Promise<string> {
+  // A verifier is waited for once it has been seen.
+  await insist(async () => {
+    if (!(await keys(cluster, 'status')).includes('billing-1')) throw new Error('not seen yet')
+  })
+  cluster.freeze('billing-1')
+  try {
+    await keys(cluster, 'add', 'unheard')
+    // The others have reloaded and reported by then.
+    await sleep(4_000)
+    return await keys(cluster, 'promote', 'unheard').then(
+      () => 'it was promoted',
+      (err: Error) => err.message.replaceAll(/\s+/g, ' '),
+    )
+  } finally {
+    cluster.thaw('billing-1')
+    await insist(() => keys(cluster, 'retire', 'unheard'))
+  }
+}
+
 const pidsOf = (cluster: Cluster) => cluster.instances.map(({ name }) => cluster.pid(name))
 
 async function readRing({ keysFile }: Cluster): Promise<{ kid: string; use?: string }[]> {
@@ -60,18 +87,18 @@ async function readRing({ keysFile }: Cluster): Promise<{ kid: string; use?: str
 const signingKid = async (cluster: Cluster) => (await readRing(cluster))[0]?.kid ?? ''
 
 /** Runs `latchkey keys …` against the cluster. */
-function keys({ keysFile, url }: Cluster, verb: string, kid: string): Promise<void> {
-  const args = [latchkey, 'keys', verb, kid, '--keys', keysFile]
+function keys({ keysFile, url }: Cluster, verb: string, ...kid: string[]): Promise<string> {
+  const args = [latchkey, 'keys', verb, ...kid, '--keys', keysFile]
   if (verb !== 'add') args.push('--auth', `${url}/auth`, '--issuer', `${url}/auth`)
   return new Promise((done, fail) => {
-    execFile(process.execPath, args, { timeout: 20_000 }, (err, _stdout, stderr) =>
-      err ? fail(new Error(stderr.trim())) : done(),
+    execFile(process.execPath, args, { timeout: 20_000 }, (err, stdout, stderr) =>
+      err ? fail(new Error(stderr.trim())) : done(stdout),
     )
   })
 }
 
 /** Tries until it is allowed: the command refuses while it would hurt somebody. */
-async function insist(step: () => Promise<void>): Promise<void> {
+async function insist<T>(step: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + 60_000
   for (;;) {
     try {
