@@ -29,7 +29,8 @@ export async function load(
         }
         socket.on('error', reject)
         socket.on('data', (data) => {
-          const isExpected = data.latin1Slice(data.length - END_OF_BODY.length) === END_OF_BODY
+          const isExpected =
+            data.toString('latin1', data.length - END_OF_BODY.length) === END_OF_BODY
           if (!isExpected) return reject(new Error(`unexpected: ${data}`))
           answers++
           if (isOver) resolve()

@@ -89,6 +89,7 @@ Object.assign(latchkey, {
   [Symbol.for('plugin-meta')]: { name: '@latchkey/verify', fastify: '5.x' },
 })
 
+/** @alias */
 export default latchkey
 
 function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {

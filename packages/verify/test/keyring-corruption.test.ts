@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { createVerifier, type KeyringError, openKeyring } from '../src/index.ts'
+import { mintToken } from '../src/testing.ts'
+
+const rounds = 1_000
+const issuer = 'https://sso.test'
+
+interface Jwk {
+  [member: string]: unknown
+}
+
+const jwk = (kid: string): Jwk => ({
+  kty: 'oct',
+  kid,
+  alg: 'HS256',
+  k: randomBytes(32).toString('base64url'),
+})
+const good = [jwk('one'), jwk('two'), { ...jwk('three'), use: 'latchkey:refresh' }]
+const text = JSON.stringify({ keys: good })
+
+const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T
+const withKey = (change: (key: Jwk) => Jwk) =>
+  JSON.stringify({ keys: [change({ ...(good[0] as Jwk) }), ...good.slice(1)] })
+const wrongValues = [null, 0, 1.5, true, [], {}, '', ' ', 'short', 'not base64url!', 'A'.repeat(44)]
+
+/** Ways to break the file, each as random as it can be and still be broken for certain. */
+const corruptions: Record<string, () => string | undefined> = {
+  truncated: () => text.slice(0, Math.floor(Math.random() * (text.length - 1))),
+  empty: () => pick(['', ' ', '\n', '\0', '{}', '[]', 'null', '{"keys":[]}']),
+  'of a wrong type': () =>
+    withKey((key) => ({ ...key, [pick(['kty', 'k', 'kid', 'alg'])]: pick(wrongValues) })),
+  'lacking a member': () => withKey(({ [pick(['kty', 'k', 'kid'])]: _, ...rest }) => rest),
+  'with a key ID twice': () =>
+    JSON.stringify({ keys: [...good, { ...jwk(pick(['one', 'two', 'three'])) }] }),
+  'with noise in it': () => {
+    const at = Math.floor(Math.random() * text.length)
+    return `${text.slice(0, at)}${pick(['\u0000', '\u0007', '\uffff', '"', '{', '\\'])}${text.slice(at + 1)}`
+  },
+  'without strength': () =>
+    withKey((key) => ({
+      ...key,
+      k: randomBytes(Math.floor(Math.random() * 32)).toString('base64url'),
+    })),
+  unreadable: () => undefined,
+}
+
+t.test(
+  `of ${rounds} corruptions each is reported and none replaces the keys or stops verification`,
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'latchkey-corruption-'))
+    const file = join(folder, 'keys.json')
+    writeFileSync(file, text)
+    // The file is read once a second; here a thousand times as often.
+    const { setTimeout: realSetTimeout } = globalThis
+    t.intercept(globalThis, 'setTimeout', {
+      value: (work: () => void, ms?: number) => realSetTimeout(work, ms === 1_000 ? 1 : ms),
+    })
+    const errors: KeyringError[] = []
+    const keyring = openKeyring(file, { onError: (err) => errors.push(err) })
+    t.teardown(() => {
+      keyring.close()
+      rmSync(folder, { recursive: true })
+    })
+    const before = keyring.current
+    const verifier = createVerifier({ keys: keyring, issuer, audience: 'x', cache: false })
+    const token = () => mintToken({ key: before.signing, issuer, audience: 'x' })
+    const until = async (condition: () => boolean) => {
+      for (let i = 0; i < 2_000 && !condition(); i++) await sleep(1)
+      return condition()
+    }
+
+    for (let round = 0; round < rounds; round++) {
+      const [kind, corrupt] = pick(Object.entries(corruptions))
+      const broken = corrupt()
+      const reported = errors.length
+      if (broken === undefined) {
+        unlinkSync(file)
+        if (round % 2) symlinkSync('nowhere', file)
+      } else if (round % 2) {
+        writeFileSync(`${file}.new`, broken)
+        renameSync(`${file}.new`, file)
+      } else {
+        writeFileSync(file, broken)
+      }
+      if (!(await until(() => errors.length > reported)))
+        t.fail(`a file ${kind} was not reported: ${broken}`)
+      if (keyring.current !== before) t.fail(`a file ${kind} was taken: ${broken}`)
+      if (!verifier.check(token()).ok) t.fail(`a file ${kind} stopped verification`)
+      rmSync(file, { force: true })
+      writeFileSync(`${file}.new`, text)
+      renameSync(`${file}.new`, file)
+      await sleep(3)
+      if (!verifier.check(token()).ok) t.fail('the good file came back and did not serve')
+    }
+    t.ok(errors.length >= rounds, `${errors.length} errors counted`)
+    for (const { message } of errors) {
+      for (const { k } of good) if (message.includes(String(k))) t.fail('a secret is in a message')
+    }
+  },
+)
