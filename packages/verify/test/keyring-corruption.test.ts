@@ -26,7 +26,7 @@ const text = JSON.stringify({ keys: good })
 const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T
 const withKey = (change: (key: Jwk) => Jwk) =>
   JSON.stringify({ keys: [change({ ...(good[0] as Jwk) }), ...good.slice(1)] })
-const wrongValues = [null, 0, 1.5, true, [], {}, '', ' ', 'short', 'not base64url!', 'A'.repeat(44)]
+const wrongValues = [null, 0, 1.5, true, [], {}, '']
 
 /** Ways to break the file, each as random as it can be and still be broken for certain. */
 const corruptions: Record<string, () => string | undefined> = {
@@ -39,7 +39,7 @@ const corruptions: Record<string, () => string | undefined> = {
     JSON.stringify({ keys: [...good, { ...jwk(pick(['one', 'two', 'three'])) }] }),
   'with noise in it': () => {
     const at = Math.floor(Math.random() * text.length)
-    return `${text.slice(0, at)}${pick(['\u0000', '\u0007', '\uffff', '"', '{', '\\'])}${text.slice(at + 1)}`
+    return `${text.slice(0, at)}${pick(['\u0000', '\u0007', '\u001f'])}${text.slice(at + 1)}`
   },
   'without strength': () =>
     withKey((key) => ({
@@ -67,6 +67,8 @@ t.test(
       rmSync(folder, { recursive: true })
     })
     const before = keyring.current
+    const ring = () => keyring.current.keys.map(({ kid, secret }) => `${kid} ${secret}`).join()
+    const held = ring()
     const verifier = createVerifier({ keys: keyring, issuer, audience: 'x', cache: false })
     const token = () => mintToken({ key: before.signing, issuer, audience: 'x' })
     const until = async (condition: () => boolean) => {
@@ -89,7 +91,7 @@ t.test(
       }
       if (!(await until(() => errors.length > reported)))
         t.fail(`a file ${kind} was not reported: ${broken}`)
-      if (keyring.current !== before) t.fail(`a file ${kind} was taken: ${broken}`)
+      if (ring() !== held) t.fail(`a file ${kind} was taken: ${broken}`)
       if (!verifier.check(token()).ok) t.fail(`a file ${kind} stopped verification`)
       rmSync(file, { force: true })
       writeFileSync(`${file}.new`, text)
