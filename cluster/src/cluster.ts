@@ -42,6 +42,8 @@ export interface Cluster {
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** The process id, or `undefined` before its first start. */
   pid(name: string): number | undefined
+  /** Whether it serves, as far as is known. */
+  isUp(name: string): boolean
   /** Sends a signal, SIGKILL by default; what dies of it is started again. */
   kill(name: string, signal?: NodeJS.Signals): void
   /** Stops a process in order and leaves it down; an instance answers first what it was given. */
@@ -124,6 +126,7 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
     keysFile,
     databaseUrls,
     pid: (name) => find(name).pid,
+    isUp: (name) => find(name).isUp,
     kill: (name, killSignal = 'SIGKILL') => find(name).kill(killSignal),
     stopProcess,
     startProcess,

@@ -10,7 +10,7 @@ const help = `Brings failures about on the local cluster, and shows what clients
   npm run drill -- --list           what there is
   npm run drill -- --scale 0.1 …    a shorter run
 
-Exit code 0: everything held. 1: something did not.`
+Exit code 0: everything that was played held. 1: something did not.`
 
 const { stdout } = process
 const say = (line: string) => stdout.write(`${line}\n`)
@@ -22,16 +22,31 @@ export async function play(
   progress: Stage['progress'] = () => {},
 ): Promise<Finding[]> {
   const { instances, env = {} } = drill
-  const cluster = await startCluster({ port: 0, instances, ephemeral: true, env })
+  const folder = await drill.dataFolder?.()
+  const ephemeral = folder === undefined
   try {
-    return await drill.run({ cluster, scale, progress })
+    const dataFolder = folder?.path
+    const cluster = await startCluster({ port: 0, instances, ephemeral, dataFolder, env })
+    try {
+      return await drill.run({ cluster, scale, progress })
+    } finally {
+      await cluster.stop()
+    }
   } finally {
-    await cluster.stop()
+    await folder?.release()
   }
 }
 
-async function playAloud(drill: Drill, scale: number): Promise<boolean> {
+/** How a drill ended. */
+type Outcome = 'held' | 'broke' | 'not played'
+
+async function playAloud(drill: Drill, scale: number): Promise<Outcome> {
   say(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.what}`)
+  const obstacle = drill.obstacle?.()
+  if (obstacle !== undefined) {
+    say(`  ${styleText('yellow', 'not played', { stream: stdout })}  ${obstacle}`)
+    return 'not played'
+  }
   const progress: Stage['progress'] = (done, of, what) => {
     if (stdout.isTTY) stdout.write(`\r  ${done} of ${of} ${what} `)
   }
@@ -41,7 +56,7 @@ async function playAloud(drill: Drill, scale: number): Promise<boolean> {
     const mark = styleText(holds ? 'green' : 'red', holds ? 'held ' : 'BROKE', { stream: stdout })
     say(`  ${mark}  ${claim}\n         ${seen}`)
   }
-  return findings.every(({ holds }) => holds)
+  return findings.every(({ holds }) => holds) ? 'held' : 'broke'
 }
 
 async function main(): Promise<number> {
@@ -63,10 +78,13 @@ async function main(): Promise<number> {
   const unknown = positionals.find((name) => !drills.some((drill) => drill.name === name))
   if (unknown !== undefined) throw new Error(`there is no drill "${unknown}"; see --list`)
   const chosen = drills.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-  let held = 0
-  for (const drill of chosen) if (await playAloud(drill, scale)) held += 1
-  say(`\n${held} of ${chosen.length} drills held.`)
-  return held === chosen.length ? 0 : 1
+  const outcomes: Outcome[] = []
+  for (const drill of chosen) outcomes.push(await playAloud(drill, scale))
+  const count = (outcome: Outcome) => outcomes.filter((one) => one === outcome).length
+  const unplayed = count('not played')
+  const aside = unplayed === 0 ? '' : `, ${unplayed} not played`
+  say(`\n${count('held')} of ${chosen.length} drills held${aside}.`)
+  return count('broke') === 0 ? 0 : 1
 }
 
 if (import.meta.main) {

@@ -33,6 +33,7 @@ export class Supervised<Value> {
   readonly #program: Program<Value>
   readonly #watcher: Watcher<Value>
   #child: Child | undefined
+  #isUp = false
   #reviving: Promise<void> | undefined
   /** Starts in a row that failed or did not last. */
   #failures = 0
@@ -50,6 +51,11 @@ export class Supervised<Value> {
   /** The process id while there is a process. */
   get pid(): number | undefined {
     return this.#child?.process.pid
+  }
+
+  /** Whether it serves, as far as is known. */
+  get isUp(): boolean {
+    return this.#isUp
   }
 
   /**
@@ -115,6 +121,7 @@ export class Supervised<Value> {
       const value = await Promise.race([this.#program.untilReady(child, waiting), death])
       if (!isRunning(child.process)) await death
       this.#watch(child.process)
+      this.#isUp = true
       this.#watcher.up(value)
       return value
     } catch (err) {
@@ -127,6 +134,7 @@ export class Supervised<Value> {
   #watch(child: ChildProcess): void {
     const upSince = Date.now()
     child.once('exit', (code, signal) => {
+      this.#isUp = false
       this.#watcher.down()
       if (this.#stopping.signal.aborted) return
       const lasted = child.killed || Date.now() - upSince >= quickDeathMs

@@ -20,7 +20,7 @@ const timeoutMs = 10_000
 export async function send(
   url: string,
   { method = 'GET', token, body }: { method?: string; token?: string; body?: object } = {},
-): Promise<{ status: number; servedBy: string; reply: unknown }> {
+): Promise<{ status: number; servedBy: string; retryAfter: string | null; reply: unknown }> {
   try {
     const response = await fetch(url, {
       method,
@@ -32,10 +32,14 @@ export async function send(
       signal: AbortSignal.timeout(timeoutMs),
     })
     const text = await response.text()
-    const servedBy = response.headers.get('x-served-by') ?? ''
-    return { status: response.status, servedBy, reply: text && JSON.parse(text) }
+    return {
+      status: response.status,
+      servedBy: response.headers.get('x-served-by') ?? '',
+      retryAfter: response.headers.get('retry-after'),
+      reply: text && JSON.parse(text),
+    }
   } catch {
-    return { status: 0, servedBy: '', reply: undefined }
+    return { status: 0, servedBy: '', retryAfter: null, reply: undefined }
   }
 }
 

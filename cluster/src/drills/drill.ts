@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
 
 /** A failure, brought about on purpose, and what has to hold all the same. */
@@ -10,6 +11,10 @@ export interface Drill {
   readonly instances: number
   /** Settings of the services that differ from the defaults. */
   readonly env?: NodeJS.ProcessEnv
+  /** Why it cannot be played here, if so: an operating system that lacks something. */
+  obstacle?(): string | undefined
+  /** Gives the cluster a data folder of its own kind. */
+  dataFolder?(): Promise<{ readonly path: string; release(): Promise<void> }>
   run(stage: Stage): Promise<Finding[]>
 }
 
@@ -37,4 +42,31 @@ export const scaled = (count: number, scale: number): number =>
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
+/** The process of every instance. */
+export const pidsOf = ({ instances, pid }: Cluster) => instances.map(({ name }) => pid(name))
+
+/** That every instance is still the process it was. */
+export function noRestart(cluster: Cluster, before: readonly (number | undefined)[]): Finding {
+  const after = pidsOf(cluster)
+  const restarted = cluster.instances.filter((_, i) => after[i] !== before[i])
+  return {
+    claim: 'no process is restarted',
+    seen: restarted.map(({ name }) => name).join(', ') || '0 restarts',
+    holds: restarted.length === 0,
+  }
+}
+
+export const seconds = (ms: number) => `${(ms / 1_000).toFixed(2)} s`
+
+/** Kills a process; resolves when its successor serves. */
+export async function killAndAwait(
+  cluster: Cluster,
+  name: string,
+  signal: NodeJS.Signals = 'SIGKILL',
+): Promise<void> {
+  const pid = cluster.pid(name)
+  cluster.kill(name, signal)
+  while (cluster.pid(name) === pid || !cluster.isUp(name)) await sleep(10)
 }

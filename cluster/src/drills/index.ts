@@ -1,6 +1,19 @@
 import type { Drill } from './drill.ts'
+import { kill } from './kill.ts'
+import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-away.ts'
+import { edgeRestarted, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 
 /** Every drill, in the order in which they are played. */
-export const drills: readonly Drill[] = [revocation, revocationInTrouble, rotation]
+export const drills: readonly Drill[] = [
+  kill,
+  rollingRestart,
+  edgeRestarted,
+  postgresAway,
+  postgresRestarted,
+  postgresFrozen,
+  revocation,
+  revocationInTrouble,
+  rotation,
+]

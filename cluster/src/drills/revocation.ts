@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
 import { login, logout, type Person, register, send } from './client.ts'
-import { type Drill, type Finding, percentile, type Stage, scaled } from './drill.ts'
+import { type Drill, type Finding, percentile, type Stage, scaled, seconds } from './drill.ts'
 import { describeFailures, startLoad } from './load.ts'
 
 const logouts = 200
@@ -77,8 +77,6 @@ async function play(
     { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },
   ]
 }
-
-const seconds = (ms: number) => `${(ms / 1_000).toFixed(2)} s`
 
 /** @returns milliseconds from the reply to the last instance's first refusal, or `undefined` if one never came */
 async function timeOneLogout(cluster: Cluster, person: Person): Promise<number | undefined> {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
-import { type Drill, scaled } from './drill.ts'
+import { type Drill, noRestart, pidsOf, scaled } from './drill.ts'
 import { describeFailures, startLoad } from './load.ts'
 
 const rotations = 10
@@ -48,11 +48,7 @@ export const rotation: Drill = {
         holds: left.length === 1 && left[0]?.kid === `drill-${total}`,
       },
       { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },
-      {
-        claim: 'no process is restarted',
-        seen: pidsOf(cluster).join() === pids.join() ? '0 restarts' : 'some were',
-        holds: pidsOf(cluster).join() === pids.join(),
-      },
+      noRestart(cluster, pids),
     ]
   },
 }
@@ -77,8 +73,6 @@ async function promoteWithoutBilling(cluster: Cluster): Promise<string> {
     await insist(() => keys(cluster, 'retire', 'unheard'))
   }
 }
-
-const pidsOf = (cluster: Cluster) => cluster.instances.map(({ name }) => cluster.pid(name))
 
 async function readRing({ keysFile }: Cluster): Promise<{ kid: string; use?: string }[]> {
   return JSON.parse(await readFile(keysFile, 'utf8')).keys

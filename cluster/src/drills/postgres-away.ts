@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Drill,
+  type Finding,
+  killAndAwait,
+  noRestart,
+  pidsOf,
+  type Stage,
+  seconds,
+} from './drill.ts'
+import { type Answer, failuresOf, nothingWrong, startTraffic, summary } from './traffic.ts'
+
+/** A server that is gone answers at once, a frozen one never: then a statement's time-out ends the wait. */
+const statementTimeoutMs = 5_000
+/** Waiting for a connection comes on top (service-kit/src/database.ts). */
+const connectionTimeoutMs = 2_000
+const recoveryMs = 2_000
+const awayMs = 20_000
+
+/** Nobody can be looked up for 20 s. Verification needs nobody looked up. */
+export const postgresAway: Drill = {
+  name: 'postgres-away',
+  what: 'Postgres stopped for 20 s under load',
+  instances: 2,
+  run: (stage) =>
+    play(stage, async ({ cluster, scale }) => {
+      await cluster.stopProcess('postgres')
+      const from = performance.now()
+      await sleep(awayMs * scale)
+      const to = performance.now()
+      await cluster.startProcess('postgres')
+      return { from, to, back: performance.now() }
+    }),
+}
+
+/** The server stands still: sockets stay open, nothing answers. */
+export const postgresFrozen: Drill = {
+  name: 'postgres-frozen',
+  what: 'Postgres and all its sessions frozen (SIGSTOP) for 20 s under load',
+  instances: 2,
+  run: (stage) =>
+    play(stage, async ({ cluster, scale }) => {
+      cluster.freeze('postgres')
+      const from = performance.now()
+      // Shorter than a statement's time-out it would be no more than slow.
+      await sleep(Math.max(8_000, awayMs * scale))
+      const to = performance.now()
+      cluster.thaw('postgres')
+      return { from, to, back: to }
+    }),
+}
+
+/** Stopped in order and started at once, as for a minor version. */
+export const postgresRestarted: Drill = {
+  name: 'postgres-restarted',
+  what: 'Postgres restarted five times under load, once of them killed',
+  instances: 2,
+  run: (stage) =>
+    play(stage, async ({ cluster, scale, progress }) => {
+      const from = performance.now()
+      const total = Math.max(1, Math.round(5 * scale))
+      for (let n = 1; n <= total; n += 1) {
+        // A crash: it recovers from its log.
+        if (n === total) await killAndAwait(cluster, 'postgres', 'SIGQUIT')
+        else await cluster.restart('postgres')
+        progress(n, total, 'restarts')
+        if (n < total) await sleep(2_000)
+      }
+      return { from, to: performance.now(), back: performance.now() }
+    }),
+}
+
+async function play(
+  stage: Stage,
+  trouble: (stage: Stage) => Promise<{ from: number; to: number; back: number }>,
+): Promise<Finding[]> {
+  const { cluster } = stage
+  const pids = pidsOf(cluster)
+  const { answers, stop } = await startTraffic(cluster.url, {
+    whoami: 6,
+    orders: 2,
+    login: 2,
+    refresh: 2,
+  })
+  await sleep(2_000)
+  const { from, to, back } = await trouble(stage)
+  await sleep(4_000)
+  await stop()
+  return [
+    ...whileAway(answers, from, to),
+    recovered(answers, back),
+    nothingWrong(answers),
+    noRestart(cluster, pids),
+  ]
+}
+
+/** What has to hold while Postgres does not serve. */
+export function whileAway(answers: readonly Answer[], from: number, to: number): Finding[] {
+  const verifications = answers.filter(({ deed }) => deed === 'whoami')
+  const others = failuresOf(answers).filter(({ deed }) => deed !== 'whoami')
+  const honest = others.filter(({ status, retryAfter }) => status === 503 && retryAfter !== null)
+  const asked = answers.filter(
+    ({ askedAt, deed }) => deed === 'login' && askedAt > from && askedAt < to,
+  )
+  const longest = Math.max(0, ...answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt))
+  const bound = statementTimeoutMs + connectionTimeoutMs
+  return [
+    {
+      claim: 'no verification fails',
+      seen: summary(verifications),
+      holds: verifications.length > 0 && failuresOf(verifications).length === 0,
+    },
+    {
+      claim: 'what needs Postgres is answered 503 with Retry-After',
+      seen: `${honest.length} of ${others.length} failures; logins meanwhile: ${summary(asked)}`,
+      holds: honest.length === others.length && others.length > 0,
+    },
+    {
+      claim: `nothing hangs: every answer within ${seconds(bound)}`,
+      seen: `longest ${seconds(longest)}`,
+      holds: longest < bound + 500,
+    },
+  ]
+}
+
+/** That everything works soon after Postgres is back. */
+export function recovered(answers: readonly Answer[], back: number): Finding {
+  const late = failuresOf(answers).filter(({ answeredAt }) => answeredAt > back)
+  const last = Math.max(0, ...late.map(({ answeredAt }) => answeredAt - back))
+  const after = answers.filter(({ askedAt }) => askedAt > back + recoveryMs)
+  return {
+    claim: 'recovered within 2 s of its return',
+    seen: `last failure ${seconds(last)} after; then ${summary(after)}`,
+    holds: last < recoveryMs && after.some(({ deed }) => deed === 'login'),
+  }
+}
