@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import { envSchema } from 'env-schema'
 import type { Static, TObject } from 'typebox'
+import { readSettingFiles } from './setting-files.ts'
 
 /** The environment does not describe a service that may start. The message names every mistake and no value. */
 export class ConfigError extends Error {
@@ -11,7 +12,8 @@ export class ConfigError extends Error {
  * Reads a service's configuration from environment variables, once and whole.
  *
  * Numbers and booleans are converted from text, defaults filled in, unknown variables left out. A
- * setting's `description` is said when it is missing.
+ * setting's `description` is said when it is missing. Any setting may be given as a file instead:
+ * `NAME_FILE=/run/secrets/name` is the path of a file that holds the value of `NAME`.
  *
  * @throws ConfigError naming every missing or wrong variable at once; values are never repeated,
  *   as one of them may be a password in a URL
@@ -23,11 +25,14 @@ export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv)
     useDefaults: true,
     removeAdditional: 'all',
   })
+  const { values, mistakes } = readSettingFiles(Object.keys(schema.properties), env)
   try {
-    return envSchema<Static<T>>({ schema, data: { ...env }, ajv })
+    const config = envSchema<Static<T>>({ schema, data: { ...env, ...values }, env: false, ajv })
+    if (mistakes.size === 0) return config
   } catch (err) {
-    throw new ConfigError(describe(err, schema))
+    describe(err, schema, mistakes)
   }
+  throw new ConfigError([...mistakes.values()].join('; '))
 }
 
 interface Mistake {
@@ -37,14 +42,16 @@ interface Mistake {
   params: { missingProperty?: string }
 }
 
-function describe(err: unknown, schema: TObject): string {
+/** Adds what the schema finds wrong with the settings that could be read. */
+function describe(err: unknown, schema: TObject, mistakes: Map<string, string>): void {
   const { errors } = err as { errors?: Mistake[] }
-  if (errors === undefined) return 'the environment could not be read'
-  const sentences = errors.map(({ instancePath, keyword, message, params }) => {
-    if (keyword !== 'required') return `${instancePath.slice(1)} ${message ?? 'is not valid'}`
-    const name = params.missingProperty ?? ''
+  if (errors === undefined) throw err
+  for (const { instancePath, keyword, message, params } of errors) {
+    const missing = keyword === 'required'
+    const name = missing ? (params.missingProperty ?? '') : instancePath.slice(1)
+    if (mistakes.has(name)) continue
     const { description } = (schema.properties[name] ?? {}) as { description?: string }
-    return `${name} is not set${description ? ` (${description})` : ''}`
-  })
-  return sentences.join('; ')
+    const unset = `is not set${description ? ` (${description})` : ''}`
+    mistakes.set(name, `${name} ${missing ? unset : (message ?? 'is not valid')}`)
+  }
 }

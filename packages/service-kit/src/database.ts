@@ -16,8 +16,10 @@ export interface DatabaseOptions {
   instance: string
   /** Connections held at most. */
   max: number
-  /** Folder of plain SQL migrations, run before the first query. */
+  /** Folder of plain SQL migrations. */
   migrations: URL
+  /** Whether to run them before the first query; default true. */
+  migrateOnStart?: boolean | undefined
 }
 
 declare module 'fastify' {
@@ -34,7 +36,7 @@ const statementTimeoutMs = 4_000
 
 /** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
 export const database = fp<DatabaseOptions>(
-  async (app, { connectionString, instance, max, migrations }) => {
+  async (app, { connectionString, instance, max, migrations, migrateOnStart = true }) => {
     const config: PoolConfig = {
       connectionString,
       application_name: instance,
@@ -45,7 +47,9 @@ export const database = fp<DatabaseOptions>(
       keepAlive: true,
     }
     const stopping = new AbortController()
-    const migrated = migrateOnceReachable(connectionString, migrations, app.log, stopping.signal)
+    const migrated = migrateOnStart
+      ? migrateOnceReachable(connectionString, migrations, app.log, stopping.signal)
+      : { firstTry: undefined, done: undefined }
     const pool = new Pool(config)
     // An idle client that loses its server emits here; without a listener the process would exit.
     pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
@@ -88,8 +92,8 @@ function migrateOnceReachable(
   folder: URL,
   log: FastifyBaseLogger,
   stopping: AbortSignal,
-): { firstTry: Promise<void>; done: Promise<void> } {
-  const retry = async (err: unknown): Promise<void> => {
+): { firstTry: Promise<unknown>; done: Promise<unknown> } {
+  const retry = async (err: unknown): Promise<unknown> => {
     if (stopping.aborted || !isDatabaseUnavailable(err)) throw err
     await sleep(retryMs, undefined, { signal: stopping, ref: false })
     return migrate(databaseUrl, folder).catch(retry)
@@ -106,10 +110,14 @@ function migrateOnceReachable(
   return { firstTry, done }
 }
 
-/** Brings the schema up to date. Instances that start together wait for one another (advisory lock). */
-async function migrate(databaseUrl: string, folder: URL): Promise<void> {
+/**
+ * Brings the schema up to date. Who comes second waits for the first (advisory lock).
+ *
+ * @returns the names of the migrations run, none when there was nothing to do
+ */
+export async function migrate(databaseUrl: string, folder: URL): Promise<string[]> {
   const { runner } = await import('node-pg-migrate')
-  await runner({
+  const run = await runner({
     databaseUrl: { connectionString: databaseUrl, connectionTimeoutMillis: 10_000 },
     dir: fileURLToPath(folder),
     direction: 'up',
@@ -117,6 +125,7 @@ async function migrate(databaseUrl: string, folder: URL): Promise<void> {
     advisoryLockMode: 'wait',
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   })
+  return run.map(({ name }) => name)
 }
 
 /** Runs statements as one transaction: all of them happen, or, when one throws, none. */

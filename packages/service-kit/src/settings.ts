@@ -4,7 +4,10 @@ import { type Static, Type } from 'typebox'
 /** Said wherever the keyring is missing: there is no default secret. */
 export const howToMakeKeys = 'make one with `latchkey keys generate --out <file>`'
 
-/** The settings every service has; a service spreads them into its own schema. */
+/**
+ * The settings every service has; a service spreads them into its own schema. Each may be given as
+ * a file: `LATCHKEY_DATABASE_URL_FILE=/run/secrets/database_url`.
+ */
 export const serviceSettings = {
   /** Address to listen on. The default is reachable from this machine only; a container needs 0.0.0.0. */
   LATCHKEY_HOST: Type.String({ default: '127.0.0.1' }),
@@ -28,6 +31,11 @@ export const serviceSettings = {
   LATCHKEY_KEYS_FILE: Type.String({ minLength: 1, description: howToMakeKeys }),
   /** PostgreSQL connection URI of this service's own database. There is no safe default. */
   LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
+  /**
+   * Whether to run the migrations at start, the default. Where a step of its own does it (`main.ts
+   * migrate`), instances need not.
+   */
+  LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
   /** Connections this instance may hold at most. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
 }

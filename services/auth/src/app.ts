@@ -42,6 +42,7 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     instance: config.LATCHKEY_INSTANCE,
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations', import.meta.url),
+    migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
   })
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: ownAudience })
   await app.register(latchkey, { verifier: counted(verifier, app.metrics) })

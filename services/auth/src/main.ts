@@ -2,4 +2,9 @@ import { runService } from '@latchkey/service-kit'
 import { buildApp } from './app.ts'
 import { settings } from './config.ts'
 
-await runService({ name: 'auth', settings, build: buildApp })
+await runService({
+  name: 'auth',
+  settings,
+  migrations: new URL('../migrations/', import.meta.url),
+  build: buildApp,
+})

@@ -12,6 +12,7 @@ export async function buildApp(config: OrdersConfig): Promise<Service> {
     instance: config.LATCHKEY_INSTANCE,
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations/', import.meta.url),
+    migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
   })
   await app.register(whoamiRoute, { servedBy: config.LATCHKEY_INSTANCE })
   await app.register(ordersRoutes, { prefix: '/v1' })
