@@ -25,7 +25,7 @@ const keys = openKeyring(keysFile)
 const key = keys.current.signing
 
 const tokens = Array.from({ length: 30 }, () =>
-  Array.from({ length: 2_000 }, () =>
+  Array.from({ length: 1_000 }, () =>
     Buffer.from(
       mintToken({ key, issuer, audience: 'orders', claims: { sid: randomUUID(), scope: 'a b c' } }),
     ),
@@ -53,7 +53,7 @@ const subjects = Object.entries(verifiers).map(([name, verifier]) => ({
   contender: (token: string) => verifier.check(token),
   tokens: name.startsWith('cached') ? repeated : distinct,
 }))
-const timings = await measure(subjects, 60, 15)
+const timings = await measure(subjects, 100, 20)
 const middle = (name: string) => median(timings.get(name) ?? [])
 const finding: Finding = {
   entries: feed.state.entries,

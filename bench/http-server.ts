@@ -27,9 +27,4 @@ await app.listen({ port: 0, host: '127.0.0.1' })
 
 const address = app.server.address()
 process.send?.(typeof address === 'object' ? address?.port : undefined)
-// Microseconds of processor time used so far, whenever they are asked for.
-process.on('message', () => {
-  const { user, system } = process.cpuUsage()
-  process.send?.(user + system)
-})
 process.on('disconnect', () => process.exit())

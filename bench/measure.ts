@@ -51,7 +51,8 @@ async function time(contender: Contender, tokens: readonly Buffer[]): Promise<nu
   return Number(nanoseconds) / tokens.length
 }
 
-function shuffle<T>(values: readonly T[]): T[] {
+/** The same values in a random order. */
+export function shuffle<T>(values: readonly T[]): T[] {
   return values
     .map((value) => ({ value, order: Math.random() }))
     .sort((a, b) => a.order - b.order)
