@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from 'pg'
+import type { Cluster } from '../cluster.ts'
+import { type Drill, noRestart, pidsOf } from './drill.ts'
+import { recovered, whileAway } from './postgres-away.ts'
+import { nothingWrong, startTraffic, summary } from './traffic.ts'
+
+/** Somebody else holds every connection there is. */
+export const postgresFull: Drill = {
+  name: 'postgres-full',
+  what: 'all connections of Postgres taken by others for 20 s; half-way the services lose theirs too',
+  instances: 2,
+  async run({ cluster, scale, progress }) {
+    const pids = pidsOf(cluster)
+    const { answers, stop } = await startTraffic(cluster.url, {
+      whoami: 6,
+      orders: 2,
+      login: 2,
+      refresh: 2,
+    })
+    await sleep(2_000)
+    const hog = await takeAllConnections(cluster)
+    const full = performance.now()
+    progress(1, 3, 'all connections taken')
+    await sleep(10_000 * scale)
+    const ended = await hog.endServices()
+    const from = performance.now()
+    progress(2, 3, 'the services’ own ended')
+    await sleep(Math.max(3_000, 10_000 * scale))
+    const to = performance.now()
+    await hog.release()
+    await sleep(4_000)
+    await stop()
+    const held = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
+    return [
+      {
+        claim: 'services work on with the connections they have',
+        seen: `${hog.taken} connections taken by others; ${summary(held)} meanwhile`,
+        holds: held.some(({ deed, verdict }) => deed !== 'whoami' && verdict === 'right'),
+      },
+      {
+        claim: 'then they are left without',
+        seen: `${ended} connections of services ended`,
+        holds: ended > 0,
+      },
+      ...whileAway(answers, from, to),
+      recovered(answers, to),
+      nothingWrong(answers),
+      noRestart(cluster, pids),
+    ]
+  },
+}
+
+async function superuserUrl({ dataFolder, databaseUrls }: Cluster): Promise<string> {
+  const secrets = JSON.parse(await readFile(join(dataFolder, 'secrets.json'), 'utf8'))
+  const url = new URL(databaseUrls.auth)
+  url.username = 'postgres'
+  url.password = secrets.postgres
+  url.pathname = '/postgres'
+  return url.href
+}
+
+/** Connects as superuser, who may take the reserved ones too, until the server has no more. */
+async function takeAllConnections(cluster: Cluster) {
+  const connectionString = await superuserUrl(cluster)
+  const clients: Client[] = []
+  let taking = true
+  const take = async () => {
+    const client = new Client({ connectionString })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      clients.push(client)
+      return true
+    } catch {
+      return false
+    }
+  }
+  while (await take());
+  // Whatever falls free is taken as well.
+  const keepTaking = (async () => {
+    while (taking) if (!(await take())) await sleep(20)
+  })()
+  return {
+    get taken() {
+      return clients.length
+    },
+    /** @returns how many there were */
+    async endServices(): Promise<number> {
+      const result = await clients[0]?.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE usename LIKE 'latchkey\\_%' AND backend_type = 'client backend'`,
+      )
+      return result?.rowCount ?? 0
+    },
+    async release(): Promise<void> {
+      taking = false
+      await keepTaking
+      await Promise.all(clients.map((client) => client.end()))
+    },
+  }
+}
