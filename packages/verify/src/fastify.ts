@@ -51,7 +51,7 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
 
   app.decorateRequest('user', null as unknown as User)
   app.decorateRequest('jwtVerify', async function jwtVerify(this: FastifyRequest) {
-    const result = checkRequest(verifier, this.raw)
+    const result = checkRequest(verifier, this.raw, this.routeOptions.config)
     if (!result.ok) throw toHttpError(result.error)
     this.user = result.claims
     return result.claims
