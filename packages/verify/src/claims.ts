@@ -54,20 +54,14 @@ export function checkClaims(
 }
 
 /**
- * Checks what changes while a token is used: its time and its revocation.
+ * Checks the time of a token.
  *
  * @param claims claims that `checkClaims` found right
  * @param nowSeconds seconds since 1970, with fractions
- * @param staleness what the route says of stale revocations; the rest is the policy's
  */
-export function checkNow(
-  claims: Claims,
-  policy: Policy,
-  nowSeconds: number,
-  staleness: Staleness | undefined,
-): Refused | undefined {
+export function checkTime(claims: Claims, policy: Policy, nowSeconds: number): Refused | undefined {
   const { exp, nbf, iat } = claims
-  const { clockToleranceSeconds, maxLifetimeSeconds, revocations } = policy
+  const { clockToleranceSeconds, maxLifetimeSeconds } = policy
   if (nowSeconds >= exp + clockToleranceSeconds) return EXPIRED
   if (nbf !== undefined && nbf > nowSeconds + clockToleranceSeconds) return NBF_AHEAD
   if (iat === undefined) {
@@ -76,8 +70,25 @@ export function checkNow(
     if (iat > nowSeconds + clockToleranceSeconds) return IAT_AHEAD
     if (exp - iat > maxLifetimeSeconds) return WRONG.exp
   }
+  return undefined
+}
+
+/**
+ * Checks whether a token was revoked, and whether enough is known to say so.
+ *
+ * @param knownGoodAt the version of the revocations at which the token was found not to be
+ * @param staleness what the route says of stale revocations; the rest is the policy's
+ */
+export function checkRevocation(
+  claims: Claims,
+  policy: Policy,
+  nowSeconds: number,
+  knownGoodAt: number | undefined,
+  staleness: Staleness | undefined,
+): Refused | undefined {
+  const { revocations } = policy
   if (revocations === undefined) return undefined
-  if (revocations.isRevoked(claims)) return REVOKED
+  if (revocations.version !== knownGoodAt && revocations.isRevoked(claims)) return REVOKED
   if ((staleness?.onStale ?? policy.onStale) === 'allow') return undefined
   const maxStaleSeconds = staleness?.maxStaleSeconds ?? policy.maxStaleSeconds
   return nowSeconds - revocations.asOf > maxStaleSeconds ? STALE : undefined

@@ -79,8 +79,8 @@ export function createPolicy(options: PolicyOptions): Policy {
   if (cache === null || (typeof cache !== 'object' && cache !== false)) {
     throw new TypeError('cache must be an object or false')
   }
-  if (revocations !== undefined && typeof revocations?.isRevoked !== 'function') {
-    throw new TypeError('revocations must be a revocation feed')
+  if (revocations !== undefined && !isRevocations(revocations)) {
+    throw new TypeError('revocations must have isRevoked(), version and asOf, as a feed does')
   }
   checkStaleness(options)
   return {
@@ -121,6 +121,14 @@ export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
     throw new TypeError("onStale must be 'allow' or 'deny'")
   }
   readNumber('maxStaleSeconds', maxStaleSeconds, 30, 1, 86_400)
+}
+
+function isRevocations(value: Partial<Revocations> | null): boolean {
+  return (
+    typeof value?.isRevoked === 'function' &&
+    typeof value.version === 'number' &&
+    typeof value.asOf === 'number'
+  )
 }
 
 function readNames(option: string, value: string | readonly string[]): ReadonlySet<string> {

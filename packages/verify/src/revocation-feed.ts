@@ -71,6 +71,7 @@ class PollingFeed implements RevocationFeed {
   #cursor = 0
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+  version = 0
   asOf = Number.NEGATIVE_INFINITY
 
   constructor(options: RevocationFeedOptions) {
@@ -128,6 +129,7 @@ class PollingFeed implements RevocationFeed {
       const page = await this.#poll()
       if (page !== undefined) {
         this.#set.add(page)
+        this.version += 1
         this.#cursor = page.cursor
       }
       if (page?.more) continue

@@ -1,9 +1,16 @@
 import type { Claims } from './types.ts'
 
 /** What a verified token was found to be. */
-export interface Accepted {
+interface Accepted {
   readonly ok: true
   readonly claims: Claims
+}
+
+/** A verified token that is remembered. */
+export interface CachedToken {
+  readonly result: Accepted
+  /** The version of the revocations at which the token was last found not to be revoked. */
+  revocationsVersion: number | undefined
 }
 
 /** Places that one token may be kept in. */
@@ -24,7 +31,7 @@ export class TokenCache {
   readonly #sets: number
   readonly #bits: Int32Array
   readonly #tokens: string[]
-  readonly #results: (Accepted | undefined)[]
+  readonly #entries: (CachedToken | undefined)[]
   readonly #seenOnce: Int32Array
   #turn = 0
 
@@ -33,15 +40,15 @@ export class TokenCache {
     this.#sets = Math.floor(maxEntries / WAYS)
     this.#bits = new Int32Array(this.#sets * WAYS)
     this.#tokens = new Array(this.#sets * WAYS).fill('')
-    this.#results = new Array(this.#sets * WAYS).fill(undefined)
+    this.#entries = new Array(this.#sets * WAYS).fill(undefined)
     this.#seenOnce = new Int32Array(this.#sets * WAYS)
   }
 
-  find(token: string): Accepted | undefined {
+  find(token: string): CachedToken | undefined {
     const bits = signatureBits(token)
     const first = this.#firstPlace(bits)
     for (let place = first; place < first + WAYS; place++) {
-      if (this.#bits[place] === bits && this.#tokens[place] === token) return this.#results[place]
+      if (this.#bits[place] === bits && this.#tokens[place] === token) return this.#entries[place]
     }
     return undefined
   }
@@ -59,12 +66,12 @@ export class TokenCache {
   }
 
   /** @param token a flat string: a slice would keep the request it was cut from in memory */
-  add(token: string, result: Accepted): void {
+  add(token: string, entry: CachedToken): void {
     const bits = signatureBits(token)
     const place = this.#choosePlace(this.#firstPlace(bits))
     this.#bits[place] = bits
     this.#tokens[place] = token
-    this.#results[place] = result
+    this.#entries[place] = entry
   }
 
   #firstPlace(bits: number): number {
@@ -74,7 +81,7 @@ export class TokenCache {
   /** An empty place of the set, else one of the four in turn. */
   #choosePlace(first: number): number {
     for (let place = first; place < first + WAYS; place++) {
-      if (this.#results[place] === undefined) return place
+      if (this.#entries[place] === undefined) return place
     }
     return first + this.#takeTurn()
   }

@@ -60,12 +60,14 @@ export interface Claims {
 /**
  * Knows which tokens have been revoked.
  *
- * Asked about every token that is otherwise good, cached or not, so the answer has to come from
- * memory. It must not throw.
+ * Asked about every token that is otherwise good, a cached one whenever `version` has changed, so the
+ * answer has to come from memory. It must not throw.
  */
 export interface Revocations {
   /** Whether the token was revoked, by its session or by its subject, as far as is known. */
   isRevoked(claims: Claims): boolean
+  /** Another number whenever more was revoked; until then every answer stays what it was. */
+  readonly version: number
   /** Everything revoked before then is known; seconds since 1970, -Infinity while nothing is. */
   readonly asOf: number
 }

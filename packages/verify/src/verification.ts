@@ -1,10 +1,10 @@
 import type { DecodeSegment } from './base64url.ts'
 import { isCanonicalBase64url } from './base64url.ts'
-import { checkClaims, checkNow } from './claims.ts'
+import { checkClaims, checkRevocation, checkTime } from './claims.ts'
 import { type AcceptedHeader, Headers } from './header.ts'
 import { parseJsonObject } from './json.ts'
 import type { Policy } from './policy.ts'
-import { TokenCache } from './token-cache.ts'
+import { type CachedToken, TokenCache } from './token-cache.ts'
 import { type Refused, refusal } from './token-error.ts'
 import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
@@ -80,9 +80,7 @@ export class Verification<K extends { readonly kid: string }> {
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
     const keys = this.#keys
     const cached = keys.cache?.find(token)
-    if (cached !== undefined) {
-      return checkNow(cached.claims, this.#policy, Date.now() / 1000, staleness) ?? cached
-    }
+    if (cached !== undefined) return this.#recheck(cached, staleness)
     const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
     const second = token.indexOf('.', first + 1)
@@ -110,16 +108,34 @@ export class Verification<K extends { readonly kid: string }> {
     const segment = this.#platform.decode(token.slice(encodedHeader.length + 1, dot))
     const claims = segment && (parseJsonObject(segment) as Claims | undefined)
     if (claims === undefined) return MALFORMED
+    const now = Date.now() / 1000
     const refused =
       checkClaims(claims, this.#policy, header.isAccessToken) ??
-      checkNow(claims, this.#policy, Date.now() / 1000, staleness)
+      checkTime(claims, this.#policy, now) ??
+      checkRevocation(claims, this.#policy, now, undefined, staleness)
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
     const result = { ok: true, claims } as const
     if (keys.cache?.isWelcome(token)) {
       Object.freeze(result) // it will be handed out again
-      keys.cache.add(this.#platform.flatten(token), result)
+      keys.cache.add(this.#platform.flatten(token), {
+        result,
+        revocationsVersion: this.#policy.revocations?.version,
+      })
     }
+    return result
+  }
+
+  /** Checks what changes while a token is used: its time and, when there are other revocations, those. */
+  #recheck(cached: CachedToken, staleness: Staleness | undefined): CheckResult<object> {
+    const { result, revocationsVersion } = cached
+    const { claims } = result
+    const now = Date.now() / 1000
+    const refused =
+      checkTime(claims, this.#policy, now) ??
+      checkRevocation(claims, this.#policy, now, revocationsVersion, staleness)
+    if (refused !== undefined) return refused
+    cached.revocationsVersion = this.#policy.revocations?.version
     return result
   }
 
