@@ -1,6 +1,8 @@
 import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
+import { nothingLost } from './nothing-lost.ts'
 import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-away.ts'
+import { postgresFull } from './postgres-full.ts'
 import { edgeRestarted, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
@@ -13,6 +15,8 @@ export const drills: readonly Drill[] = [
   postgresAway,
   postgresRestarted,
   postgresFrozen,
+  postgresFull,
+  nothingLost,
   revocation,
   revocationInTrouble,
   rotation,

@@ -53,7 +53,11 @@ function toProblem(err: unknown): ProblemError {
 export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(err)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
-  else if (problem.statusCode > 500) request.log.warn({ err, code: problem.code }, 'unavailable')
+  else if (problem.statusCode > 500) {
+    // Of our own refusals the code says all; a flood of them must not drown the log in stacks.
+    const cause = err instanceof ProblemError ? {} : { err }
+    request.log.warn({ ...cause, code: problem.code }, 'unavailable')
+  }
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)

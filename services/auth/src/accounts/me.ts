@@ -57,7 +57,9 @@ export const meRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const attempt = await admitLogin(db, found.email, network)
       if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
       const { passwordHash, passwordVersion, failureKeys } = attempt
-      const matches = await passwords.verify(passwordHash ?? undefined, body.current_password)
+      const matches = await passwords.admit(() =>
+        passwords.verify(passwordHash ?? undefined, body.current_password),
+      )
       if (!matches || passwordVersion === null) throw invalidCredentials()
 
       const hash = await passwords.hash(body.new_password)

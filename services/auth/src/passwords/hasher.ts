@@ -2,19 +2,32 @@ import { availableParallelism } from 'node:os'
 import { ProblemError } from '@latchkey/service-kit'
 import { hash, parseOptions, verify } from '@node-rs/argon2'
 import pLimit from 'p-limit'
+import { letHashesGiveWay } from './give-way.ts'
 
 /** Hashes that may wait. Beyond it a login would be answered later than a person waits. */
 const maxQueued = 64
 
+/** libuv's threads (its default); one stays free for host names and files. */
+const threadPoolSize = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
+
 /** Hashes and verifies passwords, a bounded number at a time. */
 export interface PasswordHasher {
-  /** @throws ProblemError 503 `busy` when the queue is full */
+  /**
+   * Keeps a place in the queue for as long as `work` lasts: asked before anything is counted or looked
+   * up, so that who is refused has cost nothing and is not taken for a guesser.
+   *
+   * @throws ProblemError 503 `busy` when all places are taken
+   */
+  admit: <T>(work: () => Promise<T>) => Promise<T>
+  /** For the moment before a request is even read. @throws ProblemError 503 `busy` */
+  refuseWhenFull: () => void
+  /** @throws ProblemError 503 `busy` when all places are taken */
   hash: (password: string) => Promise<string>
   /**
    * Whether the password is the one of the hash. Without a hash (no such user) it takes the
    * same time and says no, so that the time of an answer does not tell who has an account.
    *
-   * @throws ProblemError 503 `busy` when the queue is full
+   * To be called within `admit`.
    */
   verify: (hash: string | undefined, password: string) => Promise<boolean>
   /** Whether the hash was made with other parameters than today's. */
@@ -33,31 +46,44 @@ export interface HashCost {
 
 /**
  * A bulkhead around argon2id: as many hashes at once as there are processors, a bounded queue, and
- * a refusal at once beyond it. Everything else the service does stays as fast as ever.
+ * a refusal at once beyond it. The threads that hash give way to everything else the service does.
  */
 export async function createPasswordHasher({
   memoryKib,
   passes,
 }: HashCost): Promise<PasswordHasher> {
   const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
-  const limit = pLimit(availableParallelism())
+  const concurrency = Math.max(1, Math.min(availableParallelism(), threadPoolSize - 1))
+  const limit = pLimit(concurrency)
+  let taken = 0
   let refused = 0
   const nobody = await hash(crypto.randomUUID(), options)
+  letHashesGiveWay()
 
-  function bounded<T>(work: () => Promise<T>): Promise<T> {
-    if (limit.pendingCount >= maxQueued) {
-      refused += 1
-      throw new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
-        'retry-after': '1',
-      })
+  function refuseWhenFull(): void {
+    if (taken < concurrency + maxQueued) return
+    refused += 1
+    throw new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
+      'retry-after': '1',
+    })
+  }
+
+  async function admit<T>(work: () => Promise<T>): Promise<T> {
+    refuseWhenFull()
+    taken += 1
+    try {
+      return await work()
+    } finally {
+      taken -= 1
     }
-    return limit(work)
   }
 
   return {
-    hash: async (password) => bounded(() => hash(password, options)),
+    admit,
+    refuseWhenFull,
+    hash: async (password) => admit(() => limit(() => hash(password, options))),
     verify: async (known, password) => {
-      const matches = await bounded(() => verify(known ?? nobody, password))
+      const matches = await limit(() => verify(known ?? nobody, password))
       return known !== undefined && matches
     },
     isOutdated: (known) => {

@@ -27,6 +27,8 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
       },
+      // Before the body is read and the limits are counted: a flood costs as little as it can.
+      onRequest: async () => passwords.refuseWhenFull(),
       onResponse: async (_request, { statusCode }) => {
         const result = results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
@@ -41,22 +43,24 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { email, password } = request.body
       const network = networkOf(request)
-      const attempt = await admitLogin(db, email, network)
-      if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
+      const session = await passwords.admit(async () => {
+        const attempt = await admitLogin(db, email, network)
+        if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
 
-      const { passwordHash, passwordVersion, userId } = attempt
-      const matches = await passwords.verify(passwordHash ?? undefined, password)
-      if (!matches || !userId || !passwordHash || passwordVersion === null || attempt.disabled) {
-        throw invalidCredentials()
-      }
-      const session = await create(db, {
-        userId,
-        passwordVersion,
-        ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
-        network,
-        userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
-        failureKeys: attempt.failureKeys,
-        newHash: passwords.isOutdated(passwordHash) ? await passwords.hash(password) : undefined,
+        const { passwordHash, passwordVersion, userId } = attempt
+        const matches = await passwords.verify(passwordHash ?? undefined, password)
+        if (!matches || !userId || !passwordHash || passwordVersion === null || attempt.disabled) {
+          throw invalidCredentials()
+        }
+        return create(db, {
+          userId,
+          passwordVersion,
+          ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+          network,
+          userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
+          failureKeys: attempt.failureKeys,
+          newHash: passwords.isOutdated(passwordHash) ? await passwords.hash(password) : undefined,
+        })
       })
       if (!session) throw invalidCredentials()
       return replyWithTokens(app, reply, session)

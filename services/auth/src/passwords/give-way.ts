@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
+
+/** Nice value of the threads that hash: a tenth of a normal thread's weight, where both want a processor. */
+const niceness = 10
+
+/**
+ * Lets the event loop run before hashes where both want the same processor: on a busy machine the scheduler would
+ * give a hash, which never pauses, its whole time slice while a refresh waits.
+ *
+ * Linux alone sets the priority of a thread (setpriority(2) takes thread ids, there against POSIX); elsewhere,
+ * and before the threads exist, this does nothing. The same threads resolve host names and read files.
+ */
+export function letHashesGiveWay(): void {
+  if (process.platform !== 'linux') return
+  try {
+    for (const thread of readdirSync('/proc/self/task')) {
+      const name = readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim()
+      if (name === 'libuv-worker') setPriority(Number(thread), niceness)
+    }
+  } catch {
+    // Without /proc, or where a sandbox forbids it: hashes compete on equal terms.
+  }
+}
