@@ -45,7 +45,7 @@ export function readDashboard(): { readonly panels: readonly Panel[] } {
 export function readDocumentedSeries(): Map<string, Set<string>> {
   const series = new Map<string, Set<string>>([['up', new Set(['job', 'instance'])]])
   for (const [, name = '', type, labels = ''] of readTables().matchAll(
-    /^\| `(\w+)` \| (\w+) \|([^|]*)\|/gm,
+    /^\| `(\w+)` +\| (\w+) +\|([^|]*)\|/gm,
   )) {
     const names = new Set(['service', 'instance_name', 'job', 'instance'])
     for (const [, label = ''] of labels.matchAll(/`(\w+)`(?=:|,| \||\s*$)/g)) names.add(label)
@@ -62,7 +62,7 @@ export function readDocumentedSeries(): Map<string, Set<string>> {
 
 /** The alerts that docs/metrics.md names. */
 export function readDocumentedAlerts(): string[] {
-  return [...readTables().matchAll(/^\| (Latchkey\w+) \|/gm)].map(([, name = '']) => name)
+  return [...readTables().matchAll(/^\| (Latchkey\w+) +\|/gm)].map(([, name = '']) => name)
 }
 
 const readTables = () => readFileSync(join(root, 'docs/metrics.md'), 'utf8')
