@@ -354,3 +354,24 @@ t.test('what is not HTTP is refused in one line', async (t) => {
     t.match((await buffer(socket)).toString(), `HTTP/1.1 ${status}`)
   }
 })
+
+t.test(
+  'the metrics of instances are not served to who reaches the edge, however spelt',
+  async (t) => {
+    const upstream = await startUpstream(t, 'one', (_request, response) => response.end('metrics'))
+    const { url } = await startEdge(t, [upstream])
+    for (const path of [
+      'metrics',
+      '/metrics',
+      'metrics/',
+      'metrics?x',
+      '%6Detrics',
+      '%6detric%73',
+    ]) {
+      const response = await fetch(`${url}/orders/${path}`)
+      t.equal(response.status, 404, path)
+      await response.text()
+    }
+    t.equal((await fetch(`${url}/orders/v1/metrics`)).status, 200)
+  },
+)

@@ -72,7 +72,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
     if (!server.listening) response.setHeader('connection', 'close')
     const [, service = '', path = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
     const group = groups.get(service)
-    if (!group) {
+    if (!group || isInternal(path)) {
       answerProblem(response, 'route_unknown', requestId)
       return
     }
@@ -110,6 +110,16 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       const members = [...groups.values()].flatMap((group) => group.members)
       await Promise.all(members.map((member) => member.pool.destroy()))
     },
+  }
+}
+
+/** Metrics are for who scrapes the instances, not for who reaches the edge, however it is spelt. */
+function isInternal(path: string): boolean {
+  const [encoded = ''] = path.split('?', 1)
+  try {
+    return /^\/*metrics\/*$/i.test(decodeURIComponent(encoded))
+  } catch {
+    return false
   }
 }
 
