@@ -25,31 +25,36 @@ export async function report(
   bars: readonly Bar[],
   unit: string,
 ): Promise<void> {
-  const rows = measures.map(
-    ({ what, result, bar, aim = '', isMet }) =>
-      `| ${what} | ${result} | ${bar} | ${aim} | ${isMet ? 'met' : '**missed**'} |`,
-  )
-  const absolute = bars.map(({ label, value }) => `| ${label} | ${format(value)} ${unit} |`)
+  const rows = measures.map(({ what, result, bar, aim = '', isMet }) => {
+    return [what, result, bar, aim, isMet ? 'met' : '**missed**']
+  })
+  const absolute = bars.map(({ label, value }) => [label, `${format(value)} ${unit}`])
   const text = `# ${title}
 
 Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}. Medians of
 interleaved rounds. Ratios are taken inside a round; absolute times depend on the machine.
 
-| measure | result | bar | aim | |
-|---|---|---|---|---|
-${rows.join('\n')}
+${table([['measure', 'result', 'bar', 'aim', ''], ...rows])}
 
 ![${title}](${name}.svg)
 
-| | median |
-|---|---|
-${absolute.join('\n')}
+${table([['', 'median'], ...absolute])}
 `
   console.log(text)
   const folder = new URL('results/', import.meta.url)
   await mkdir(folder, { recursive: true })
   await writeFile(new URL(`${name}.md`, folder), text)
   await writeFile(new URL(`${name}.svg`, folder), plot(title, bars, unit))
+}
+
+/** A Markdown table with its columns aligned, the first row being the head. */
+function table(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...others] = rows
+  const widths = head.map((_, i) => Math.max(3, ...rows.map((row) => row[i]?.length ?? 0)))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number)).join(' | ')} |`
+  const rule = widths.map((width) => '-'.repeat(width))
+  return [line(head), line(rule), ...others.map(line)].join('\n')
 }
 
 function plot(title: string, bars: readonly Bar[], unit: string): string {
