@@ -43,6 +43,19 @@ t.test('servers and migrations run the image that compose builds, of this versio
   }
 })
 
+t.test('a service is given the same audiences and scope as in compose', async (t) => {
+  const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+    services: Record<string, { environment: Record<string, string> }>
+  }
+  for (const objects of Object.values(overlays)) {
+    const pods = podsOf(objects).find(({ kind, name }) => kind === 'Deployment' && name === 'auth')
+    if (!pods) return t.fail('auth is missing')
+    const { LATCHKEY_AUDIENCES, LATCHKEY_DEFAULT_SCOPE } = environmentOf(pods, objects)
+    t.match(compose.services.auth?.environment, { LATCHKEY_AUDIENCES, LATCHKEY_DEFAULT_SCOPE })
+    t.ok(LATCHKEY_AUDIENCES && LATCHKEY_DEFAULT_SCOPE)
+  }
+})
+
 t.test('the guide builds the images that the dev overlay runs', async (t) => {
   t.match(commands('Images'), `--tag latchkey/$service:${version} `)
   t.match(commands('Images'), `kind load docker-image latchkey/$service:${version} `)
