@@ -9,15 +9,22 @@ const logouts = 200
 const parallel = 8
 /** How often each instance is asked whether it still takes the token, in milliseconds. */
 const askEveryMs = 50
-/** Longer than this an instance has missed the revocation, in milliseconds. */
-const lostAfterMs = 15_000
+/** Longer than this an instance has missed the revocation, in milliseconds: three times the outage. */
+const lostAfterMs = 60_000
+/** How long Postgres is away, in milliseconds. */
+const outageMs = 20_000
 
 /** From a logout's reply until every instance refuses the token. */
 export const revocation: Drill = {
   name: 'revocation',
   what: '200 logouts under a steady load; each timed until every instance refuses the token',
   instances: 3,
-  run: (stage) => play(stage, async () => {}),
+  run: (stage) =>
+    play(
+      stage,
+      'until every instance refuses the token, 99th percentile under 2 s',
+      (delays) => percentile(delays, 0.99) < 2_000,
+    ),
 }
 
 /** The same, while an auth instance dies again and again and Postgres is away for 20 s. */
@@ -26,21 +33,29 @@ export const revocationInTrouble: Drill = {
   what: 'the same while auth-2 is killed every 2 s, then while Postgres is stopped for 20 s',
   instances: 3,
   run: (stage) =>
-    play(stage, async (ended) => {
-      const { cluster, scale } = stage
-      for (let i = 0; i < scaled(10, scale) && !ended(); i += 1) {
-        cluster.kill('auth-2')
-        await sleep(2_000)
-      }
-      await cluster.stopProcess('postgres')
-      await sleep(20_000 * Math.min(1, scale * 2))
-      await cluster.startProcess('postgres')
-    }),
+    // What is acknowledged in the instant before Postgres goes is heard of when it is back.
+    play(
+      stage,
+      'every instance refuses the token, 5 s after the outage at the latest',
+      (delays) => Math.max(...delays) < outageMs + 5_000,
+      async (ended) => {
+        const { cluster, scale } = stage
+        for (let i = 0; i < scaled(10, scale) && !ended(); i += 1) {
+          cluster.kill('auth-2')
+          await sleep(2_000)
+        }
+        await cluster.stopProcess('postgres')
+        await sleep(outageMs * Math.min(1, scale * 2))
+        await cluster.startProcess('postgres')
+      },
+    ),
 }
 
 async function play(
   stage: Stage,
-  trouble: (ended: () => boolean) => Promise<void>,
+  claim: string,
+  isHeld: (delays: number[]) => boolean,
+  trouble: (ended: () => boolean) => Promise<void> = async () => {},
 ): Promise<Finding[]> {
   const { cluster, scale, progress } = stage
   const total = scaled(logouts, scale)
@@ -69,9 +84,9 @@ async function play(
   const [median, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
   return [
     {
-      claim: 'until every instance refuses the token, 99th percentile under 2 s',
+      claim,
       seen: `median ${seconds(median)}, 99th percentile ${seconds(p99)}, longest ${seconds(Math.max(...delays))}, ${delays.length} logouts`,
-      holds: p99 < 2_000,
+      holds: isHeld(delays),
     },
     { claim: 'no revocation is lost', seen: `${lost} lost`, holds: lost === 0 },
     { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },
