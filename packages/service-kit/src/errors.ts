@@ -3,6 +3,13 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isDatabaseUnavailable } from './database.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** The `code` of the problem it answers with, for the log. */
+    problemCode: string | undefined
+  }
+}
+
 /** Fastify's own refusals that have a code of ours; all the others become `bad_request`. */
 const known: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed_json', 'The body is not valid JSON.'],
@@ -53,11 +60,10 @@ function toProblem(err: unknown): ProblemError {
 export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(err)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
-  else if (problem.statusCode > 500) {
-    // Of our own refusals the code says all; a flood of them must not drown the log in stacks.
-    const cause = err instanceof ProblemError ? {} : { err }
-    request.log.warn({ ...cause, code: problem.code }, 'unavailable')
+  else if (problem.statusCode > 500 && problem !== err) {
+    request.log.warn({ err, code: problem.code }, 'unavailable')
   }
+  reply.problemCode = problem.code
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)

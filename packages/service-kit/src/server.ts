@@ -53,6 +53,7 @@ export function createServer({ name, config }: ServerOptions) {
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.decorateReply('problemCode', undefined)
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(createValidatorCompiler())
   app.setErrorHandler(answerProblem)
@@ -68,8 +69,8 @@ export function createServer({ name, config }: ServerOptions) {
     refuseUnstorableText(request.body)
   })
   app.addHook('onResponse', async (request, reply) => {
-    const { statusCode, elapsedTime } = reply
-    request.log.info({ req: request, status: statusCode, ms: Math.round(elapsedTime) }, 'answered')
+    const { statusCode: status, elapsedTime, problemCode: code } = reply
+    request.log.info({ req: request, status, code, ms: Math.round(elapsedTime) }, 'answered')
   })
   app.addHook('onSend', async (_request, reply) => {
     // A client that keeps its connection would send the next request into a closing process.

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 
-/** Nice value of the threads that hash: a tenth of a normal thread's weight, where both want a processor. */
+/** By how much nicer the threads that hash are: a tenth of the weight, where both want a processor. */
 const niceness = 10
 
 /**
@@ -14,9 +14,10 @@ const niceness = 10
 export function letHashesGiveWay(): void {
   if (process.platform !== 'linux') return
   try {
+    const nicer = Math.min(getPriority() + niceness, 19)
     for (const thread of readdirSync('/proc/self/task')) {
       const name = readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim()
-      if (name === 'libuv-worker') setPriority(Number(thread), niceness)
+      if (name === 'libuv-worker') setPriority(Number(thread), nicer)
     }
   } catch {
     // Without /proc, or where a sandbox forbids it: hashes compete on equal terms.
