@@ -19,8 +19,9 @@ t.test(
     for (const pod of [auth, orders, billing]) {
       const { status, output } = pod.migrate()
       t.equal(status, 0, output)
-      t.equal(pod.migrate().status, 0, 'a second run finds nothing to do')
     }
+
+    t.equal(auth.migrate().status, 0, 'a second run finds nothing to do')
 
     const authServer = await auth.start()
     const atAuth = { LATCHKEY_AUTH_URL: authServer.url }
