@@ -1,0 +1,134 @@
+import { chmod } from 'node:fs/promises'
+import { writeKeyFile } from '@latchkey/test-kit'
+import t, { type Test } from 'tap'
+import { Type } from 'typebox'
+import { createServer, keyring, ProblemError } from '../src/index.ts'
+
+const config = { LATCHKEY_INSTANCE: 'test-1', LATCHKEY_LOG_LEVEL: 'silent' } as const
+
+async function start(t: Test) {
+  const app = createServer({ name: 'test', config })
+  t.teardown(() => app.close())
+  await app.after()
+  return app
+}
+
+t.test('every answer names the instance and the request', async (t) => {
+  const app = await start(t)
+  const made = await app.inject({ url: '/livez' })
+  t.equal(made.headers['x-served-by'], 'test-1')
+  t.match(made.headers['x-request-id'], /^[0-9a-f-]{36}$/)
+  const given = await app.inject({ url: '/livez', headers: { 'x-request-id': 'edge.1-a:b' } })
+  t.equal(given.headers['x-request-id'], 'edge.1-a:b')
+  for (const hostile of ['a b', 'x'.repeat(200), '<script>', 'a\tb']) {
+    const reply = await app.inject({ url: '/livez', headers: { 'x-request-id': hostile } })
+    t.not(reply.headers['x-request-id'], hostile)
+  }
+})
+
+t.test('a bug answers 500 and says nothing of itself', async (t) => {
+  const app = await start(t)
+  app.get('/bug', async () => {
+    throw new Error('password=hunter2 in /srv/app.ts')
+  })
+  const reply = await app.inject({ url: '/bug' })
+  t.match(reply.json(), { status: 500, code: 'internal_error' })
+  t.notMatch(reply.body, /hunter2|app\.ts/)
+})
+
+t.test('a refusal keeps its headers, and its id is the one that is logged', async (t) => {
+  const app = await start(t)
+  app.get('/no', async () => {
+    throw new ProblemError(503, 'busy', 'Come back.', { 'retry-after': '7' })
+  })
+  const reply = await app.inject({ url: '/no', headers: { 'x-request-id': 'abc' } })
+  t.equal(reply.headers['retry-after'], '7')
+  t.match(reply.headers['content-type'], 'application/problem+json')
+  t.strictSame(reply.json(), {
+    type: 'about:blank',
+    title: 'Service Unavailable',
+    status: 503,
+    code: 'busy',
+    detail: 'Come back.',
+    request_id: 'abc',
+  })
+})
+
+t.test('a body is taken as it is; a query string is converted', async (t) => {
+  const app = await start(t)
+  const Numbers = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
+  app.post('/body', { schema: { body: Numbers } }, async ({ body }) => body)
+  app.get('/query', { schema: { querystring: Numbers } }, async ({ query }) => query)
+  const post = (payload: object) => app.inject({ method: 'POST', url: '/body', payload })
+  t.equal((await post({ n: 1 })).statusCode, 200)
+  t.match((await post({ n: '1' })).json(), {
+    code: 'invalid_request',
+    errors: [{ path: '/body/n', message: 'must be integer' }],
+  })
+  t.equal((await post({ n: 1, m: 2 })).statusCode, 400)
+  t.strictSame((await app.inject({ url: '/query?n=1' })).json(), { n: 1 })
+  t.equal((await app.inject({ url: '/query?n=1&m=2' })).statusCode, 400)
+})
+
+t.test('readyz names what is missing, unless it is not required', async (t) => {
+  const app = await start(t)
+  app.readiness.add('good', async () => {})
+  app.readiness.add(
+    'optional',
+    async () => {
+      throw new Error('away')
+    },
+    { required: false },
+  )
+  t.match((await app.inject({ url: '/readyz' })).json(), {
+    status: 'ok',
+    checks: { good: 'ok', optional: 'failed' },
+  })
+  app.readiness.add('needed', async () => {
+    throw new Error('secret details')
+  })
+  const reply = await app.inject({ url: '/readyz' })
+  t.equal(reply.statusCode, 503)
+  t.match(reply.json(), { status: 'unavailable', checks: { needed: 'failed' } })
+  t.notMatch(reply.body, /secret details/)
+})
+
+t.test('while draining it answers on, closes connections and is not ready', async (t) => {
+  const app = await start(t)
+  app.get('/work', async () => 'done')
+  app.readiness.drain()
+  t.equal((await app.inject({ url: '/readyz' })).statusCode, 503)
+  const reply = await app.inject({ url: '/work' })
+  t.equal(reply.statusCode, 200)
+  t.equal(reply.headers.connection, 'close')
+})
+
+t.test('a key file that everybody can read draws a warning', async (t) => {
+  const { file } = writeKeyFile(t)
+  const warnings: unknown[] = []
+  const app = await start(t)
+  t.intercept(app.log, 'warn', { value: (...args: unknown[]) => warnings.push(args) })
+  await app.register(keyring, { file })
+  t.equal(warnings.length, 0)
+  await chmod(file, 0o644)
+  const other = await start(t)
+  t.intercept(other.log, 'warn', { value: (...args: unknown[]) => warnings.push(args) })
+  await other.register(keyring, { file })
+  t.match(warnings, [[{ file, mode: '644' }, /can be read by everybody/]])
+})
+
+t.test(
+  'the metrics name routes by their pattern, so that a stranger cannot grow them',
+  async (t) => {
+    const app = await start(t)
+    app.get('/things/:id', async () => 'x')
+    for (let i = 0; i < 20; i += 1) {
+      await app.inject({ url: `/things/${i}` })
+      await app.inject({ url: `/unknown/${i}` })
+    }
+    const text = (await app.inject({ url: '/metrics' })).body
+    t.match(text, /_count\{.*route="\/things\/:id",status="200".*\} 20/)
+    t.match(text, /_count\{.*route="none",status="404".*\} 20/)
+    t.notMatch(text, /unknown/)
+  },
+)
