@@ -1,5 +1,6 @@
 import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
+import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
 import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-away.ts'
 import { postgresFull } from './postgres-full.ts'
@@ -17,6 +18,7 @@ export const drills: readonly Drill[] = [
   postgresFrozen,
   postgresFull,
   nothingLost,
+  loginFlood,
   revocation,
   revocationInTrouble,
   rotation,

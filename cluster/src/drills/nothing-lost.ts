@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Person, send, type Tokens } from './client.ts'
+import { login, type Person, send, type Tokens } from './client.ts'
 import { type Drill, type Finding, killAndAwait, type Stage, scaled } from './drill.ts'
 
 /** What services have acknowledged, and have to stand by. */
@@ -10,7 +10,7 @@ interface Acknowledged {
   readonly ended: string[]
   /** And of sessions that were not. */
   readonly open: string[]
-  readonly orders: { token: string; id: string }[]
+  readonly orders: { person: Person; id: string }[]
 }
 
 /** What is acknowledged is true for good, whatever dies. */
@@ -62,7 +62,7 @@ async function keepActing(url: string, done: Acknowledged, ended: AbortSignal): 
     const { access_token: token, refresh_token } = opened.reply as Tokens
     const order = { item: 'a key', quantity: 1, unit_price_cents: 350 }
     const placed = await post('/orders/v1/orders', order, token)
-    if (placed.status === 201) done.orders.push({ token, id: (placed.reply as { id: string }).id })
+    if (placed.status === 201) done.orders.push({ person, id: (placed.reply as { id: string }).id })
     if (n % 2 === 0) {
       done.open.push(refresh_token)
       continue
@@ -81,11 +81,17 @@ async function lookUp(url: string, done: Acknowledged): Promise<Finding[]> {
     })),
     await all('every session that was logged out stays ended', url, 401, done.ended, refresh),
     await all('every other session refreshes', url, 200, done.open, refresh),
-    await all('every order placed is there', url, 200, done.orders, ({ id, token }) => ({
+    await all('every order placed is there', url, 200, done.orders, async ({ id, person }) => ({
       path: `/orders/v1/orders/${id}`,
-      token,
+      token: (await login(url, person)).access_token,
     })),
   ]
+}
+
+interface Question {
+  path: string
+  body?: object
+  token?: string
 }
 
 /** Asks about each thing once; all have to be answered with the status. */
@@ -94,11 +100,11 @@ async function all<T>(
   url: string,
   status: number,
   things: readonly T[],
-  question: (thing: T) => { path: string; body?: object; token?: string },
+  question: (thing: T) => Question | Promise<Question>,
 ): Promise<Finding> {
   let right = 0
   for (const thing of things) {
-    const { path, ...rest } = question(thing)
+    const { path, ...rest } = await question(thing)
     const sent = await send(`${url}${path}`, { method: rest.body ? 'POST' : 'GET', ...rest })
     if (sent.status === status) right += 1
   }

@@ -49,7 +49,7 @@ export const database = fp<DatabaseOptions>(
     const stopping = new AbortController()
     const migrated = migrateOnStart
       ? migrateOnceReachable(connectionString, migrations, app.log, stopping.signal)
-      : { firstTry: undefined, done: undefined }
+      : { firstTry: undefined, done: Promise.resolve() }
     const pool = new Pool(config)
     // An idle client that loses its server emits here; without a listener the process would exit.
     pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
@@ -65,6 +65,7 @@ export const database = fp<DatabaseOptions>(
         this.set({ state: 'waiting' }, pool.waitingCount)
       },
     })
+    migrated.done.then(() => warnOfConnections(pool, max, app.log)).catch(() => {})
     app.readiness.add('database', async () => {
       await migrated.done
       await pool.query('SELECT 1')
@@ -78,6 +79,23 @@ export const database = fp<DatabaseOptions>(
   },
   { name: 'database', fastify: '5.x' },
 )
+
+/** Says so when the pool may grow beyond what the server has left for it. */
+async function warnOfConnections(db: Pool, max: number, log: FastifyBaseLogger): Promise<void> {
+  const { rows } = await db.query<{ limit: number; used: number }>(`
+    SELECT (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
+              FROM pg_settings
+             WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+           )::int AS limit,
+           (SELECT count(*) FROM pg_stat_activity
+             WHERE datid IS NOT NULL AND pid <> pg_backend_pid())::int AS used`)
+  const { limit = max, used = 0 } = rows[0] ?? {}
+  if (max <= limit - used) return
+  log.warn(
+    { max, limit, used },
+    `LATCHKEY_DATABASE_POOL_MAX lets this instance open ${max} connections, but of the server's ${limit} only ${limit - used} are left; lower it, or raise max_connections`,
+  )
+}
 
 /** How long to wait between tries to reach a database that is away at start-up, in milliseconds. */
 const retryMs = 1_000

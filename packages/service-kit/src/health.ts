@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { answersUnderOverload } from './overload.ts'
 
 /** Asks one thing the service needs; throws when it cannot serve without it. */
 type ReadinessCheck = () => Promise<void>
@@ -41,7 +42,8 @@ export const health = fp(
       },
     })
 
-    const options = { config: { public: true }, logLevel: 'warn' } as const
+    const config = { public: true, ...answersUnderOverload }
+    const options = { config, logLevel: 'warn' } as const
     app.get('/livez', options, async () => ({ status: 'ok' }))
     app.get('/readyz', options, async (_request, reply) => {
       const results = await Promise.all(

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { answersUnderOverload } from './overload.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -31,7 +32,8 @@ export const metrics = fp<{ name: string; instance: string }>(
         reply.elapsedTime / 1_000,
       )
     })
-    app.get('/metrics', { config: { public: true }, logLevel: 'warn' }, async (_request, reply) => {
+    const config = { public: true, ...answersUnderOverload }
+    app.get('/metrics', { config, logLevel: 'warn' }, async (_request, reply) => {
       reply.type(registry.contentType)
       return registry.metrics()
     })

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { type Static, type TObject, Type } from 'typebox'
 import { ConfigError, loadConfig } from './config.ts'
 import { isDatabaseUnavailable, migrate } from './database.ts'
+import { collectGarbageOfStart } from './memory.ts'
 import type { Service } from './server.ts'
 import { type ServiceConfig, serviceSettings } from './settings.ts'
 
@@ -63,6 +64,8 @@ async function serve<T extends TObject>(
     },
   )
   onBuilt()
+  await app.ready()
+  collectGarbageOfStart()
   await app.listen({ host: LATCHKEY_HOST, port: LATCHKEY_PORT })
 }
 

@@ -6,6 +6,7 @@ import { answerProblem } from './errors.ts'
 import { health } from './health.ts'
 import { loggerOptions } from './logging.ts'
 import { metrics } from './metrics.ts'
+import { overload } from './overload.ts'
 import { ProblemError } from './problem.ts'
 import type { ServiceConfig } from './settings.ts'
 import { refuseUnstorableText } from './text.ts'
@@ -77,6 +78,7 @@ export function createServer({ name, config }: ServerOptions) {
     if (app.readiness.draining) reply.header('connection', 'close')
   })
   app.register(helmet)
+  app.register(overload)
   app.register(health)
   app.register(metrics, { name, instance })
   return app
