@@ -1,3 +1,4 @@
+import { connectionsCut } from './connections-cut.ts'
 import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
 import { loginFlood } from './login-flood.ts'
@@ -19,6 +20,7 @@ export const drills: readonly Drill[] = [
   postgresFull,
   nothingLost,
   loginFlood,
+  connectionsCut,
   revocation,
   revocationInTrouble,
   rotation,

@@ -23,7 +23,7 @@ export const nothingLost: Drill = {
     const { cluster, progress } = stage
     const done: Acknowledged = { people: [], ended: [], open: [], orders: [] }
     const ended = new AbortController()
-    const workers = Array.from({ length: 4 }, () => keepActing(cluster.url, done, ended.signal))
+    const workers = Array.from({ length: 3 }, () => keepActing(cluster.url, done, ended.signal))
     await trouble(stage)
     ended.abort()
     await Promise.all(workers)

@@ -54,6 +54,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
     {
       headersTimeout: 10_000,
       requestTimeout: 60_000,
+      connectionsCheckingInterval: 2_000, // How often the two are looked at.
       keepAliveTimeout: 75_000, // Longer than clients keep theirs: the side that closes first wins no race.
       maxHeaderSize: 16 * 1024,
     },
