@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { DatabaseError, Pool, type PoolClient, type PoolConfig } from 'pg'
+import { Client, DatabaseError, Pool, type PoolClient, type PoolConfig } from 'pg'
 import { Gauge } from 'prom-client'
+import { ConfigError } from './config.ts'
 
 /** What a store needs of the database: the pool, or one connection of it. */
 export type Queryable = Pick<Pool, 'query'>
@@ -20,6 +21,8 @@ export interface DatabaseOptions {
   migrations: URL
   /** Whether to run them before the first query; default true. */
   migrateOnStart?: boolean | undefined
+  /** A pooler in between, as `LATCHKEY_DATABASE_POOLER` says; default none. */
+  pooler?: 'none' | 'transaction' | undefined
 }
 
 declare module 'fastify' {
@@ -34,17 +37,33 @@ const connectionTimeoutMs = 2_000
 /** One statement, in milliseconds; the client gives up a little later than the server should. */
 const statementTimeoutMs = 4_000
 
+const migrateElsewhere =
+  'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, through which the lock of ' +
+  'the migrations does not hold; run `main.ts migrate` with the server’s own LATCHKEY_DATABASE_URL'
+
+/** Prepares nothing: the next transaction may be on another connection of the pooler's. */
+class UnnamedClient extends Client {
+  // biome-ignore lint/suspicious/noExplicitAny: one of many overloads, all passed on
+  override query(...[config, ...rest]: any[]): any {
+    const named = typeof config === 'object' && config !== null && 'name' in config
+    return super.query(named ? { ...config, name: undefined } : config, ...rest)
+  }
+}
+
 /** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
 export const database = fp<DatabaseOptions>(
-  async (app, { connectionString, instance, max, migrations, migrateOnStart = true }) => {
+  async (app, { connectionString, instance, max, migrations, migrateOnStart = true, pooler }) => {
+    if (pooler === 'transaction' && migrateOnStart) throw new ConfigError(migrateElsewhere)
     const config: PoolConfig = {
       connectionString,
       application_name: instance,
       max,
       connectionTimeoutMillis: connectionTimeoutMs,
-      statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + 1_000,
       keepAlive: true,
+      ...(pooler === 'transaction'
+        ? { Client: UnnamedClient }
+        : { statement_timeout: statementTimeoutMs }),
     }
     const stopping = new AbortController()
     const migrated = migrateOnStart

@@ -36,6 +36,12 @@ export const serviceSettings = {
    * migrate`), instances need not.
    */
   LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
+  /**
+   * What stands between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode,
+   * which keeps neither prepared statements nor start-up parameters. Give the role its own
+   * `statement_timeout` then, and migrate past it (`main.ts migrate`, with the server's own address).
+   */
+  LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
   /** Connections this instance may hold at most. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
 }

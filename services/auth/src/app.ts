@@ -43,6 +43,7 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations', import.meta.url),
     migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
+    pooler: config.LATCHKEY_DATABASE_POOLER,
   })
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: ownAudience })
   await app.register(latchkey, { verifier: counted(verifier, app.metrics) })

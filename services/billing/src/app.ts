@@ -13,6 +13,7 @@ export async function buildApp(config: BillingConfig): Promise<Service> {
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations/', import.meta.url),
     migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
+    pooler: config.LATCHKEY_DATABASE_POOLER,
   })
   await app.register(whoamiRoute, { servedBy: config.LATCHKEY_INSTANCE })
   await app.register(invoicesRoutes, { prefix: '/v1', ordersUrl: config.LATCHKEY_ORDERS_URL })

@@ -13,6 +13,7 @@ export async function buildApp(config: OrdersConfig): Promise<Service> {
     max: config.LATCHKEY_DATABASE_POOL_MAX,
     migrations: new URL('../migrations/', import.meta.url),
     migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
+    pooler: config.LATCHKEY_DATABASE_POOLER,
   })
   await app.register(whoamiRoute, { servedBy: config.LATCHKEY_INSTANCE })
   await app.register(ordersRoutes, { prefix: '/v1' })
