@@ -18,9 +18,15 @@ export const docs = fp(
           securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
         },
         security: [{ accessToken: [] }],
+        // Relative to where this description is served from.
+        servers: [{ url: '..' }],
       },
     })
     await app.register(async (open) => {
+      // From `docs/` on the page's links are relative, and so hold behind any prefix an edge takes off.
+      open.addHook('onRequest', async ({ url }, reply) => {
+        if (url === '/docs') return reply.redirect('docs/')
+      })
       // The page and the description are public; the routes they describe are not.
       open.addHook('onRoute', (route) => {
         route.config = { ...route.config, public: true }

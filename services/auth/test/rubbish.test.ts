@@ -154,7 +154,12 @@ t.test('the description of the API lists every route, and the page shows it', as
       '/v1/admin/users/{id}',
     ]),
   )
-  t.match((await app.inject({ url: '/docs' })).body, /swagger/i)
+  t.equal((await app.inject({ url: '/docs' })).headers.location, 'docs/')
+  const page = (await app.inject({ url: '/docs/' })).body
+  for (const [, link = ''] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    t.match(link, /^\.\//, 'relative, so that it holds behind any prefix')
+    t.equal((await app.inject({ url: `/docs/${link}` })).statusCode, 200, link)
+  }
 })
 
 t.test('no secret, token or password is logged', async (t) => {
