@@ -1,4 +1,4 @@
-// Loaded ahead of a service's main.ts. Two things concern the local cluster alone:
+// Loaded ahead of a service's main.ts. Three things concern the local cluster alone:
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,4 +11,13 @@ const settings = once(process, 'message')
 await import(pathToFileURL(join(dirname(process.argv[1] ?? ''), 'app.ts')).href)
 const [env] = await settings
 Object.assign(process.env, env)
+await setClockAhead(env)
 process.channel?.unref()
+
+/** A drill's instance whose clock is wrong: `LATCHKEY_DRILL_CLOCK="orders-1 30"`, in seconds. */
+async function setClockAhead(env: NodeJS.ProcessEnv): Promise<void> {
+  const [instance, seconds] = env.LATCHKEY_DRILL_CLOCK?.split(' ') ?? []
+  if (instance === undefined || instance !== env.LATCHKEY_INSTANCE) return
+  const { shiftClock } = await import('./drills/clock.ts')
+  shiftClock(Number(seconds) * 1_000)
+}

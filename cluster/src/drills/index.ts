@@ -1,3 +1,4 @@
+import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
@@ -21,6 +22,7 @@ export const drills: readonly Drill[] = [
   nothingLost,
   loginFlood,
   connectionsCut,
+  clockAhead,
   revocation,
   revocationInTrouble,
   rotation,

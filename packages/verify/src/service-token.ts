@@ -1,8 +1,11 @@
 import { encodeBase64url } from './base64url.ts'
 import type { Keyring } from './keyring.ts'
 
-/** How long a token that a service mints for itself holds, in seconds: one call, and clocks that differ. */
-const LIFETIME_SECONDS = 60
+/**
+ * A token that a service mints for itself is for one call. It holds so long before and after, in seconds, that a
+ * clock which is wrong does not keep the revocations from whoever polls them.
+ */
+const MARGIN_SECONDS = 60
 
 /** For whom and for what a service mints a token. */
 export interface ServiceTokenOptions {
@@ -22,13 +25,13 @@ export async function mintServiceToken(
   { issuer, service, audience, scope }: ServiceTokenOptions,
 ): Promise<string> {
   const { kid, secret } = keyring.current.signing
-  const iat = Math.floor(Date.now() / 1000)
+  const now = Math.floor(Date.now() / 1000)
   const claims = {
     iss: issuer,
     sub: `service:${service}`,
     aud: [audience],
-    exp: iat + LIFETIME_SECONDS,
-    iat,
+    exp: now + MARGIN_SECONDS,
+    iat: now - MARGIN_SECONDS,
     jti: crypto.randomUUID(),
     scope,
   }

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster } from '../cluster.ts'
+import { login, logout, register, send, type Tokens } from './client.ts'
+import { type Drill, type Finding, seconds } from './drill.ts'
+
+const aheadSeconds = 30
+/** The verifiers' default. */
+const toleranceSeconds = 5
+const ttlSeconds = 40
+/** From here on the instance that is ahead takes a token for expired, in seconds of its age. */
+const refusedFrom = ttlSeconds + toleranceSeconds - aheadSeconds
+/** What a revocation may take to reach every instance, in milliseconds. */
+const revokedWithinMs = 5_000
+
+/** A wrong clock costs its own instance's clients a refresh, and nobody anything else. */
+export const clockAhead: Drill = {
+  name: 'clock-ahead',
+  what: `the clock of orders-1 is ${aheadSeconds} s ahead, more than verifiers tolerate; tokens live ${ttlSeconds} s`,
+  instances: 2,
+  env: {
+    LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
+    LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
+  },
+  async run({ cluster, progress }) {
+    const person = await register(cluster.url)
+    const { access_token: token, refresh_token } = await login(cluster.url, person)
+    const young = await askEach(cluster, token)
+    progress(1, 3, 'a token grows old')
+    await sleep((refusedFrom + 2) * 1_000)
+    const old = await askEach(cluster, token)
+    const body = { refresh_token }
+    const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { method: 'POST', body })
+    const renewed = await askEach(cluster, (refreshed.reply as Tokens).access_token)
+    progress(2, 3, 'a session ends')
+    return [
+      {
+        claim: 'a new token is taken by all',
+        seen: describe(young),
+        holds: young.size > 1 && [...young.values()].every((result) => result === '200'),
+      },
+      {
+        claim: `${refusedFrom} s old it has expired for the instance that is ahead, and for no other`,
+        seen: describe(old),
+        holds: [...old].every(([name, result]) =>
+          name === 'orders-1' ? result === '401 token_expired' : result === '200',
+        ),
+      },
+      {
+        claim: 'a refresh, which clients do on a 401, makes it good',
+        seen: describe(renewed),
+        holds: renewed.size > 1 && [...renewed.values()].every((result) => result === '200'),
+      },
+      await revocationReachesAll(cluster),
+    ]
+  },
+}
+
+async function revocationReachesAll(cluster: Cluster): Promise<Finding> {
+  const { access_token } = await login(cluster.url, await register(cluster.url))
+  const from = await logout(cluster.url, access_token)
+  let results = await askEach(cluster, access_token)
+  const revoked = () => [...results.values()].every((result) => result === '401 token_revoked')
+  while (!revoked() && performance.now() - from < revokedWithinMs) {
+    await sleep(100)
+    results = await askEach(cluster, access_token)
+  }
+  return {
+    claim: 'revocations reach the instance that is ahead too',
+    seen: `${describe(results)} ${seconds(performance.now() - from)} after the logout`,
+    holds: results.size > 1 && revoked(),
+  }
+}
+
+/** What each verifying instance says of a token, by its name: `200`, or status and code. */
+async function askEach({ instances }: Cluster, token: string): Promise<Map<string, string>> {
+  const asked = instances.filter(({ service }) => service !== 'auth')
+  const results = asked.map(async ({ name, url }) => {
+    const { status, reply } = await send(`${url}/whoami`, { token })
+    return [
+      name,
+      status === 200 ? '200' : `${status} ${(reply as { code?: string })?.code}`,
+    ] as const
+  })
+  return new Map(await Promise.all(results))
+}
+
+function describe(results: ReadonlyMap<string, string>): string {
+  const byResult = Map.groupBy(results, ([, result]) => result)
+  return [...byResult]
+    .map(([result, who]) => `${who.map(([name]) => name).join(', ')}: ${result}`)
+    .join('; ')
+}
