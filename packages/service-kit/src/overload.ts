@@ -8,6 +8,9 @@ import { ProblemError } from './problem.ts'
  */
 const maxEventLoopDelayMs = 500
 
+/** How long a sample of the delay takes, and then holds, in milliseconds. */
+const sampleMs = 1_000
+
 class Overloaded extends ProblemError {
   constructor() {
     super(503, 'overloaded', 'This instance has too much to do. Try again in a second.', {
@@ -19,10 +22,17 @@ class Overloaded extends ProblemError {
 /** Refuses requests with 503 `overloaded` while the event loop is behind, before it drowns. */
 export const overload = fp(
   async (app) => {
+    let listeningSince = Number.NEGATIVE_INFINITY
+    app.addHook('onListen', async () => {
+      listeningSince = performance.now()
+    })
     await app.register(underPressure, {
       maxEventLoopDelay: maxEventLoopDelayMs,
-      customError: Overloaded,
-      retryAfter: 1,
+      sampleInterval: sampleMs,
+      pressureHandler: async () => {
+        // A sample begun before the process listened has measured its start, which is over.
+        if (performance.now() - listeningSince > 2 * sampleMs) throw new Overloaded()
+      },
     })
   },
   { name: 'overload', fastify: '5.x' },
