@@ -61,8 +61,8 @@ t.test('it asks as a service, with what it knows and which keys it holds', async
   await until(() => asked.length > 1)
   const path = (after: number) =>
     `/auth/v1/revocations?after=${after}&instance=orders-1&kids=k1%2Ck2`
-  t.equal(asked[0], `GET ${path(0)} "0" service:orders revocations:read 60`)
-  t.equal(asked[1], `GET ${path(7)} "7" service:orders revocations:read 60`)
+  t.equal(asked[0], `GET ${path(0)} "0" service:orders revocations:read 120`)
+  t.equal(asked[1], `GET ${path(7)} "7" service:orders revocations:read 120`)
 })
 
 t.test('it reads page after page without waiting, and then knows all of it', async (t) => {
