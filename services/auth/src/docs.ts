@@ -7,6 +7,7 @@ export const docs = fp(
   async (app) => {
     await app.register(swagger, {
       hideUntagged: true,
+      stripBasePath: false,
       openapi: {
         openapi: '3.1.0',
         info: {
