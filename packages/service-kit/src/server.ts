@@ -1,13 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
 import { answerProblem } from './errors.ts'
+import { gate } from './gate.ts'
 import { health } from './health.ts'
 import { loggerOptions } from './logging.ts'
 import { metrics } from './metrics.ts'
 import { overload } from './overload.ts'
 import { ProblemError } from './problem.ts'
+import { requestIdOf } from './request-id.ts'
 import type { ServiceConfig } from './settings.ts'
 import { refuseUnstorableText } from './text.ts'
 import { createValidatorCompiler } from './validation.ts'
@@ -24,9 +25,6 @@ export type Service = ReturnType<typeof createServer>
 
 /** Largest body taken, in bytes; nothing here needs more. */
 const bodyLimitBytes = 64 * 1024
-
-/** A request id that may be passed on: ours, an edge's, a trace's. */
-const safeRequestId = /^[\w.:-]{1,100}$/
 
 /**
  * A Fastify server as every service has it: JSON logs without secrets, request ids, problem
@@ -45,10 +43,7 @@ export function createServer({ name, config }: ServerOptions) {
     connectionTimeout: 60_000,
     // While closing, requests already on their way are answered, not refused.
     return503OnClosing: false,
-    genReqId: (request) => {
-      const id = request.headers['x-request-id']
-      return typeof id === 'string' && safeRequestId.test(id) ? id : randomUUID()
-    },
+    genReqId: requestIdOf,
     frameworkErrors: (err, request, reply) => {
       void answerProblem(err, request, reply)
     },
@@ -78,6 +73,7 @@ export function createServer({ name, config }: ServerOptions) {
     if (app.readiness.draining) reply.header('connection', 'close')
   })
   app.register(helmet)
+  app.register(gate, { instance })
   app.register(overload)
   app.register(health)
   app.register(metrics, { name, instance })

@@ -10,6 +10,11 @@ const maxQueued = 64
 /** libuv's threads (its default); one stays free for host names and files. */
 const threadPoolSize = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
 
+/** One for all: a flood is refused by the thousand. */
+const busy = new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
+  'retry-after': '1',
+})
+
 /** Hashes and verifies passwords, a bounded number at a time. */
 export interface PasswordHasher {
   /**
@@ -19,8 +24,8 @@ export interface PasswordHasher {
    * @throws ProblemError 503 `busy` when all places are taken
    */
   admit: <T>(work: () => Promise<T>) => Promise<T>
-  /** For the moment before a request is even read. @throws ProblemError 503 `busy` */
-  refuseWhenFull: () => void
+  /** The refusal while all places are taken, counted as one; else `undefined`. */
+  refusal: () => ProblemError | undefined
   /** @throws ProblemError 503 `busy` when all places are taken */
   hash: (password: string) => Promise<string>
   /**
@@ -60,16 +65,15 @@ export async function createPasswordHasher({
   const nobody = await hash(crypto.randomUUID(), options)
   letHashesGiveWay()
 
-  function refuseWhenFull(): void {
-    if (taken < concurrency + maxQueued) return
+  function refusal(): ProblemError | undefined {
+    if (taken < concurrency + maxQueued) return undefined
     refused += 1
-    throw new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
-      'retry-after': '1',
-    })
+    return busy
   }
 
   async function admit<T>(work: () => Promise<T>): Promise<T> {
-    refuseWhenFull()
+    const refused = refusal()
+    if (refused) throw refused
     taken += 1
     try {
       return await work()
@@ -80,7 +84,7 @@ export async function createPasswordHasher({
 
   return {
     admit,
-    refuseWhenFull,
+    refusal,
     hash: async (password) => admit(() => limit(() => hash(password, options))),
     verify: async (known, password) => {
       const matches = await limit(() => verify(known ?? nobody, password))

@@ -13,6 +13,13 @@ const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limit
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
+  app.refuseAtGate(({ method, url }) => {
+    if (method !== 'POST' || url !== '/v1/login') return undefined
+    const refusal = passwords.refusal()
+    if (refusal) counters.logins.inc({ result: 'busy' })
+    return refusal
+  })
+
   app.post(
     '/login',
     {
@@ -27,8 +34,6 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
       },
-      // Before the body is read and the limits are counted: a flood costs as little as it can.
-      onRequest: async () => passwords.refuseWhenFull(),
       onResponse: async (_request, { statusCode }) => {
         const result = results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
