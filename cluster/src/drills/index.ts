@@ -1,5 +1,6 @@
 import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
+import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
 import { loginFlood } from './login-flood.ts'
@@ -9,6 +10,7 @@ import { postgresFull } from './postgres-full.ts'
 import { edgeRestarted, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
+import { twoVersions } from './two-versions.ts'
 
 /** Every drill, in the order in which they are played. */
 export const drills: readonly Drill[] = [
@@ -19,6 +21,7 @@ export const drills: readonly Drill[] = [
   postgresRestarted,
   postgresFrozen,
   postgresFull,
+  diskFull,
   nothingLost,
   loginFlood,
   connectionsCut,
@@ -26,4 +29,5 @@ export const drills: readonly Drill[] = [
   revocation,
   revocationInTrouble,
   rotation,
+  twoVersions,
 ]
