@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdtemp, open, rm, statfs } from 'node:fs/promises'
+import { chmod, mkdtemp, open, rm, statfs, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,12 +24,16 @@ export const diskFull: Drill = {
     const path = await mkdtemp(join(tmpdir(), 'latchkey-disk-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskMb}m,mode=711`, 'latchkey-drill', path])
     await chmod(path, 0o711)
+    // The logs of all processes go elsewhere: it is the disk of Postgres that is full.
+    const logs = await mkdtemp(join(tmpdir(), 'latchkey-logs-'))
+    await symlink(logs, join(path, 'logs'))
     return {
       path,
       async release() {
         // Lazily: a process's log is closed a moment after its end.
         execFileSync('umount', ['--lazy', path])
         await rm(path, { recursive: true })
+        await rm(logs, { recursive: true })
       },
     }
   },
