@@ -2,7 +2,7 @@
 #
 #   docker build --build-arg SERVICE=auth --tag latchkey/auth:0.1.0 .
 #
-# The sources run as they are, in the layout of the workspace: docs/decisions/0008-images.md.
+# The sources run as they are, in the layout of the workspace: docs/decisions/0011-images.md.
 
 # The store of packages, downloaded once for all services.
 FROM node:24-bookworm-slim AS store
