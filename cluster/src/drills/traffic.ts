@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { login, type Person, register, send, type Tokens } from './client.ts'
 
 /** What clients do. */
-export const deeds = ['whoami', 'orders', 'login', 'refresh'] as const
+const deeds = ['whoami', 'orders', 'login', 'refresh'] as const
 export type Deed = (typeof deeds)[number]
 
 /** What came of one request. Times on the clock of `performance.now`. */

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Key, Keyring } from '@latchkey/verify'
 
 /** What a refresh token says: which session, and which of its generations. */
-export interface RefreshToken {
+interface RefreshToken {
   sessionId: string
   generation: number
 }
