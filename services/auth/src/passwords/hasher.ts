@@ -28,6 +28,8 @@ export interface PasswordHasher {
   refusal: () => ProblemError | undefined
   /** @throws ProblemError 503 `busy` when all places are taken */
   hash: (password: string) => Promise<string>
+  /** As `hash`, to be called within `admit`. */
+  rehash: (password: string) => Promise<string>
   /**
    * Whether the password is the one of the hash. Without a hash (no such user) it takes the
    * same time and says no, so that the time of an answer does not tell who has an account.
@@ -60,6 +62,8 @@ export async function createPasswordHasher({
   const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
   const concurrency = Math.max(1, Math.min(availableParallelism(), threadPoolSize - 1))
   const limit = pLimit(concurrency)
+  // While some hash, some are at the database; who waits holds no connection that a refresh could use.
+  const works = pLimit(concurrency + 2)
   let taken = 0
   let refused = 0
   const nobody = await hash(crypto.randomUUID(), options)
@@ -76,7 +80,7 @@ export async function createPasswordHasher({
     if (refused) throw refused
     taken += 1
     try {
-      return await work()
+      return await works(work)
     } finally {
       taken -= 1
     }
@@ -85,7 +89,8 @@ export async function createPasswordHasher({
   return {
     admit,
     refusal,
-    hash: async (password) => admit(() => limit(() => hash(password, options))),
+    hash: (password) => admit(() => limit(() => hash(password, options))),
+    rehash: (password) => limit(() => hash(password, options)),
     verify: async (known, password) => {
       const matches = await limit(() => verify(known ?? nobody, password))
       return known !== undefined && matches
@@ -98,7 +103,7 @@ export async function createPasswordHasher({
       return limit.activeCount
     },
     get queued() {
-      return limit.pendingCount
+      return works.pendingCount + limit.pendingCount
     },
     get refused() {
       return refused

@@ -64,7 +64,9 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
           network,
           userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
           failureKeys: attempt.failureKeys,
-          newHash: passwords.isOutdated(passwordHash) ? await passwords.hash(password) : undefined,
+          newHash: passwords.isOutdated(passwordHash)
+            ? await passwords.rehash(password)
+            : undefined,
         })
       })
       if (!session) throw invalidCredentials()
