@@ -63,7 +63,11 @@ export const database = fp<DatabaseOptions>(
       keepAlive: true,
       ...(pooler === 'transaction'
         ? { Client: UnnamedClient }
-        : { statement_timeout: statementTimeoutMs }),
+        : {
+            statement_timeout: statementTimeoutMs,
+            // An instance that stops in the midst of a transaction must not keep its locks.
+            idle_in_transaction_session_timeout: statementTimeoutMs,
+          }),
     }
     const stopping = new AbortController()
     const migrated = migrateOnStart
@@ -72,6 +76,10 @@ export const database = fp<DatabaseOptions>(
     const pool = new Pool(config)
     // An idle client that loses its server emits here; without a listener the process would exit.
     pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
+    // The same holds for one that is lent to a transaction, of which the pool takes its listener off.
+    pool.on('connect', (client) => {
+      client.on('error', (err) => app.log.warn({ err }, 'a database connection was lost'))
+    })
     app.decorate('db', pool)
     new Gauge({
       name: 'latchkey_database_connections',
@@ -200,8 +208,8 @@ const socketErrors = new Set([
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
 
-/** Classes of SQLSTATE that say the server cannot serve now: connection, resources, shutdown, time-out. */
-const unavailableStates = /^(08|53|57P|57014|58)/
+/** SQLSTATEs that say the server cannot serve now: connection, resources, shutdown, time-out, deadlock. */
+const unavailableStates = /^(08|53|57P|57014|58|25P03|40P01)/
 
 /** Whether an error says that the database is away, full or too slow, rather than that we asked wrongly. */
 export function isDatabaseUnavailable(err: unknown): boolean {

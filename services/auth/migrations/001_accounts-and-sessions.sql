@@ -25,6 +25,7 @@ CREATE TABLE sessions (
   revoked_at   timestamptz                       -- set once; serialises logout against refresh
 ) WITH (fillfactor = 70);                        -- refreshes stay heap-only updates
 CREATE INDEX sessions_user_id_idx ON sessions (user_id, network);  -- a user's sessions; is a network known?
+CREATE INDEX sessions_open_idx ON sessions (user_id, created_at) WHERE revoked_at IS NULL;  -- how many are open?
 CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);     -- housekeeping
 
 -- Down Migration

@@ -242,6 +242,20 @@ t.test('refreshes racing with a lost role issue no token that holds and has it',
   }
 })
 
+t.test('roles lost in a row do not move tokens into the future', async (t) => {
+  const app = await startAuth(t)
+  const { change } = await import('../src/accounts/store.ts')
+  const { inTransaction } = await import('@latchkey/service-kit')
+  const email = await register(app)
+  const { sub } = claimsOf((await login(app, email)).access_token)
+  for (const roles of [['a', 'b', 'c'], ['a', 'b'], ['a'], []]) {
+    const to = { roles, scope: undefined, disabled: undefined }
+    await inTransaction(app.db, (transaction) => change(transaction, sub, to, 3_660))
+  }
+  const { iat } = claimsOf((await login(app, email)).access_token)
+  t.ok(iat - Date.now() / 1_000 <= 1.5, `${iat - Date.now() / 1_000} s ahead`)
+})
+
 t.test('admin routes are for admins of now, not of when the token was issued', async (t) => {
   const app = await startAuth(t)
   const { access_token } = await login(app, await register(app))

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { as, claimsOf, login, post, refresh, register, startAuth, type Tokens } from './support.ts'
 
@@ -91,4 +92,53 @@ t.test('everywhere, racing with refreshes, leaves none of them a session', async
     const { rows } = await app.db.query('SELECT FROM sessions WHERE revoked_at IS NULL')
     t.equal(rows.length, 0)
   }
+})
+
+t.test(
+  'ending all sessions reaches one that has just ended by itself, as its tokens may live',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    const [old, asking] = [await login(app, email), await login(app, email)]
+    const { sid } = claimsOf(old.access_token)
+    await app.db.query('UPDATE sessions SET expires_at = now() WHERE id = $1', [sid])
+    t.equal((await as(app, asking.access_token, 'DELETE', '/v1/sessions')).statusCode, 204)
+    const { rows } = await app.db.query('SELECT id FROM revocations')
+    t.ok(rows.some(({ id }) => id === sid))
+  },
+)
+
+t.test(
+  'a user has a thousand open sessions at most: the oldest end, and verifiers are told',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    await app.db.query(`
+    INSERT INTO sessions (user_id, network, created_at, expires_at)
+    SELECT id, '127.0.0.1', now() - n * interval '1 second', now() + interval '1 day'
+      FROM users, generate_series(1, 1200) AS n`)
+    const { access_token } = await login(app, email)
+    t.equal((await as(app, access_token, 'GET', '/v1/me')).statusCode, 200)
+    const open = await app.db.query('SELECT FROM sessions WHERE revoked_at IS NULL')
+    t.equal(open.rows.length, 1_000)
+    t.equal((await app.db.query('SELECT FROM revocations')).rows.length, 201)
+  },
+)
+
+t.test('a connection lost in a transaction is 503 and not the end of the process', async (t) => {
+  const app = await startAuth(t)
+  const { access_token } = await login(app, await register(app))
+  const client = await app.db.connect()
+  await client.query('BEGIN')
+  await client.query('SELECT FROM users FOR UPDATE')
+  const ending = as(app, access_token, 'DELETE', '/v1/sessions')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  for (const one of (app.db as unknown as { _clients: { connection: { stream: Socket } }[] })
+    ._clients) {
+    one.connection.stream.destroy(reset)
+  }
+  t.equal((await ending).statusCode, 503)
+  client.release(true)
+  t.equal((await as(app, access_token, 'GET', '/v1/me')).statusCode, 200, 'and it goes on')
 })

@@ -79,7 +79,7 @@ export const meRoutes: FastifyPluginAsyncTypebox = async (app) => {
           network,
           userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
           failureKeys,
-          newHash: undefined,
+          rememberSeconds,
         })
       })
       if (!session) {

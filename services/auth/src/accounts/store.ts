@@ -56,7 +56,7 @@ export async function findByEmail(db: Queryable, email: string): Promise<User | 
  * Sets a new password and ends every session.
  *
  * @param oldVersion the version that was verified
- * @returns the new version, or `undefined` when the password was changed meanwhile
+ * @returns the new version, or `undefined` when the password was changed or the user disabled meanwhile
  */
 export async function changePassword(
   transaction: PoolClient,
@@ -69,7 +69,7 @@ export async function changePassword(
     name: 'user_change_password',
     text: `
       UPDATE users SET password_hash = $2, password_version = password_version + 1
-       WHERE id = $1 AND password_version = $3
+       WHERE id = $1 AND password_version = $3 AND disabled_at IS NULL
       RETURNING password_version AS version`,
     values: [userId, passwordHash, oldVersion],
   })
@@ -127,13 +127,21 @@ export async function change(
 /**
  * Moves the user's boundary to the next whole second. The caller holds the lock of the user's row, so
  * the clock is read after every login and refresh that came before, and those that come after
- * see the boundary and issue from there.
+ * see the boundary and issue from there. A boundary that lies ahead is waited for, a second at most,
+ * so that changes in a row do not move it further than the verifiers' clock tolerance.
  */
 async function revokeTokensIssuedSoFar(
   transaction: PoolClient,
   userId: string,
   rememberSeconds: number,
 ): Promise<void> {
+  await transaction.query({
+    name: 'user_await_boundary',
+    text: `
+      SELECT pg_sleep(greatest(0, tokens_not_before - extract(epoch FROM clock_timestamp()))::float8)
+        FROM users WHERE id = $1`,
+    values: [userId],
+  })
   await transaction.query({
     name: 'user_revoke_tokens',
     text: `

@@ -3,8 +3,9 @@ import { Problem, ProblemError } from '@latchkey/service-kit'
 import { networkOf } from '../abuse/network.ts'
 import { admitLogin } from '../abuse/store.ts'
 import { Credentials } from '../accounts/schemas.ts'
+import { rememberSeconds } from '../revocation/memory.ts'
 import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
-import { create } from './store.ts'
+import { create, rehash } from './store.ts'
 
 /** What an answer's status says of a login, for the metric. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
@@ -57,17 +58,19 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
         if (!matches || !userId || !passwordHash || passwordVersion === null || attempt.disabled) {
           throw invalidCredentials()
         }
-        return create(db, {
+        const session = await create(db, {
           userId,
           passwordVersion,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
           userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
           failureKeys: attempt.failureKeys,
-          newHash: passwords.isOutdated(passwordHash)
-            ? await passwords.rehash(password)
-            : undefined,
+          rememberSeconds,
         })
+        if (session && passwords.isOutdated(passwordHash)) {
+          await rehash(db, userId, passwordVersion, await passwords.rehash(password))
+        }
+        return session
       })
       if (!session) throw invalidCredentials()
       return replyWithTokens(app, reply, session)

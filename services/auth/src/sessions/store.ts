@@ -32,9 +32,12 @@ export interface NewSession {
   userAgent: string | null
   /** Failure counters that this success settles (see abuse/store.ts). */
   failureKeys: string[]
-  /** The password hashed with today's parameters, if the stored hash has older ones. */
-  newHash: string | undefined
+  /** How long verifiers have to remember a session that this one pushes out, in seconds. */
+  rememberSeconds: number
 }
+
+/** Open sessions of one user at most; a new one ends the oldest beyond. So that ending all stays quick. */
+const maxOpenSessions = 1_000
 
 /** Aliases shared by the statements that vouch for a session. */
 const asSession = `
@@ -62,12 +65,20 @@ export async function create(db: Queryable, session: NewSession): Promise<Sessio
         INSERT INTO sessions (user_id, expires_at, network, user_agent)
         SELECT id, now() + make_interval(secs => $3), $4, $5 FROM u
         RETURNING *
+      ), surplus AS (
+        UPDATE sessions SET revoked_at = now()
+         WHERE revoked_at IS NULL AND id IN (
+           SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
+            WHERE revoked_at IS NULL ORDER BY sessions.created_at DESC OFFSET $7)
+        RETURNING id
+      ), told AS (
+        INSERT INTO revocations (kind, id, expires_at)
+        SELECT 'session', unnest(ids), now() + make_interval(secs => $8)
+          FROM (SELECT array_agg(id) AS ids FROM surplus)
       ), settled AS (
         UPDATE login_failures SET failures = greatest(failures - 1, 0), retry_at = '-infinity'
-         WHERE key = ANY ($6) AND EXISTS (SELECT FROM u)
-      ), rehashed AS (
-        UPDATE users SET password_hash = $7::text FROM u
-         WHERE users.id = u.id AND $7::text IS NOT NULL
+         WHERE EXISTS (SELECT FROM u) AND key IN (
+           SELECT key FROM login_failures WHERE key = ANY ($6) ORDER BY key FOR UPDATE)
       )
       SELECT ${asSession} FROM s, u`,
     values: [
@@ -77,10 +88,29 @@ export async function create(db: Queryable, session: NewSession): Promise<Sessio
       session.network,
       session.userAgent,
       session.failureKeys,
-      session.newHash,
+      maxOpenSessions - 1,
+      session.rememberSeconds,
     ],
   })
   return rows[0]
+}
+
+/**
+ * Replaces a hash by one of the same password with today's parameters.
+ *
+ * A statement of its own: within that of the login it would wait for another login of the same user.
+ */
+export async function rehash(
+  db: Queryable,
+  userId: string,
+  passwordVersion: number,
+  passwordHash: string,
+): Promise<void> {
+  await db.query({
+    name: 'user_rehash',
+    text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2',
+    values: [userId, passwordVersion, passwordHash],
+  })
 }
 
 /** How a rotation ended; `reused` means that the session has been revoked by it. */
@@ -212,11 +242,13 @@ export async function revokeAll(
   await transaction.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId])
   await transaction.query({
     name: 'session_revoke_all',
-    // The array makes the UPDATE end before the first INSERT takes the lock of the numbers.
+    // The array makes the UPDATE end before the first INSERT takes the lock of the numbers. Of a session
+    // that has just ended by itself tokens may still live.
     text: `
       WITH s AS (
         UPDATE sessions SET revoked_at = now()
-         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+         WHERE user_id = $1 AND revoked_at IS NULL
+           AND expires_at > now() - make_interval(secs => $2)
         RETURNING id
       )
       INSERT INTO revocations (kind, id, expires_at)
