@@ -10,6 +10,7 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'Stable; see the table of codes.' }),
     detail: Type.String({ description: 'A sentence for people; its wording may change.' }),
     request_id: Type.String(),
+    claim: Type.Optional(Type.String({ description: 'The claim of the token that is at fault.' })),
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
         description: 'What is wrong with the request, part by part.',

@@ -93,7 +93,7 @@ Object.assign(latchkey, {
 export default latchkey
 
 function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {
-  const { status, headers, body } = describeRefusal(error, requirements)
+  const { status, headers, body } = describeRefusal(error, requirements, reply.request.id)
   reply.code(status).headers(headers).send(body)
 }
 

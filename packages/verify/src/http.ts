@@ -120,8 +120,14 @@ export function checkRequirements({ scopes, roles, ...staleness }: Requirements)
  *
  * Anything but a `TokenError` is our own fault: 503 without a detail, and never 401, upon which a client
  * would throw a good token away.
+ *
+ * @param requestId where the server names its requests, to find this one in its logs
  */
-export function describeRefusal(error: unknown, requirements: Requirements = {}): HttpRefusal {
+export function describeRefusal(
+  error: unknown,
+  requirements: Requirements = {},
+  requestId?: string,
+): HttpRefusal {
   const { status, code, message, claim } =
     error instanceof TokenError
       ? error
@@ -145,6 +151,7 @@ export function describeRefusal(error: unknown, requirements: Requirements = {})
       detail: message,
       code,
       claim,
+      request_id: requestId,
     }),
   }
 }
