@@ -87,6 +87,23 @@ t.test('inspect shows what it can of rubbish', async (t) => {
   }
 })
 
+t.test('inspect prints nothing that a terminal would obey', async (t) => {
+  const header = Buffer.from('{"alg":"HS256"}').toString('base64url')
+  const name = 'a\u001b[31m\u009b\u007f'
+  const claims = {
+    [name]: '\u001b]0;x\u0007\u0085\u009b2J\u202e\u2028',
+    constructor: 1,
+    toString: 2,
+  }
+  const body = Buffer.from(JSON.stringify(claims)).toString('base64url')
+  const { code, stdout, stderr } = await latchkey('inspect', `${header}.${body}.x`)
+  t.match({ code, stderr }, { code: 0, stderr: '' })
+  t.notMatch(stdout, /[^\P{C}\n]|[\u2028\u2029]/u)
+  t.match(stdout, 'a\\u001b[31m\\u009b\\u007f')
+  t.match(stdout, '\\u0085\\u009b2J\\u202e\\u2028')
+  t.match(stdout, /constructor +1\n/)
+})
+
 t.test('a service without a keyring says how to make one', async (t) => {
   const folder = await folderFor(t)
   const service = new URL('../src/main.ts', import.meta.url).pathname

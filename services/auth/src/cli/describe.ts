@@ -32,7 +32,7 @@ export function describeClaim(name: string, value: unknown): string {
     case 'iat':
       return `issued ${describeTime(value)}`
     default:
-      return meanings[name] ?? ''
+      return Object.hasOwn(meanings, name) ? (meanings[name] ?? '') : ''
   }
 }
 

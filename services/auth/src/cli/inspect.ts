@@ -51,14 +51,29 @@ type Describe = (name: string, value: unknown) => string
 function part(name: string, segment: string | undefined, describe: Describe): string {
   const members = decode(segment)
   if (members === undefined) return `${title(name)}\n  not a JSON object in base64url\n`
-  const width = Math.max(...Object.keys(members).map((member) => member.length), 0)
+  const width = Math.max(...Object.keys(members).map((member) => nameOf(member).length), 0)
   const lines = Object.entries(members).map(([member, value]) => {
-    const shown = `  ${member.padEnd(width)}  ${JSON.stringify(value)}`
+    const shown = `  ${nameOf(member).padEnd(width)}  ${toSafeJson(value)}`
     const meaning = describe(member, value)
     return meaning ? `${shown}\n  ${' '.repeat(width)}  ${dim(meaning)}` : shown
   })
   return `${title(name)}\n${lines.join('\n')}\n`
 }
+
+/**
+ * A value as JSON that a terminal shows and does not obey: JSON itself leaves DEL, the C1 controls and the
+ * marks that turn the direction of writing around as they are.
+ */
+const toSafeJson = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+
+/** A member's name, escaped, without its quotes. */
+const nameOf = (member: string): string => toSafeJson(member).slice(1, -1)
 
 const title = (name: string) => styleText('bold', name, { stream: process.stdout })
 const dim = (words: string) => styleText('dim', words, { stream: process.stdout })
