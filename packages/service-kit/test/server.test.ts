@@ -70,6 +70,25 @@ t.test('a body is taken as it is; a query string is converted', async (t) => {
   t.equal((await app.inject({ url: '/query?n=1&m=2' })).statusCode, 400)
 })
 
+t.test('JSON that nests deeper than 32 levels is refused, not walked', async (t) => {
+  const app = await start(t)
+  app.post('/any', async () => 'taken')
+  const send = async (open: string, close: string, levels: number) => {
+    const payload = `${open.repeat(levels)}${open === '[' ? '' : '1'}${close.repeat(levels)}`
+    const headers = { 'content-type': 'application/json' }
+    return app.inject({ method: 'POST', url: '/any', headers, payload })
+  }
+  for (const [open, close, most] of [
+    ['[', ']', 30_000],
+    ['{"a":', '}', 10_000],
+  ] as const) {
+    t.equal((await send(open, close, 32)).statusCode, 200)
+    for (const levels of [33, most]) {
+      t.match((await send(open, close, levels)).json(), { status: 400, code: 'invalid_text' })
+    }
+  }
+})
+
 t.test('readyz names what is missing, unless it is not required', async (t) => {
   const app = await start(t)
   app.readiness.add('good', async () => {})
