@@ -91,6 +91,49 @@ t.test('IPv6 addresses count by their /64', async (t) => {
   t.strictSame(rows, [{ key: 'network:2001:db8:0:1::' }])
 })
 
+t.test('an address from the edge may have a port, or be none', async (t) => {
+  const app = await startAuth(t, { LATCHKEY_TRUST_PROXY: '192.0.2.1' })
+  const networks: string[] = []
+  for (const forwarded of [
+    '203.0.113.5:5555',
+    '203.0.113.5',
+    '[2001:db8::1]:443',
+    '[2001:db8::1]',
+    'fe80::1%eth0',
+    'unknown',
+    '_hidden',
+    '1.2.3.4:x',
+    '::ffff:203.0.113.6',
+  ]) {
+    await app.db.query('DELETE FROM login_failures')
+    const request = from('192.0.2.1', 'nobody@example.com', 'guess')
+    const reply = await app.inject({ ...request, headers: { 'x-forwarded-for': forwarded } })
+    t.equal(reply.statusCode, 401, forwarded)
+    const { rows } = await app.db.query(`SELECT key FROM login_failures WHERE key LIKE 'network:%'`)
+    networks.push(rows[0]?.key.slice('network:'.length))
+  }
+  t.strictSame(networks, [
+    '203.0.113.5',
+    '203.0.113.5',
+    '2001:db8::',
+    '2001:db8::',
+    'fe80::',
+    '192.0.2.1',
+    '192.0.2.1',
+    '192.0.2.1',
+    '203.0.113.6',
+  ])
+})
+
+t.test('what was typed as an e-mail address is not kept in clear', async (t) => {
+  const app = await startAuth(t)
+  await post(app, '/v1/login', { email: 'My-Secret-Password', password })
+  const { rows } = await app.db.query('SELECT key FROM rate_limits')
+  t.match(rows, [{ key: /^POST \/v1\/login [\w-]{43}$/ }])
+  const { rows: all } = await app.db.query('SELECT l::text FROM login_failures l')
+  t.notMatch(JSON.stringify([...rows, ...all]), /my-secret-password/i)
+})
+
 t.test('right passwords in parallel are not taken for guesses', async (t) => {
   const app = await startAuth(t)
   const email = await register(app)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import rateLimitPlugin, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import { ProblemError, type Queryable } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
@@ -41,7 +42,9 @@ function storeOver(db: Queryable) {
       callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
       timeWindow = 60_000,
     ): void {
-      countRequest(db, `${this.#route} ${key}`, timeWindow).then(
+      // Hashed: the key holds what was typed as an e-mail address, a password now and then.
+      const hashed = createHash('sha256').update(key).digest('base64url')
+      countRequest(db, `${this.#route} ${hashed}`, timeWindow).then(
         (result) => callback(null, result),
         (err) => callback(err),
       )
