@@ -8,6 +8,10 @@ import type { Claims, Revocations } from './types.ts'
 const AUTH_AUDIENCE = 'latchkey:auth'
 /** Longest answer taken: a whole page of 10,000 entries is about 0.6 MB. */
 const MAX_PAGE_BYTES = 8 * 2 ** 20
+/** Longest name that the auth service notes. */
+const MAX_INSTANCE_LENGTH = 100
+/** Longest list of key IDs reported, encoded: a longer one would make the URL too long, and the poll fail. */
+const MAX_KIDS_LENGTH = 8_000
 
 /** Options of `createRevocationFeed`. */
 export interface RevocationFeedOptions {
@@ -19,7 +23,7 @@ export interface RevocationFeedOptions {
   issuer: string
   /** The name of the service that polls. */
   service: string
-  /** The name of this process, as `latchkey keys status` shows it. */
+  /** The name of this process, as `latchkey keys status` shows it: 1 to 100 characters. */
   instance: string
   /** Between two polls, give or take a tenth. Milliseconds, 100 to 60,000, default 1,000. */
   pollIntervalMs?: number
@@ -84,6 +88,9 @@ class PollingFeed implements RevocationFeed {
         throw new TypeError(`${name} must be a non-empty string`)
       }
     }
+    if (options.instance.length > MAX_INSTANCE_LENGTH) {
+      throw new RangeError(`instance must be at most ${MAX_INSTANCE_LENGTH} characters`)
+    }
     void this.#loop()
   }
 
@@ -145,7 +152,8 @@ class PollingFeed implements RevocationFeed {
     const url = new URL(this.#url)
     url.searchParams.set('after', String(this.#cursor))
     url.searchParams.set('instance', instance)
-    url.searchParams.set('kids', keys.current.keys.map(({ kid }) => kid).join())
+    const kids = keys.current.keys.map(({ kid }) => kid).join()
+    if (encodeURIComponent(kids).length <= MAX_KIDS_LENGTH) url.searchParams.set('kids', kids)
     const scope = 'revocations:read'
     const token = await mintServiceToken(keys, { issuer, service, audience: AUTH_AUDIENCE, scope })
     const response = await fetch(url, {

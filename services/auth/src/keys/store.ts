@@ -22,10 +22,9 @@ export async function reportVerifier(
     name: 'verifier_report',
     text: `
       INSERT INTO verifiers AS v (instance, service, kids, seen_at) VALUES ($1, $2, $3, now())
-      ON CONFLICT (instance) DO UPDATE
-         SET service = excluded.service, kids = excluded.kids, seen_at = excluded.seen_at
-       WHERE v.kids <> excluded.kids OR v.service <> excluded.service
-          OR v.seen_at < now() - interval '5 seconds'`,
+      ON CONFLICT (service, instance) DO UPDATE
+         SET kids = excluded.kids, seen_at = excluded.seen_at
+       WHERE v.kids <> excluded.kids OR v.seen_at < now() - interval '5 seconds'`,
     values: [report.instance, report.service, report.kids],
   })
 }

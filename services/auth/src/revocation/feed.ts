@@ -2,8 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { reportVerifier } from '../keys/store.ts'
-import { requireService } from './service-token.ts'
+import { requireService } from './require-service.ts'
 import { listRevocations } from './store.ts'
+
+/** Longest report noted, in characters: more than one is passed over, and the poll answered all the same. */
+const maxInstanceLength = 100
+const maxKidsLength = 8_000
 
 /** Entries in one answer at most; a verifier that starts from nothing asks until there is no more. */
 const pageSize = 10_000
@@ -11,9 +15,9 @@ const pageSize = 10_000
 const FeedQuery = Type.Object(
   {
     after: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
-    instance: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    instance: Type.Optional(Type.String({ description: 'Name of the verifier, to be noted.' })),
     kids: Type.Optional(
-      Type.String({ maxLength: 2_000, description: 'Key IDs the verifier holds, with commas.' }),
+      Type.String({ description: 'Key IDs the verifier holds, with commas, to be noted.' }),
     ),
   },
   { additionalProperties: false },
@@ -34,7 +38,7 @@ const FeedPage = Type.Object({
  * What was revoked after a number, for the verifiers that poll it in the background.
  *
  * An answer without news is 304, by ETag. A cursor from another life of the database (restored from a
- * backup) starts again from nothing. Each poll says which keys the verifier holds.
+ * backup) starts again from nothing. Each poll says which keys the verifier holds; no poll fails for it.
  */
 export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
@@ -52,11 +56,13 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: FeedPage, 304: Type.Null(), 401: Problem, 403: Problem, 503: Problem },
       },
     },
-    async ({ query, headers, user }, reply) => {
-      const { after, instance, kids } = query
-      if (instance !== undefined && kids !== undefined) {
+    async ({ query, headers, user, log }, reply) => {
+      const { after, instance = '', kids = '' } = query
+      if (isWorthNoting(instance, kids)) {
         const service = user.sub.slice('service:'.length)
-        await reportVerifier(db, { service, instance, kids: kids.split(',') })
+        await reportVerifier(db, { service, instance, kids: kids.split(',') }).catch((err) =>
+          log.warn({ err }, 'the keys a verifier holds could not be noted'),
+        )
       }
       let { revocations, lastSeq } = await listRevocations(db, after, pageSize)
       const isFromAnotherLife = after > lastSeq
@@ -81,4 +87,10 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       })
     },
   )
+}
+
+/** Whether a report names a verifier and its keys, and is no longer than is kept. */
+function isWorthNoting(instance: string, kids: string): boolean {
+  const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength
+  return instance !== '' && kids !== '' && isShort
 }
