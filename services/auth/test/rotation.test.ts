@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
+import { addKey, objectToPromotion, objectToRetirement } from '../src/keys/rotation.ts'
 import { issuer, login, refresh, register, startAuth, type Tokens } from './support.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
@@ -52,6 +54,10 @@ t.test(
     t.strictSame((await kidsOf(file)).slice(0, 2), ['next', old])
 
     await sleep(1_500)
+    const again = await keys('promote', ...where, '--force')
+    t.equal(again.code, 1)
+    t.match(again.stderr, `${old} has signed before; name the key`)
+    t.equal((await kidsOf(file))[0], 'next', 'promoting twice does not bring the old key back')
     const after = (await refresh(app, refresh_token)).json<Tokens>()
     const { kid } = JSON.parse(
       Buffer.from(after.access_token.split('.')[0] ?? '', 'base64url').toString(),
@@ -94,6 +100,49 @@ t.test(
     t.equal((await kidsOf(file))[0], 'next')
   },
 )
+
+t.test('a key stays while any service signs its polls with it', async (t) => {
+  const verifier = (service: string, kids: string[]) => ({
+    service,
+    instance: `${service}-1`,
+    kids,
+    ageSeconds: 1,
+  })
+  const auth = verifier('auth', ['next', 'old'])
+  t.strictSame(objectToRetirement('old', [auth, verifier('orders', ['old', 'next'])], new Map()), [
+    'orders-1 signs with old still',
+  ])
+  t.strictSame(objectToRetirement('old', [auth], new Map()), [])
+})
+
+t.test('nothing is promoted or retired while no auth instance reports', async (t) => {
+  const orders = { service: 'orders', instance: 'orders-1', kids: ['next', 'old'], ageSeconds: 1 }
+  const silence = ['no auth instance has reported lately']
+  for (const verifiers of [[], [orders]]) {
+    t.strictSame(objectToPromotion('next', verifiers), silence)
+    t.strictSame(objectToRetirement('old', verifiers, new Map()), silence)
+  }
+})
+
+t.test('a key ID that a list with commas cannot carry is not added', async (t) => {
+  for (const kid of ['', 'a,b', 'a b', 'ü', 'a\n', 'x'.repeat(65)]) {
+    t.throws(() => addKey({ keys: [] }, kid), /1 to 64 letters, digits, dots/, kid)
+  }
+  const set = { keys: [] }
+  addKey(set, 'x_1.-'.padEnd(64, 'x'))
+  t.equal(set.keys.length, 1)
+})
+
+t.test('a change keeps the mode of the file, whatever the umask', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-rotation-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'keys.json')
+  await keys('generate', '--out', file)
+  await chmod(file, 0o640)
+  const command = `umask 077; exec '${process.execPath}' '${main}' keys add next --keys '${file}'`
+  await promisify(execFile)('sh', ['-c', command])
+  t.equal((await stat(file)).mode & 0o777, 0o640)
+})
 
 t.test('without an answer from auth nothing is promoted or retired', async (t) => {
   const app = await startAuth(t)

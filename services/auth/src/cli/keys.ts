@@ -123,7 +123,11 @@ async function promote(kid: string | undefined, options: ForceOptions): Promise<
   const set = await readFileAsSet(options.keys)
   const id = kid ?? set.keys.filter(isTokenKey).at(-1)?.kid ?? ''
   if (signingKey(set)?.kid === id) throw new Error(`${id} signs already; add a key first`)
-  await heed(options, ({ verifiers }) => objectToPromotion(id, verifiers))
+  await heed(options, ({ verifiers, live }) => {
+    // Not for --force: after a promotion the last key is the one that was to stop signing.
+    if (kid === undefined && live.has(id)) throw new Error(`${id} has signed before; name the key`)
+    return objectToPromotion(id, verifiers)
+  })
   const old = await changeFile(options.keys, (current) => {
     const before = kidOf(current)
     promoteKey(current, id)

@@ -61,12 +61,13 @@ export async function changeFile<T>(file: string, change: (set: JwkSet) => T): P
   const aside = `${target}.new`
   const { mode, uid, gid } = await stat(target)
   const busy = `${aside} exists: another change is at work, or died; then remove that file`
-  const handle = await create(aside, mode & 0o777, busy)
+  const handle = await create(aside, 0o600, busy)
   try {
     const set = await readFileAsSet(target)
     const result = change(set)
     parseKeySet(JSON.stringify(set))
     if (process.getuid?.() === 0) await handle.chown(uid, gid)
+    await handle.chmod(mode & 0o777) // after the owner, and past the umask
     await write(handle, set)
     await rename(aside, target)
     return result

@@ -7,8 +7,14 @@ export type LiveKeys = ReadonlyMap<string, number>
 /** Why a rotation step must wait, as sentences for the operator. */
 export type Objections = string[]
 
-/** Adds a key that verifies and does not sign yet. @throws Error when the key ID is taken */
+/** What a key ID is made of: verifiers report theirs as a list with commas. */
+const kidPattern = /^[\w.-]{1,64}$/
+
+/** Adds a key that verifies and does not sign yet. @throws Error when the key ID is taken or malformed */
 export function addKey(set: JwkSet, kid: string): void {
+  if (!kidPattern.test(kid)) {
+    throw new Error('a key ID is 1 to 64 letters, digits, dots, hyphens and underscores')
+  }
   if (set.keys.some((key) => key.kid === kid)) throw new Error(`there is a key ${kid} already`)
   const last = set.keys.findLastIndex(isTokenKey)
   set.keys.splice(last + 1, 0, createJwk(kid))
@@ -32,23 +38,26 @@ export const signingKey = (set: JwkSet): Jwk | undefined => set.keys.find(isToke
 
 /** What speaks against signing with a key: verifiers that do not hold it would refuse its tokens. */
 export function objectToPromotion(kid: string, verifiers: VerifierReport[]): Objections {
-  return verifiers
-    .filter(({ kids }) => !kids.includes(kid))
-    .map(
+  const lacking = verifiers.filter(({ kids }) => !kids.includes(kid))
+  return [
+    ...objectToSilence(verifiers),
+    ...lacking.map(
       ({ instance, ageSeconds }) =>
         `${instance} (seen ${Math.round(ageSeconds)} s ago) does not hold ${kid} yet and would refuse its tokens`,
-    )
+    ),
+  ]
 }
 
-/** What speaks against removing a key: living tokens, and instances that sign with it still. */
+/** What speaks against removing a key: living tokens, and whoever signs with it still, if only its polls. */
 export function objectToRetirement(
   kid: string,
   verifiers: VerifierReport[],
   live: LiveKeys,
 ): Objections {
-  const signing = verifiers.filter(({ service, kids }) => service === 'auth' && kids[0] === kid)
+  const signing = verifiers.filter(({ kids }) => kids[0] === kid)
   const seconds = live.get(kid)
   return [
+    ...objectToSilence(verifiers),
     ...signing.map(({ instance }) => `${instance} signs with ${kid} still`),
     ...(seconds === undefined
       ? []
@@ -57,6 +66,12 @@ export function objectToRetirement(
         ]),
   ]
 }
+
+/** Without a report of auth's own nobody knows who signs with what. */
+const objectToSilence = (verifiers: VerifierReport[]): Objections =>
+  verifiers.some(({ service }) => service === 'auth')
+    ? []
+    : ['no auth instance has reported lately']
 
 function findTokenKey(set: JwkSet, kid: string): Jwk {
   const key = set.keys.find((candidate) => candidate.kid === kid)
