@@ -11,6 +11,9 @@ declare module 'fastify' {
     /**
      * Refuses requests before anything is done for them: no body, no hook, no line in the log. A flood that is
      * refused so costs a fifth of one that is refused in a route. (`inject` passes by it.)
+     *
+     * A shortcut, not the rule: the path is as it was sent, and `/%6cogin` or `/login?a` reach the same
+     * route. The route has to check too.
      */
     refuseAtGate: (check: GateCheck) => void
   }

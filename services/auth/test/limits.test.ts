@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Service } from '@latchkey/service-kit'
 import t from 'tap'
 import { createPasswordHasher } from '../src/passwords/hasher.ts'
 import {
@@ -162,6 +163,66 @@ t.test(
     t.ok((statuses.get(200) ?? 0) >= 60, `answered: ${JSON.stringify([...statuses])}`)
   },
 )
+
+/** Takes every place of the queue until the function it returns is called. */
+function fillQueue({ passwords }: Service) {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  while (!passwords.full) passwords.admit(() => promise)
+  return resolve
+}
+
+t.test('who is refused for want of a place is not taken for a guesser', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const { access_token } = await login(app, email)
+  await app.db.query('DELETE FROM login_failures')
+  await app.db.query('DELETE FROM rate_limits')
+  const free = fillQueue(app)
+  const change = () =>
+    app.inject({
+      method: 'POST',
+      url: '/v1/me/password',
+      headers: { authorization: `Bearer ${access_token}` },
+      payload: { current_password: password, new_password: 'another battery' },
+    })
+  for (const url of ['/v1/login', '/v1/login?a', '/v1/%6cogin']) {
+    t.match((await post(app, url, { email, password })).json(), { status: 503, code: 'busy' }, url)
+  }
+  t.match((await change()).json(), { status: 503, code: 'busy' })
+  for (const table of ['login_failures', 'rate_limits']) {
+    t.strictSame((await app.db.query(`SELECT * FROM ${table}`)).rows, [], table)
+  }
+  free()
+  t.equal((await change()).statusCode, 200)
+})
+
+t.test('an outdated hash costs no login its answer', async (t) => {
+  const config = await createConfig(t)
+  const email = await register(await startInstance(t, config))
+  const app = await startInstance(t, { ...config, LATCHKEY_ARGON2_PASSES: 2 })
+  const { verify } = app.passwords
+  let free = () => {}
+  t.intercept(app.passwords, 'verify', {
+    value: async (hash: string, secret: string) => {
+      const matches = await verify(hash, secret)
+      free = fillQueue(app)
+      return matches
+    },
+  })
+  const hash = async () => (await app.db.query('SELECT password_hash FROM users')).rows[0]
+  const before = await hash()
+  await login(app, email)
+  t.strictSame(await hash(), before, 'not replaced while others wait')
+  free()
+  t.intercept(app.passwords, 'hashAdmitted', {
+    value: async () => {
+      throw new Error('out of memory')
+    },
+  })
+  t.intercept(app.passwords, 'verify', { value: verify })
+  app.log.level = 'silent'
+  await login(app, email)
+})
 
 t.test('the hash queue is bounded', async (t) => {
   const hasher = await createPasswordHasher({ memoryKib: 7_168, passes: 1 })

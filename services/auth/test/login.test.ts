@@ -137,6 +137,21 @@ t.test(
   },
 )
 
+t.test('a wrong current password is refused without a challenge to the token', async (t) => {
+  const app = await startAuth(t)
+  const { access_token } = await login(app, await register(app))
+  const reply = await app.inject({
+    method: 'POST',
+    url: '/v1/me/password',
+    headers: { authorization: `Bearer ${access_token}` },
+    payload: { current_password: 'wrong wrong', new_password: 'another battery' },
+  })
+  t.match(reply.json(), { status: 403, code: 'invalid_credentials' })
+  t.equal(reply.headers['www-authenticate'], undefined)
+  const { rows } = await app.db.query('SELECT max(failures) AS failures FROM login_failures')
+  t.strictSame(rows, [{ failures: 1 }], 'and counts as a guess')
+})
+
 t.test('a password that was changed while it was being checked opens no session', async (t) => {
   const app = await startAuth(t)
   const email = await register(app)

@@ -2,9 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { networkOf } from '../abuse/network.ts'
-import { admitLogin } from '../abuse/store.ts'
+import { authenticatePassword } from '../passwords/authenticate.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
-import { invalidCredentials, tooManyFailures } from '../sessions/login.ts'
 import { requireOpenSession, sessionEnded } from '../sessions/open-session.ts'
 import { create as createSession } from '../sessions/store.ts'
 import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
@@ -45,24 +44,27 @@ export const meRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['accounts'],
         summary: 'Change your password: ends all sessions and opens a new one for you',
         body: PasswordChange,
-        response: { 200: TokenReply, 400: Problem, 401: Problem, 429: Problem, 503: Problem },
+        response: {
+          200: TokenReply,
+          400: Problem,
+          401: Problem,
+          403: Problem,
+          409: Problem,
+          429: Problem,
+          503: Problem,
+        },
       },
     },
     async (request, reply) => {
       const { body, user } = request
       const found = await findById(db, user.sub)
       if (!found) throw sessionEnded()
-      // Guessing here counts as guessing at the login: a stolen token must not be a way around.
       const network = networkOf(request)
-      const attempt = await admitLogin(db, found.email, network)
-      if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
-      const { passwordHash, passwordVersion, failureKeys } = attempt
-      const matches = await passwords.admit(() =>
-        passwords.verify(passwordHash ?? undefined, body.current_password),
-      )
-      if (!matches || passwordVersion === null) throw invalidCredentials()
-
-      const hash = await passwords.hash(body.new_password)
+      const { hash, passwordVersion, failureKeys } = await passwords.admit(async () => {
+        const known = await authenticatePassword(app, found.email, body.current_password, network)
+        if (!known) throw wrongPassword()
+        return { ...known, hash: await passwords.hashAdmitted(body.new_password) }
+      })
       const session = await inTransaction(db, async (transaction) => {
         const version = await changePassword(
           transaction,
@@ -89,3 +91,7 @@ export const meRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
   )
 }
+
+/** No 401: the token is good, and clients would answer a challenge by refreshing it. */
+const wrongPassword = () =>
+  new ProblemError(403, 'invalid_credentials', 'The current password is wrong.')

@@ -7,8 +7,8 @@ import { letHashesGiveWay } from './give-way.ts'
 /** Hashes that may wait. Beyond it a login would be answered later than a person waits. */
 const maxQueued = 64
 
-/** libuv's threads (its default); one stays free for host names and files. */
-const threadPoolSize = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
+/** Of libuv's four threads one stays free for host names and files. */
+const maxConcurrency = 3
 
 /** One for all: a flood is refused by the thousand. */
 const busy = new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
@@ -28,8 +28,8 @@ export interface PasswordHasher {
   refusal: () => ProblemError | undefined
   /** @throws ProblemError 503 `busy` when all places are taken */
   hash: (password: string) => Promise<string>
-  /** As `hash`, to be called within `admit`. */
-  rehash: (password: string) => Promise<string>
+  /** As `hash`, to be called within `admit`: it has a place already. */
+  hashAdmitted: (password: string) => Promise<string>
   /**
    * Whether the password is the one of the hash. Without a hash (no such user) it takes the
    * same time and says no, so that the time of an answer does not tell who has an account.
@@ -39,6 +39,8 @@ export interface PasswordHasher {
   verify: (hash: string | undefined, password: string) => Promise<boolean>
   /** Whether the hash was made with other parameters than today's. */
   isOutdated: (hash: string) => boolean
+  /** Whether all places are taken. */
+  readonly full: boolean
   readonly running: number
   readonly queued: number
   /** How many were refused since the start. */
@@ -52,7 +54,7 @@ export interface HashCost {
 }
 
 /**
- * A bulkhead around argon2id: as many hashes at once as there are processors, a bounded queue, and
+ * A bulkhead around argon2id: as many hashes at once as there are processors (three at most), a bounded queue, and
  * a refusal at once beyond it. The threads that hash give way to everything else the service does.
  */
 export async function createPasswordHasher({
@@ -60,7 +62,7 @@ export async function createPasswordHasher({
   passes,
 }: HashCost): Promise<PasswordHasher> {
   const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
-  const concurrency = Math.max(1, Math.min(availableParallelism(), threadPoolSize - 1))
+  const concurrency = Math.min(availableParallelism(), maxConcurrency)
   const limit = pLimit(concurrency)
   // While some hash, some are at the database; who waits holds no connection that a refresh could use.
   const works = pLimit(concurrency + 2)
@@ -69,8 +71,10 @@ export async function createPasswordHasher({
   const nobody = await hash(crypto.randomUUID(), options)
   letHashesGiveWay()
 
+  const isFull = () => taken >= concurrency + maxQueued
+
   function refusal(): ProblemError | undefined {
-    if (taken < concurrency + maxQueued) return undefined
+    if (!isFull()) return undefined
     refused += 1
     return busy
   }
@@ -90,7 +94,7 @@ export async function createPasswordHasher({
     admit,
     refusal,
     hash: (password) => admit(() => limit(() => hash(password, options))),
-    rehash: (password) => limit(() => hash(password, options)),
+    hashAdmitted: (password) => limit(() => hash(password, options)),
     verify: async (known, password) => {
       const matches = await limit(() => verify(known ?? nobody, password))
       return known !== undefined && matches
@@ -98,6 +102,9 @@ export async function createPasswordHasher({
     isOutdated: (known) => {
       const { memoryCost, timeCost } = parseOptions(known)
       return memoryCost !== memoryKib || timeCost !== passes
+    },
+    get full() {
+      return isFull()
     },
     get running() {
       return limit.activeCount

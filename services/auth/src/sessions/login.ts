@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
 import { networkOf } from '../abuse/network.ts'
-import { admitLogin } from '../abuse/store.ts'
 import { Credentials } from '../accounts/schemas.ts'
+import { authenticatePassword } from '../passwords/authenticate.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
 import { create, rehash } from './store.ts'
@@ -35,6 +35,11 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
       },
+      // The rule; the gate above sees only the plain path.
+      onRequest: async () => {
+        const refusal = passwords.refusal()
+        if (refusal) throw refusal
+      },
       onResponse: async (_request, { statusCode }) => {
         const result = results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
@@ -50,45 +55,37 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
       const { email, password } = request.body
       const network = networkOf(request)
       const session = await passwords.admit(async () => {
-        const attempt = await admitLogin(db, email, network)
-        if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
-
-        const { passwordHash, passwordVersion, userId } = attempt
-        const matches = await passwords.verify(passwordHash ?? undefined, password)
-        if (!matches || !userId || !passwordHash || passwordVersion === null || attempt.disabled) {
-          throw invalidCredentials()
-        }
+        const known = await authenticatePassword(app, email, password, network)
+        if (!known) return undefined
+        const { passwordHash, ...user } = known
         const session = await create(db, {
-          userId,
-          passwordVersion,
+          ...user,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
           userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
-          failureKeys: attempt.failureKeys,
           rememberSeconds,
         })
-        if (session && passwords.isOutdated(passwordHash)) {
-          await rehash(db, userId, passwordVersion, await passwords.rehash(password))
-        }
+        if (session && passwords.isOutdated(passwordHash)) await replaceHash(user, password)
         return session
       })
       if (!session) throw invalidCredentials()
       return replyWithTokens(app, reply, session)
     },
   )
+
+  /** Best effort: a login that has succeeded does not fail for it, and others come first. */
+  async function replaceHash(user: { userId: string; passwordVersion: number }, password: string) {
+    if (passwords.full) return
+    try {
+      await rehash(db, user.userId, user.passwordVersion, await passwords.hashAdmitted(password))
+    } catch (err) {
+      app.log.warn({ err }, 'an outdated password hash was not replaced')
+    }
+  }
 }
 
 /** One answer for an unknown user, a wrong password and a disabled user. */
-export const invalidCredentials = () =>
+const invalidCredentials = () =>
   new ProblemError(401, 'invalid_credentials', 'The e-mail address or the password is wrong.', {
     'www-authenticate': 'Bearer',
   })
-
-/** The answer to whoever has guessed too often. */
-export const tooManyFailures = (seconds: number) =>
-  new ProblemError(
-    429,
-    'too_many_failures',
-    'Too many wrong passwords. Wait as long as Retry-After says.',
-    { 'retry-after': String(seconds) },
-  )
