@@ -121,6 +121,7 @@ async function add(kid: string | undefined, { keys }: StatusOptions): Promise<vo
 
 async function promote(kid: string | undefined, options: ForceOptions): Promise<void> {
   const set = await readFileAsSet(options.keys)
+  if (options.force && kid === undefined) throw new Error('with --force, name the key')
   const id = kid ?? set.keys.filter(isTokenKey).at(-1)?.kid ?? ''
   if (signingKey(set)?.kid === id) throw new Error(`${id} signs already; add a key first`)
   await heed(options, ({ verifiers, live }) => {
