@@ -54,9 +54,11 @@ t.test(
     t.strictSame((await kidsOf(file)).slice(0, 2), ['next', old])
 
     await sleep(1_500)
-    const again = await keys('promote', ...where, '--force')
+    const again = await keys('promote', ...where)
     t.equal(again.code, 1)
     t.match(again.stderr, `${old} has signed before; name the key`)
+    const forced = await keys('promote', ...where, '--force')
+    t.match(forced, { code: 1, stderr: /with --force, name the key/ })
     t.equal((await kidsOf(file))[0], 'next', 'promoting twice does not bring the old key back')
     const after = (await refresh(app, refresh_token)).json<Tokens>()
     const { kid } = JSON.parse(
