@@ -12,6 +12,8 @@ export interface Finding {
   withFeedNs: number
   cachedWithoutFeedNs: number
   cachedWithFeedNs: number
+  addedNs: number
+  cachedAddedNs: number
 }
 
 /** Resident memory after a collection, in megabytes. */
@@ -53,8 +55,11 @@ const subjects = Object.entries(verifiers).map(([name, verifier]) => ({
   contender: (token: string) => verifier.check(token),
   tokens: name.startsWith('cached') ? repeated : distinct,
 }))
-const timings = await measure(subjects, 100, 20)
+const timings = await measure(subjects, 200, 40)
 const middle = (name: string) => median(timings.get(name) ?? [])
+/** The median, over rounds, of what `a` took beyond `b`: what the machine does between rounds hits both alike. */
+const added = (a: string, b: string) =>
+  median((timings.get(a) ?? []).map((value, round) => value - (timings.get(b)?.[round] ?? 0)))
 const finding: Finding = {
   entries: feed.state.entries,
   caughtUpSeconds,
@@ -63,6 +68,8 @@ const finding: Finding = {
   withFeedNs: middle('with'),
   cachedWithoutFeedNs: middle('cachedWithout'),
   cachedWithFeedNs: middle('cachedWith'),
+  addedNs: added('with', 'without'),
+  cachedAddedNs: added('cachedWith', 'cachedWithout'),
 }
 console.log(JSON.stringify(finding))
 keys.close()

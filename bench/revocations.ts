@@ -66,8 +66,6 @@ try {
   const args = ['--expose-gc', join(import.meta.dirname, 'follow-feed.ts'), url, keysFile, issuer]
   const { stdout } = await run(process.execPath, args)
   const found: Finding = JSON.parse(stdout)
-  const withFeed = found.withFeedNs - found.withoutFeedNs
-  const cachedWithFeed = found.cachedWithFeedNs - found.cachedWithoutFeedNs
   const ns = (value: number) => `${value.toFixed(0)} ns`
   await report(
     'revocations',
@@ -87,15 +85,15 @@ try {
       },
       {
         what: 'added to a verification, distinct tokens',
-        result: ns(withFeed),
+        result: ns(found.addedNs),
         bar: 'under 100 ns',
-        isMet: withFeed < 100,
+        isMet: found.addedNs < 100,
       },
       {
         what: 'added to a verification, repeated tokens',
-        result: ns(cachedWithFeed),
+        result: ns(found.cachedAddedNs),
         bar: 'under 100 ns',
-        isMet: cachedWithFeed < 100,
+        isMet: found.cachedAddedNs < 100,
       },
     ],
     [
