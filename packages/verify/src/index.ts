@@ -10,7 +10,7 @@ export {
   type RevocationFeedOptions,
   type RevocationFeedState,
 } from './revocation-feed.ts'
-export { mintServiceToken, type ServiceTokenOptions } from './service-token.ts'
+export { authAudience, mintServiceToken, type ServiceTokenOptions } from './service-token.ts'
 export {
   type Refused,
   TokenError,

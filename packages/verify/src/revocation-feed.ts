@@ -1,11 +1,9 @@
 import type { Keyring } from './keyring.ts'
 import { parseRevocationPage } from './revocation-page.ts'
 import { RevocationSet } from './revocation-set.ts'
-import { mintServiceToken } from './service-token.ts'
+import { authAudience, mintServiceToken } from './service-token.ts'
 import type { Claims, Revocations } from './types.ts'
 
-/** The audience of the auth service's own routes. */
-const AUTH_AUDIENCE = 'latchkey:auth'
 /** Longest answer taken: a whole page of 10,000 entries is about 0.6 MB. */
 const MAX_PAGE_BYTES = 8 * 2 ** 20
 /** Longest name that the auth service notes. */
@@ -155,7 +153,7 @@ class PollingFeed implements RevocationFeed {
     const kids = keys.current.keys.map(({ kid }) => kid).join()
     if (encodeURIComponent(kids).length <= MAX_KIDS_LENGTH) url.searchParams.set('kids', kids)
     const scope = 'revocations:read'
-    const token = await mintServiceToken(keys, { issuer, service, audience: AUTH_AUDIENCE, scope })
+    const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
     const response = await fetch(url, {
       headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#cursor}"` },
       redirect: 'error',

@@ -7,6 +7,9 @@ import type { Keyring } from './keyring.ts'
  */
 const MARGIN_SECONDS = 60
 
+/** The audience of the auth service's own routes. */
+export const authAudience = 'latchkey:auth'
+
 /** For whom and for what a service mints a token. */
 export interface ServiceTokenOptions {
   issuer: string

@@ -1,5 +1,5 @@
 import { counted, createServer, database, keyring, type Service } from '@latchkey/service-kit'
-import { createVerifier } from '@latchkey/verify'
+import { authAudience, createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
 import { rateLimit } from './abuse/rate-limit.ts'
 import { meRoutes } from './accounts/me.ts'
@@ -28,9 +28,6 @@ declare module 'fastify' {
   }
 }
 
-/** The audience of tokens for the auth service's own routes. */
-const ownAudience = 'latchkey:auth'
-
 /** The auth service, put together. Every route needs a token unless it says that it is public. */
 export async function buildApp(config: AuthConfig): Promise<Service> {
   const issuer = config.LATCHKEY_ISSUER
@@ -45,13 +42,13 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
     pooler: config.LATCHKEY_DATABASE_POOLER,
   })
-  const verifier = createVerifier({ keys: app.keyring, issuer, audience: ownAudience })
+  const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
   await app.register(latchkey, { verifier: counted(verifier, app.metrics) })
   await app.register(docs)
   await app.register(accessTokens, {
     keyring: app.keyring,
     issuer,
-    audience: [...config.LATCHKEY_AUDIENCES.split(' '), ownAudience],
+    audience: [...config.LATCHKEY_AUDIENCES.split(' '), authAudience],
     ttlSeconds: config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
   })
   await app.register(rateLimit)

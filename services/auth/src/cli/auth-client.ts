@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { mintServiceToken, parseKeySet } from '@latchkey/verify'
+import { authAudience, mintServiceToken, parseKeySet } from '@latchkey/verify'
 import type { LiveKeys } from '../keys/rotation.ts'
 import type { VerifierReport } from '../keys/store.ts'
 
@@ -25,7 +25,7 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
   const current = parseKeySet(await readFile(keys, 'utf8'))
   const token = await mintServiceToken(
     { current },
-    { issuer, service: 'latchkey-cli', audience: 'latchkey:auth', scope: 'keys:read' },
+    { issuer, service: 'latchkey-cli', audience: authAudience, scope: 'keys:read' },
   )
   const url = `${auth.replace(/\/+$/, '')}/v1/keys/status`
   const response = await fetch(url, {
