@@ -10,7 +10,7 @@ declare module 'fastify' {
     readiness: {
       /** Adds a check under a name that `/readyz` shows. One that is not required makes nothing unready. */
       add: (name: string, check: ReadinessCheck, options?: { required: boolean }) => void
-      /** From now on `/readyz` is 503: load balancers shall send no new requests. */
+      /** From now on `/readyz` is 503 and `/livez` hangs up: load balancers shall send no new requests. */
       drain: () => void
       readonly draining: boolean
     }
@@ -21,10 +21,12 @@ declare module 'fastify' {
 const checkTimeoutMs = 2_000
 
 /**
- * `/livez`: the process answers. `/readyz`: everything it needs answers too; 503 names what does not.
+ * `/livez`: the process answers, and goes on doing so. `/readyz`: everything it needs answers too; 503 names
+ * what does not.
  *
  * Verification goes on without the database, so a load balancer that must keep verifying services in
- * when Postgres is away decides by `/livez`.
+ * when Postgres is away decides by `/livez`. While draining, that hangs up instead of answering: a proxy
+ * that asks before it sends a request takes it for a connection that failed, and goes elsewhere.
  */
 export const health = fp(
   async (app) => {
@@ -44,7 +46,11 @@ export const health = fp(
 
     const config = { public: true, ...answersUnderOverload }
     const options = { config, logLevel: 'warn' } as const
-    app.get('/livez', options, async () => ({ status: 'ok' }))
+    app.get('/livez', options, async (request, reply) => {
+      if (!draining) return { status: 'ok' }
+      request.raw.destroy()
+      return reply.hijack()
+    })
     app.get('/readyz', options, async (_request, reply) => {
       const results = await Promise.all(
         [...checks].map(async ([name, { check }]) => [name, await outcome(check)] as const),

@@ -122,6 +122,15 @@ t.test('while draining it answers on, closes connections and is not ready', asyn
   t.equal(reply.headers.connection, 'close')
 })
 
+t.test('while draining livez hangs up, so that who asks first goes elsewhere', async (t) => {
+  const app = await start(t)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.strictSame(await (await fetch(`${url}/livez`)).json(), { status: 'ok' })
+  app.readiness.drain()
+  await t.rejects(fetch(`${url}/livez`), { cause: { code: 'UND_ERR_SOCKET' } })
+  t.equal((await fetch(`${url}/readyz`)).status, 503)
+})
+
 t.test('a key file that everybody can read draws a warning', async (t) => {
   const { file } = writeKeyFile(t)
   const warnings: unknown[] = []
