@@ -32,7 +32,7 @@ t.test('the guide’s commands are a shell’s, and the files they name exist', 
   for (const [, path = ''] of guide.matchAll(/(?<![\w/.])((?:k8s|observability)\/[\w./-]*\w)/g)) {
     if (!made.some((folder) => path.startsWith(folder))) t.ok(existsSync(join(root, path)), path)
   }
-  for (const [, path = ''] of guide.matchAll(/\]\((\.\.[^)]+)\)/g)) {
+  for (const [, path = ''] of guide.matchAll(/\]\((\.\.[^)#]+)(?:#[^)]*)?\)/g)) {
     t.ok(existsSync(join(root, 'docs/guides', path)), path)
   }
 })

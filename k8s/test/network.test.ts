@@ -34,6 +34,7 @@ function partiesOf({ objects, components }: Rendering): Record<string, Party> {
     'neighbour of the ingress controller': pod('traefik', 'debug'),
     prometheus: pod('monitoring', 'prometheus'),
     grafana: pod('monitoring', 'grafana'),
+    collector: pod('monitoring', 'opentelemetry-collector'),
     'postgres operator': pod('cnpg-system', 'cloudnative-pg'),
     'stranger in the namespace': { namespace: 'latchkey', labels: { app: 'x' } },
     'namesake elsewhere': {
@@ -104,6 +105,18 @@ for (const rendering of renderings) {
       for (const port of [22, 80, 443, 5432, 6443]) {
         t.notOk(mayReach(objects, from, outside, port), `${name} does not call out to ${port}`)
       }
+    }
+  })
+}
+
+for (const rendering of renderings) {
+  t.test(`${rendering.name}: traces go where they are wanted, from servers alone`, async (t) => {
+    const { objects, components } = rendering
+    const collector = partiesOf(rendering).collector as Party
+    for (const { name, labels } of podsOf(objects)) {
+      const isServer = labels['app.kubernetes.io/component'] === 'server'
+      const reaches = mayReach(objects, { namespace: 'latchkey', labels }, collector, 4318)
+      t.equal(reaches, isServer && components.includes('opentelemetry'), name)
     }
   })
 }

@@ -20,7 +20,8 @@ const choices = [
   [],
   ['cloudnative-pg'],
   ['prometheus-operator'],
-  ['cloudnative-pg', 'prometheus-operator'],
+  ['opentelemetry'],
+  ['cloudnative-pg', 'prometheus-operator', 'opentelemetry'],
 ]
 
 /** Every overlay with every choice of components, as `kubectl kustomize` renders it. */

@@ -7,6 +7,7 @@ import { isDatabaseUnavailable, migrate } from './database.ts'
 import { collectGarbageOfStart } from './memory.ts'
 import type { Service } from './server.ts'
 import { type ServiceConfig, serviceSettings } from './settings.ts'
+import { startTracing } from './tracing.ts'
 
 /** How a service is put together. */
 export interface ServiceDefinition<T extends TObject> {
@@ -47,12 +48,17 @@ export async function runService<T extends TObject>(service: ServiceDefinition<T
 }
 
 async function serve<T extends TObject>(
-  { settings, build }: ServiceDefinition<T>,
+  { name, settings, build }: ServiceDefinition<T>,
   onBuilt: () => void,
 ): Promise<void> {
   const config = loadConfig(settings, process.env)
-  const { LATCHKEY_HOST, LATCHKEY_PORT, LATCHKEY_DRAIN_SECONDS } = config as ServiceConfig
+  const { LATCHKEY_HOST, LATCHKEY_PORT, LATCHKEY_DRAIN_SECONDS, ...others } =
+    config as ServiceConfig
+  const tracing = others.OTEL_EXPORTER_OTLP_ENDPOINT
+    ? await startTracing(name, others.LATCHKEY_INSTANCE)
+    : undefined
   const app = await build(config)
+  tracing?.reportTo(app.log)
   closeWithGrace(
     { delay: LATCHKEY_DRAIN_SECONDS * 1_000 + graceMs, logger: app.log },
     async ({ err, signal }) => {
@@ -61,6 +67,7 @@ async function serve<T extends TObject>(
       app.readiness.drain()
       if (!err) await sleep(LATCHKEY_DRAIN_SECONDS * 1_000)
       await app.close()
+      await tracing?.stop()
     },
   )
   onBuilt()

@@ -44,6 +44,10 @@ export const serviceSettings = {
   LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
   /** Connections this instance may hold at most. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
+  /** Where traces go; unset or empty, none are taken. OpenTelemetry's own variables say the rest. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^(https?://|$)' })),
+  /** The one protocol spoken, which is also OpenTelemetry's default. */
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Literal('http/protobuf')),
 }
 
 /** The settings of a service that verifies tokens, in addition to those every service has. */
