@@ -1,3 +1,4 @@
+import { bundleServices } from './bundle.ts'
 import { openDataFolder } from './data-folder.ts'
 import { type DemoUser, registerDemoUser } from './demo-user.ts'
 import { EdgeProcess } from './edge-process.ts'
@@ -88,7 +89,11 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
   const edge = new EdgeProcess(options.port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
   parts.edge = new Supervised(edge.program, { up: () => {}, down: () => {}, say })
   const environment = prepareEnvironment(parts, parts.edge, secrets, options)
-  const fleet = new Fleet(edge, options.instances, folder.logFile, environment, say)
+  const programs = await bundleServices().catch(async (err) => {
+    await Promise.allSettled([environment])
+    throw err
+  })
+  const fleet = new Fleet(edge, options.instances, programs, folder.logFile, environment, say)
   parts.fleet = fleet
   const [{ edgeUrl: url, keysFile, databaseUrls }] = await settleAll([
     environment,

@@ -21,6 +21,8 @@ interface Member {
   readonly name: string
   readonly service: ServiceName
   readonly process: Supervised<string>
+  /** Resolves when its code is loaded for the first time. */
+  readonly loaded: Promise<void>
   url: string | undefined
   /** Whether the edge may send it requests. */
   leaving: boolean
@@ -36,6 +38,7 @@ export class Fleet {
   constructor(
     edge: EdgeProcess,
     instances: number,
+    programs: Readonly<Record<ServiceName, string>>,
     logFile: (name: string) => string,
     environment: Promise<ServiceEnvironment>,
     say: (sentence: string) => void,
@@ -44,12 +47,22 @@ export class Fleet {
     this.#members = serviceNames.flatMap((service) =>
       Array.from({ length: instances }, (_, index) => {
         const name = `${service}-${index + 1}`
+        const loaded = Promise.withResolvers<void>()
+        const program = serviceProgram({
+          service,
+          name,
+          file: programs[service],
+          logFile: logFile(name),
+          environment,
+          onLoaded: loaded.resolve,
+        })
         const member: Member = {
           name,
           service,
           url: undefined,
           leaving: false,
-          process: new Supervised(serviceProgram(service, name, logFile(name), environment), {
+          loaded: loaded.promise,
+          process: new Supervised(program, {
             up: (url) => {
               member.url = url
               void this.#route()
@@ -75,12 +88,24 @@ export class Fleet {
     return this.#members.map((member) => member.process)
   }
 
-  /** Starts all instances at once; `onReady` hears of each service whose instances all serve. */
+  /**
+   * Starts all instances; `onReady` hears of each service whose instances all serve.
+   *
+   * Each loads its code when the one before it has: all at once they would keep the processors from Postgres, which
+   * all of them need to go on.
+   */
   async start(onReady: (service: ServiceName, names: string[]) => void): Promise<void> {
+    const starts = new Map<Member, Promise<string>>()
+    for (const member of this.#members) {
+      const start = member.process.start()
+      starts.set(member, start)
+      const goesOn = await Promise.race([member.loaded, start.catch(() => 'failed')])
+      if (goesOn === 'failed') break
+    }
     await Promise.all(
       serviceNames.map(async (service) => {
         const members = this.#members.filter((member) => member.service === service)
-        await Promise.all(members.map((member) => member.process.start()))
+        await Promise.all(members.map((member) => starts.get(member)))
         onReady(
           service,
           members.map((member) => member.name),

@@ -1,23 +1,25 @@
-// Loaded ahead of a service's main.ts. Three things concern the local cluster alone:
+// What concerns an instance in the local cluster alone; `bundle.ts` puts it before the service.
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { shiftClock } from './drills/clock.ts'
 
 // A killed cluster shall leave no instance behind.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
 
-// The code is loaded while Postgres is still being set up; its settings come when all are known.
 const settings = once(process, 'message')
-await import(pathToFileURL(join(dirname(process.argv[1] ?? ''), 'app.ts')).href)
-const [env] = await settings
-Object.assign(process.env, env)
-await setClockAhead(env)
-process.channel?.unref()
+
+/** The code is loaded while Postgres is still being set up; its settings come when all are known. */
+export async function receiveSettings(): Promise<void> {
+  process.send?.('loaded')
+  const [env] = await settings
+  Object.assign(process.env, env)
+  setClockAhead(env)
+  process.channel?.unref()
+}
 
 /** A drill's instance whose clock is wrong: `LATCHKEY_DRILL_CLOCK="orders-1 30"`, in seconds. */
-async function setClockAhead(env: NodeJS.ProcessEnv): Promise<void> {
+function setClockAhead(env: NodeJS.ProcessEnv): void {
   const [instance, seconds] = env.LATCHKEY_DRILL_CLOCK?.split(' ') ?? []
-  if (instance === undefined || instance !== env.LATCHKEY_INSTANCE) return
-  const { shiftClock } = await import('./drills/clock.ts')
-  shiftClock(Number(seconds) * 1_000)
+  if (instance !== undefined && instance === env.LATCHKEY_INSTANCE) {
+    shiftClock(Number(seconds) * 1_000)
+  }
 }

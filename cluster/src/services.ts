@@ -18,7 +18,6 @@ export interface ServiceEnvironment {
 }
 
 const root = resolve(import.meta.dirname, '../..')
-const preload = import.meta.resolve('./instance.ts')
 
 /** Compiled code of all processes, which start several times faster with it. */
 export const compileCache = join(root, 'node_modules/.cache/latchkey')
@@ -26,16 +25,22 @@ export const compileCache = join(root, 'node_modules/.cache/latchkey')
 /** The services' own grace is 10 s. */
 const stopTimeoutMs = 12_000
 
-/**
- * How one instance of a service runs: any free port, its address read from its log. It may be started
- * before its environment is known.
- */
-export function serviceProgram(
-  service: ServiceName,
-  name: string,
-  logFile: string,
-  environment: Promise<ServiceEnvironment>,
-): Program<string> {
+/** One instance of a service, to be run. */
+export interface ServiceInstance {
+  readonly service: ServiceName
+  readonly name: string
+  /** The service's program, as `bundleServices` made it. */
+  readonly file: string
+  readonly logFile: string
+  /** It may be started before this is known. */
+  readonly environment: Promise<ServiceEnvironment>
+  /** Told at each start when its code is loaded. */
+  readonly onLoaded: () => void
+}
+
+/** How one instance of a service runs: any free port, its address read from its log. */
+export function serviceProgram(instance: ServiceInstance): Program<string> {
+  const { service, name, file, logFile, environment, onLoaded } = instance
   return {
     name,
     stopSignal: 'SIGTERM',
@@ -43,12 +48,13 @@ export function serviceProgram(
     launch: () =>
       startChild({
         command: process.execPath,
-        args: ['--import', preload, join(root, 'services', service, 'src/main.ts')],
+        args: [file],
         env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
         logFile,
         ipc: true,
       }),
     async untilReady(child, died) {
+      child.process.once('message', onLoaded)
       child.process.send(settingsOf(service, name, await environment))
       const url = await listeningUrl(child, died)
       while (!(await isReady(url))) await sleep(20, undefined, { signal: died })
