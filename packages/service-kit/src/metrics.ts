@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { answersUnderOverload } from './overload.ts'
 
 declare module 'fastify' {
@@ -14,7 +14,16 @@ export const metrics = fp<{ name: string; instance: string }>(
   async (app, { name, instance }) => {
     const registry = new Registry()
     registry.setDefaultLabels({ service: name, instance_name: instance })
-    collectDefaultMetrics({ register: registry })
+    // Its own watch of the event loop wakes the process a hundred times a second; `overload` has one already.
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
+    new Gauge({
+      name: 'latchkey_event_loop_delay_seconds',
+      help: 'How late the event loop runs, the mean of the last second; beyond 0.5 requests are refused',
+      registers: [registry],
+      collect() {
+        this.set(app.memoryUsage().eventLoopDelay / 1_000)
+      },
+    })
     const duration = new Histogram({
       name: 'latchkey_http_request_duration_seconds',
       help: 'Time from the first byte of a request to the last of its answer, in seconds',

@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
 import { answerProblem } from './errors.ts'
@@ -9,6 +8,7 @@ import { metrics } from './metrics.ts'
 import { overload } from './overload.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
+import { securityHeaders } from './security-headers.ts'
 import type { ServiceConfig } from './settings.ts'
 import { refuseUnstorableText } from './text.ts'
 import { createValidatorCompiler } from './validation.ts'
@@ -57,6 +57,7 @@ export function createServer({ name, config }: ServerOptions) {
     throw new ProblemError(404, 'not_found', 'There is nothing at this path for this method.')
   })
   app.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders)
     reply.header('x-request-id', request.id).header('x-served-by', instance)
   })
   app.addHook('preValidation', async (request) => {
@@ -72,7 +73,6 @@ export function createServer({ name, config }: ServerOptions) {
     // A client that keeps its connection would send the next request into a closing process.
     if (app.readiness.draining) reply.header('connection', 'close')
   })
-  app.register(helmet)
   app.register(gate, { instance })
   app.register(overload)
   app.register(health)
