@@ -1,13 +1,16 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { Cluster } from '../cluster.ts'
 import { register, send, type Tokens } from './client.ts'
 import type { Drill, Finding } from './drill.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
+/** From the packages that this version has brought along, mostly. */
+const installTimeoutMs = 300_000
 const git = (...args: string[]) =>
   execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
 
@@ -28,7 +31,8 @@ export const twoVersions: Drill = {
   what: 'the auth service of the last release beside this one, on one database',
   instances: 2,
   obstacle: () => (oldVersion() === undefined ? 'there is no release tag yet' : undefined),
-  async run({ cluster }) {
+  async run({ cluster, progress }) {
+    progress(1, 2, 'installing the release')
     const old = await startOld(cluster, oldVersion() ?? '')
     try {
       const here = `${cluster.url}/auth`
@@ -69,20 +73,16 @@ async function crossOver(url: string, claim: string, one: string, other: string)
   }
 }
 
-/** Starts the auth service as another commit has it, with the packages that are installed here. */
+/** Starts the auth service as another commit has it, with the packages that its own lock file names. */
 async function startOld(cluster: Cluster, version: string) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-release-'))
   const archive = execFileSync('git', ['archive', version], { cwd: root, maxBuffer: 2 ** 30 })
   execFileSync('tar', ['-x', '-C', folder], { input: archive })
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  for (const part of ['services/auth', 'packages/service-kit', 'packages/verify']) {
-    const modules = `${part}/node_modules`
-    // Links of the workspace lead to the other version's packages, as they are relative.
-    await cp(join(root, modules), join(folder, modules), {
-      recursive: true,
-      verbatimSymlinks: true,
-    }).catch(() => {})
-  }
+  await promisify(execFile)(process.execPath, ['install.mjs'], {
+    cwd: folder,
+    timeout: installTimeoutMs,
+    maxBuffer: 2 ** 24,
+  })
   const child = spawn(process.execPath, [join(folder, 'services/auth/src/main.ts')], {
     env: {
       ...process.env,
