@@ -1,6 +1,7 @@
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -11,11 +12,17 @@ import type { FloodOrder, FloodReport } from './flood.ts'
 import { giveAuthItsOwn, pinningObstacle } from './processors.ts'
 import { type Answer, failuresOf, startTraffic, summary } from './traffic.ts'
 
-const argon2 = { memoryKib: 19_456, passes: 2 }
-const instances = 2
+/** The service's own defaults. */
+const argon2 = { memoryKib: 65_536, passes: 3 }
+/** One for each processor that the service gets. */
+const instances = Math.max(1, Math.floor(availableParallelism() / 2))
 const timesCapacity = 10
-/** Resident memory an auth instance may reach, in MB: at rest, its queue, and a hash on every thread. */
-const maxResidentMb = 250
+/** Odd, for the one in the middle. */
+const rounds = 3
+/** Resident memory an auth instance may reach, in MB: 120 at rest, its queue, and a hash on each of three threads. */
+const maxResidentMb = 330
+/** Whose refreshes are watched: one client, ten times a second, as they take the same processors. */
+const watched = { refresh: 1 }
 
 /** Ten times as many logins as there are processors for. */
 export const loginFlood: Drill = {
@@ -34,32 +41,45 @@ export const loginFlood: Drill = {
     for (let n = 0; n < 100; n += 1) people.push(await register(cluster.url))
     const { processors, undo } = await giveAuthItsOwn(cluster)
     try {
-      const refreshing = await startTraffic(cluster.url, { refresh: 10 })
-      progress(1, 4, 'quiet')
-      const quiet = await during(refreshing.answers, () => sleep(15_000 * scale))
+      const refreshing = await startTraffic(cluster.url, watched)
+      const bareMs = Math.max(2_000, 5_000 * scale)
+      const milliseconds = scaled(15_000, scale)
+      progress(1, rounds + 2, 'warming up')
+      let before = await bareHashes(processors, bareMs)
+      const perSecond = Math.round(before * timesCapacity)
+      // Code that has just been loaded is not compiled yet; a service runs for weeks.
+      await flood({ url: cluster.url, people, perSecond: 5 * perSecond, milliseconds })
+      progress(2, rounds + 2, 'quiet')
+      const quiet = await during(refreshing.answers, () => sleep(40_000 * scale))
       await refreshing.stop()
 
-      progress(2, 4, 'bare argon2')
-      const bareMs = Math.max(2_000, 5_000 * scale)
-      const before = await bareHashes(processors, bareMs)
-      const underFlood = await startTraffic(cluster.url, { refresh: 10 })
-      progress(3, 4, 'flood')
-      const milliseconds = scaled(20_000, scale)
-      const perSecond = Math.round(before * timesCapacity)
-      let report: FloodReport = {}
+      const report: FloodReport = {}
+      const flooded: Answer[] = []
+      const speeds: { accepted: number; bare: number; share: number }[] = []
       let residentMb = 0
-      const flooded = await during(underFlood.answers, async () => {
+      for (let round = 0; round < rounds; round += 1) {
+        progress(round + 3, rounds + 2, 'flood')
+        const underFlood = await startTraffic(cluster.url, watched)
         const watching = setInterval(() => {
           residentMb = Math.max(residentMb, ...authResidentMb(cluster))
         }, 200)
-        report = await flood({ url: cluster.url, people, perSecond, milliseconds })
+        let seen: FloodReport = {}
+        const answers = await during(underFlood.answers, async () => {
+          seen = await flood({ url: cluster.url, people, perSecond, milliseconds })
+        })
         clearInterval(watching)
-      })
-      await underFlood.stop()
-      progress(4, 4, 'bare argon2 again')
-      const bare = (before + (await bareHashes(processors, bareMs))) / 2
-
-      const accepted = ((report['200'] ?? 0) / milliseconds) * 1_000
+        await underFlood.stop()
+        flooded.push(...answers)
+        for (const [what, count] of Object.entries(seen)) report[what] = (report[what] ?? 0) + count
+        const after = await bareHashes(processors, bareMs)
+        const accepted = ((seen['200'] ?? 0) / milliseconds) * 1_000
+        const bare = (before + after) / 2
+        speeds.push({ accepted, bare, share: accepted / bare })
+        before = after
+      }
+      const { accepted, bare, share } = speeds.sort((one, other) => one.share - other.share)[
+        rounds >> 1
+      ] as (typeof speeds)[number]
       const [p99Quiet, p99Flooded] = [quiet, flooded].map((answers) =>
         percentile(
           answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt),
@@ -77,8 +97,8 @@ export const loginFlood: Drill = {
         },
         {
           claim: 'accepted logins at no less than 90 % of bare argon2',
-          seen: `${accepted.toFixed(0)} of ${bare.toFixed(0)} a second (${((accepted / bare) * 100).toFixed(0)} %) on processor ${processors}; ${perSecond} a second wanted`,
-          holds: accepted >= 0.9 * bare,
+          seen: `${accepted.toFixed(1)} of ${bare.toFixed(1)} a second (${(share * 100).toFixed(0)} %, the median of ${rounds}) on processor ${processors}; ${perSecond} a second wanted`,
+          holds: share >= 0.9,
         },
         {
           claim: 'all others are answered 503 with Retry-After',

@@ -18,10 +18,10 @@ export const settings = Type.Object({
   }),
   /** How long the previous refresh token still gets the same successor, in seconds. */
   LATCHKEY_REFRESH_GRACE_SECONDS: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
-  /** argon2id: memory of one hash, in KiB. The defaults are OWASP's. */
-  LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({ minimum: 7_168, maximum: 1_048_576, default: 19_456 }),
+  /** argon2id: memory of one hash, in KiB. The defaults are those of RFC 9106 section 4 for little memory. */
+  LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({ minimum: 7_168, maximum: 1_048_576, default: 65_536 }),
   /** argon2id: passes over the memory. */
-  LATCHKEY_ARGON2_PASSES: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
+  LATCHKEY_ARGON2_PASSES: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
   /** Accounts one network may register in a minute. */
   LATCHKEY_REGISTER_LIMIT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 60 }),
   /** Logins one network may try at one account in a minute, right or wrong. */

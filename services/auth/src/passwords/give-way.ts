@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
 
-/** By how much nicer the threads that hash are: a tenth of the weight, where both want a processor. */
-const niceness = 10
+/**
+ * By how much nicer the threads that hash are: as nice as can be, a seventieth of the weight where both want a
+ * processor. (A container, or a session of its own, is weighed as a whole: there this holds among its threads alone.)
+ */
+const niceness = 19
 
 /**
  * Lets the event loop run before hashes where both want the same processor: on a busy machine the scheduler would
