@@ -47,8 +47,12 @@ export interface Cluster {
   isUp(name: string): boolean
   /** Sends a signal, SIGKILL by default; what dies of it is started again. */
   kill(name: string, signal?: NodeJS.Signals): void
-  /** Stops a process in order and leaves it down; an instance answers first what it was given. */
-  stopProcess(name: string): Promise<void>
+  /**
+   * Stops a process in order and leaves it down; an instance answers first what it was given.
+   *
+   * @returns its exit code; null when it had to be killed
+   */
+  stopProcess(name: string): Promise<number | null>
   /** Starts a stopped process; resolves when it serves. */
   startProcess(name: string): Promise<void>
   /** Both, one after the other: with two instances of a service no request is lost. */
@@ -115,10 +119,7 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
     if (name === 'postgres' && pid !== undefined) signalWholeServer(pid, how)
     else find(name).kill(how)
   }
-  const stopProcess = async (name: string) => {
-    await fleet.stopOne(find(name))
-    await find(name).stop()
-  }
+  const stopProcess = (name: string) => fleet.stopOne(find(name))
   const startProcess = async (name: string) => void (await find(name).start())
 
   return {

@@ -116,14 +116,15 @@ export class Fleet {
     await this.#route()
   }
 
-  /** Takes an instance from the edge, waits until it has answered what it had, and stops it. */
-  async stopOne(process: Supervised<unknown>): Promise<void> {
+  /** Takes an instance from the edge, waits until it has answered what it had, and stops it; others are stopped. */
+  async stopOne(process: Supervised<unknown>): Promise<number | null> {
     const member = this.#members.find((one) => one.process === process)
-    if (!member) return
+    if (!member) return process.stop()
     member.leaving = true
     await this.#route()
-    await process.stop()
+    const exitCode = await process.stop()
     member.leaving = false
+    return exitCode
   }
 
   async stop(): Promise<void> {

@@ -74,19 +74,25 @@ export class Supervised<Value> {
     this.#child?.process.kill(signal)
   }
 
-  /** Ends it in order, by force after its time. It stays down. */
-  async stop(): Promise<void> {
+  /**
+   * Ends it in order, by force after its time. It stays down.
+   *
+   * @returns its exit code; null when it had to be killed, or was not running
+   */
+  async stop(): Promise<number | null> {
     this.#stopping.abort()
     const child = this.#child?.process
+    let exitCode: number | null = null
     if (child && isRunning(child)) {
       const ended = once(child, 'exit')
       child.kill(this.#program.stopSignal)
       child.kill('SIGCONT') // A frozen process takes no signal before it goes on.
       const force = setTimeout(() => child.kill('SIGKILL'), this.#program.stopTimeoutMs)
-      await ended
+      exitCode = (await ended)[0]
       clearTimeout(force)
     }
     await this.#reviving
+    return exitCode
   }
 
   /** Ends it at once and for good. */

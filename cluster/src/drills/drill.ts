@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
 
@@ -56,6 +57,12 @@ export function noRestart(cluster: Cluster, before: readonly (number | undefined
     seen: restarted.map(({ name }) => name).join(', ') || '0 restarts',
     holds: restarted.length === 0,
   }
+}
+
+/** Resident memory of a process, in MB. Linux alone shows it so. */
+export function residentMb(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1_024) / 1e6
 }
 
 export const seconds = (ms: number) => `${(ms / 1_000).toFixed(2)} s`

@@ -1,3 +1,4 @@
+import { atRest } from './at-rest.ts'
 import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
@@ -24,6 +25,7 @@ export const drills: readonly Drill[] = [
   diskFull,
   nothingLost,
   loginFlood,
+  atRest,
   connectionsCut,
   clockAhead,
   revocation,

@@ -1,13 +1,12 @@
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Cluster } from '../cluster.ts'
 import { type Person, register } from './client.ts'
-import { type Drill, percentile, scaled } from './drill.ts'
+import { type Drill, percentile, residentMb, scaled } from './drill.ts'
 import type { FloodOrder, FloodReport } from './flood.ts'
 import { giveAuthItsOwn, pinningObstacle } from './processors.ts'
 import { type Answer, failuresOf, startTraffic, summary } from './traffic.ts'
@@ -146,11 +145,5 @@ async function flood(order: FloodOrder): Promise<FloodReport> {
   return report as FloodReport
 }
 
-function authResidentMb({ instances: all, pid }: Cluster): number[] {
-  return all
-    .filter(({ service }) => service === 'auth')
-    .map(({ name }) => {
-      const status = readFileSync(`/proc/${pid(name)}/status`, 'utf8')
-      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1_024
-    })
-}
+const authResidentMb = ({ instances: all, pid }: Cluster): number[] =>
+  all.filter(({ service }) => service === 'auth').map(({ name }) => residentMb(pid(name)))
