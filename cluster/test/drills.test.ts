@@ -6,16 +6,13 @@ import { type Answer, nothingWrong } from '../src/drills/traffic.ts'
 
 /** Which drills are played here, and how much of each; `npm run drill` plays all of all. */
 const shortened = {
-  'at-rest': 0.15,
   kill: 0.35,
   'rolling-restart': 0.5,
   'edge-restarted': 0.2,
   'postgres-away': 0.2,
   'postgres-restarted': 0.2,
   'postgres-frozen': 0.1,
-  'postgres-full': 0.4,
   'nothing-lost': 0.2,
-  'connections-cut': 0.05,
 }
 
 t.test('drills, on one cluster', { timeout: 240_000 }, async (t) => {
