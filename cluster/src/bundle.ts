@@ -26,7 +26,7 @@ type Programs = Readonly<Record<ServiceName, string>>
 let bundling: Promise<Programs> | undefined
 
 /**
- * Puts each service and the packages it uses into one file, of which it loads in a third of the time and with 30 MB
+ * Puts each service and the packages it uses into one file, of which it loads in a third of the time and with 15 MB
  * less than of a thousand: where nine instances start at once on two processors, that is most of the start.
  *
  * Made anew when a source or the installation has changed since the last time; looked at once in a process.

@@ -29,14 +29,8 @@ export async function play(
   const ephemeral = folder === undefined
   try {
     const dataFolder = folder?.path
-    const settings = { ...cheapHashes, ...env }
-    const cluster = await startCluster({
-      port: 0,
-      instances,
-      ephemeral,
-      dataFolder,
-      env: settings,
-    })
+    const settings = { instances, ephemeral, dataFolder, env: { ...cheapHashes, ...env } }
+    const cluster = await startCluster({ port: 0, ...settings })
     try {
       return await drill.run({ cluster, scale, progress })
     } finally {

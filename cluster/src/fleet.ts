@@ -99,8 +99,7 @@ export class Fleet {
     for (const member of this.#members) {
       const start = member.process.start()
       starts.set(member, start)
-      const goesOn = await Promise.race([member.loaded, start.catch(() => 'failed')])
-      if (goesOn === 'failed') break
+      await Promise.race([member.loaded, start])
     }
     await Promise.all(
       serviceNames.map(async (service) => {

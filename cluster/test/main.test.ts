@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import t from 'tap'
+import { startCluster } from '../src/cluster.ts'
 import { openDataFolder } from '../src/data-folder.ts'
 import { checkPassable } from '../src/postgres-binaries.ts'
 import { allEnd, familyOf, makeFolder, runMain } from './helpers.ts'
@@ -25,6 +26,19 @@ t.test('wrong flags are one sentence and exit code 2', async (t) => {
   const help = runMain(t, '--help')
   t.equal(await help.exited, 0)
   t.match(help.output(), '--ephemeral')
+})
+
+t.test('an instance that cannot start is named, and no service is called ready', async (t) => {
+  const ready: string[] = []
+  const starting = startCluster({
+    port: 0,
+    instances: 2,
+    ephemeral: true,
+    env: { LATCHKEY_ARGON2_PASSES: '0' },
+    onReady: (part) => ready.push(part),
+  })
+  await t.rejects(starting, { message: /^auth-[12] .*LATCHKEY_ARGON2_PASSES must be >= 1/ })
+  for (const service of ['auth', 'orders', 'billing']) t.notOk(ready.includes(service), service)
 })
 
 t.test('a database server out of reach is one sentence that repeats no password', async (t) => {

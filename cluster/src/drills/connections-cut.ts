@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
-import { type Drill, noRestart, pidsOf, scaled, seconds } from './drill.ts'
+import { type Drill, noRestart, pidsOf, residentMb, scaled, seconds } from './drill.ts'
 import { failuresOf, startTraffic, summary } from './traffic.ts'
 
 /** Connections of each kind in one wave. */
@@ -128,8 +128,7 @@ async function dribble(port: number, count: number): Promise<number> {
 function resourcesOf(cluster: Cluster): { files: number; residentMb: number }[] {
   if (process.platform !== 'linux') return []
   return ['edge', ...cluster.instances.map(({ name }) => name)].map((name) => {
-    const folder = `/proc/${cluster.pid(name)}`
-    const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`${folder}/status`, 'utf8')) ?? []
-    return { files: readdirSync(`${folder}/fd`).length, residentMb: Number(kib) / 1_024 }
+    const pid = cluster.pid(name)
+    return { files: readdirSync(`/proc/${pid}/fd`).length, residentMb: residentMb(pid) }
   })
 }

@@ -40,7 +40,7 @@ export function loggerOptions(name: string, instance: string, level: string) {
 }
 
 /** The path of a request without its query string, where people put tokens in spite of all advice. */
-function pathOf({ url = '' }: IncomingMessage): string {
+export function pathOf({ url = '' }: Pick<IncomingMessage, 'url'>): string {
   return url.split('?', 1)[0] ?? ''
 }
 

@@ -52,10 +52,10 @@ async function serve<T extends TObject>(
   onBuilt: () => void,
 ): Promise<void> {
   const config = loadConfig(settings, process.env)
-  const { LATCHKEY_HOST, LATCHKEY_PORT, LATCHKEY_DRAIN_SECONDS, ...others } =
-    config as ServiceConfig
-  const tracing = others.OTEL_EXPORTER_OTLP_ENDPOINT
-    ? await startTracing(name, others.LATCHKEY_INSTANCE)
+  const { LATCHKEY_HOST, LATCHKEY_PORT, LATCHKEY_DRAIN_SECONDS } = config as ServiceConfig
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, LATCHKEY_INSTANCE } = config as ServiceConfig
+  const tracing = OTEL_EXPORTER_OTLP_ENDPOINT
+    ? await startTracing(name, LATCHKEY_INSTANCE)
     : undefined
   const app = await build(config)
   tracing?.reportTo(app.log)

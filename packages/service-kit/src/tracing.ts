@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { pathOf } from './logging.ts'
 
 /** Traces being taken. */
 export interface Tracing {
@@ -19,8 +20,8 @@ const unobserved = new Set(['/livez', '/readyz', '/metrics', '/v1/revocations'])
  * `traceparent` (W3C Trace Context). Exports them by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`.
  *
  * OpenTelemetry's own variables say the rest: headers, sampling, the service's name, resource attributes. Spans hold
- * routes and paths, and no query string, header, body or error of a driver. A service that takes no traces does not
- * load any of this.
+ * routes, paths and the messages of errors, and no query string, header, body or stack. A service that takes no traces
+ * does not load any of this.
  */
 export async function startTracing(service: string, instance: string): Promise<Tracing> {
   const [{ diag, DiagLogLevel }, fastify, exporter, sdk, resources, undici] = await Promise.all([
@@ -48,11 +49,11 @@ export async function startTracing(service: string, instance: string): Promise<T
     registerOnInitialization: true,
     instrumentHooks: false,
     recordExceptions: false,
-    ignorePaths: ({ url }) => unobserved.has(withoutQuery(url)),
+    ignorePaths: (request) => unobserved.has(pathOf(request)),
     requestHook: (span, { method, url, id, routeOptions }) => {
       span.updateName(routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`)
       // As it was sent it may hold a token.
-      span.setAttribute('url.path', withoutQuery(url))
+      span.setAttribute('url.path', pathOf({ url }))
       span.setAttribute('latchkey.request_id', id)
     },
   })
@@ -69,8 +70,4 @@ export async function startTracing(service: string, instance: string): Promise<T
     },
     stop: () => provider.shutdown().catch(() => {}),
   }
-}
-
-function withoutQuery(url: string): string {
-  return url.split('?', 1)[0] ?? ''
 }
