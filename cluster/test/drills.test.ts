@@ -1,34 +1,22 @@
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
+import { drillSettings } from '../src/drill.ts'
 import { drills } from '../src/drills/index.ts'
 import { recovered, whileAway } from '../src/drills/postgres-away.ts'
 import { type Answer, nothingWrong } from '../src/drills/traffic.ts'
+import { judge, scales, sharing } from './drills.ts'
 
-/** Which drills are played here, and how much of each; `npm run drill` plays all of all. */
-const shortened = {
-  kill: 0.35,
-  'rolling-restart': 0.5,
-  'edge-restarted': 0.2,
-  'postgres-away': 0.2,
-  'postgres-restarted': 0.2,
-  'postgres-frozen': 0.1,
-  'nothing-lost': 0.2,
-}
+t.test('every drill is played, shortened', async (t) => {
+  t.strictSame(Object.keys(scales).sort(), drills.map(({ name }) => name).sort())
+})
 
 t.test('drills, on one cluster', { timeout: 240_000 }, async (t) => {
-  const cluster = await startCluster({
-    port: 0,
-    instances: 2,
-    ephemeral: true,
-    env: { LATCHKEY_REGISTER_LIMIT: '1000000' },
-  })
+  const settings = { port: 0, instances: 2, ephemeral: true, env: drillSettings }
+  const cluster = await startCluster(settings)
   t.teardown(() => cluster.stop())
-  for (const [name, scale] of Object.entries(shortened)) {
-    await t.test(name, async (t) => {
-      const drill = drills.find((one) => one.name === name)
-      if (!drill) throw new Error(`there is no drill ${name}`)
-      const findings = await drill.run({ cluster, scale, progress: () => {} })
-      for (const { claim, seen, holds } of findings) t.ok(holds, `${claim}: ${seen}`)
+  for (const { name, obstacle, run } of sharing) {
+    await t.test(name, { skip: obstacle?.() ?? false }, async (t) => {
+      judge(t, await run({ cluster, scale: scales[name] ?? 1, progress: () => {} }))
     })
   }
 })

@@ -28,11 +28,13 @@ export const atRest: Drill = {
         claim: `under ${limits.residentMb} MB resident`,
         seen: each(resident.map((mb) => `${mb.toFixed(0)} MB`)),
         holds: resident.every((mb) => mb < limits.residentMb),
+        needsQuiet: true,
       },
       {
         claim: `ready in under ${seconds(limits.readyMs)}`,
         seen: each(restarts.map(({ readyMs }) => seconds(readyMs))),
         holds: restarts.every(({ readyMs }) => readyMs < limits.readyMs),
+        needsQuiet: true,
       },
       {
         claim: 'stops within its grace, with exit code 0',

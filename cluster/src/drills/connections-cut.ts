@@ -75,6 +75,7 @@ export const connectionsCut: Drill = {
         claim: `no process holds ${maxGrowthMb} MB more than before`,
         seen: before.length > 0 ? `at most ${growth.toFixed(0)} MB more` : 'not counted here',
         holds: growth < maxGrowthMb,
+        needsQuiet: true,
       },
       noRestart(cluster, pids),
     ]

@@ -33,6 +33,8 @@ export interface Finding {
   readonly claim: string
   readonly seen: string
   readonly holds: boolean
+  /** A figure of speed or memory, which other work on the same machine spoils. */
+  readonly needsQuiet?: true
 }
 
 /** A part of a whole number, at least one. */

@@ -18,7 +18,6 @@ export const nothingLost: Drill = {
   name: 'nothing-lost',
   what: 'registrations, logins, logouts and orders while instances and Postgres are killed in turn; then each is looked up',
   instances: 2,
-  env: { LATCHKEY_REGISTER_LIMIT: '1000000' },
   async run(stage) {
     const { cluster, progress } = stage
     const done: Acknowledged = { people: [], ended: [], open: [], orders: [] }

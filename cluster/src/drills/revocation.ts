@@ -87,6 +87,7 @@ async function play(
       claim,
       seen: `median ${seconds(median)}, 99th percentile ${seconds(p99)}, longest ${seconds(Math.max(...delays))}, ${delays.length} logouts`,
       holds: isHeld(delays),
+      needsQuiet: true,
     },
     { claim: 'no revocation is lost', seen: `${lost} lost`, holds: lost === 0 },
     { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },

@@ -1,0 +1,41 @@
+import type { Test } from 'tap'
+import type { Drill, Finding } from '../src/drills/drill.ts'
+import { drills } from '../src/drills/index.ts'
+
+/** How much of each drill the tests play; `npm run drill` plays all of all. */
+export const scales: Record<string, number> = {
+  kill: 0.35,
+  'rolling-restart': 0.5,
+  'edge-restarted': 0.2,
+  'postgres-away': 0.2,
+  'postgres-restarted': 0.2,
+  'postgres-frozen': 0.1,
+  'postgres-full': 0.4,
+  'disk-full': 0.3,
+  'nothing-lost': 0.2,
+  'login-flood': 0.1,
+  'at-rest': 0.05,
+  'connections-cut': 0.05,
+  'clock-ahead': 1,
+  revocation: 0.1,
+  'revocation-in-trouble': 0.1,
+  rotation: 0.1,
+  'two-versions': 1,
+}
+
+/** Those that can be played one after another on one cluster of two instances. */
+export const sharing = drills.filter((drill) => !needsItsOwn(drill))
+export const apart = drills.filter(needsItsOwn)
+
+function needsItsOwn({ instances, env, dataFolder }: Drill): boolean {
+  return instances > 2 || env !== undefined || dataFolder !== undefined
+}
+
+/** Speed and memory have to be measured, no more: this machine runs other tests too. */
+export function judge(t: Test, findings: readonly Finding[]): void {
+  t.ok(findings.length > 0)
+  for (const { claim, seen, holds, needsQuiet } of findings) {
+    if (needsQuiet) t.match(seen, /^(?!.*NaN).*\d/, claim)
+    else t.ok(holds, `${claim}: ${seen}`)
+  }
+}
