@@ -132,22 +132,6 @@ t.test('one instance killed under a steady load of GETs fails no request', async
   t.equal(new Set(names.map(servedBy)).size, 2, 'it takes its turn again')
 })
 
-t.test('instances restarted one by one under load fail no request, logins included', async (t) => {
-  const { access_token } = await tokens()
-  const stops = [
-    keepAsking(() => whoami('orders', access_token)),
-    keepAsking(() => whoami('billing', access_token)),
-    keepAsking(login),
-  ]
-  for (const name of ['orders-1', 'auth-1', 'billing-2', 'auth-2']) {
-    const before = cluster.pid(name)
-    await cluster.restart(name)
-    t.not(cluster.pid(name), before)
-  }
-  const answers = await Promise.all(stops.map((stop) => stop()))
-  t.strictSame(new Set(answers.flatMap(Object.keys)), new Set(['200']))
-})
-
 t.test(
   'without Postgres tokens are verified, logins are 503, and both heal by themselves',
   async (t) => {
@@ -172,33 +156,6 @@ t.test(
     )
   },
 )
-
-t.test('a frozen Postgres fails no verification, and a killed one comes back', async (t) => {
-  const { access_token } = await tokens()
-  cluster.freeze('postgres')
-  const response = await whoami('billing', access_token)
-  cluster.thaw('postgres')
-  t.equal(response.status, 200)
-  cluster.kill('postgres')
-  await until(() =>
-    events.some((event) => event.startsWith('postgres was killed (SIGKILL); started')),
-  )
-  await until(async () => (await login()).status === 200)
-})
-
-t.test('the edge comes back on its port', async (t) => {
-  const before = cluster.pid('edge')
-  cluster.kill('edge')
-  await until(() => events.some((event) => event.startsWith('edge was killed (SIGKILL); started')))
-  t.not(cluster.pid('edge'), before)
-  // The client, too, has to find out that its connections are gone.
-  await until(() =>
-    fetch(`${url}/auth/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
-  )
-})
 
 t.test('stopping leaves no process, no port and no folder', async (t) => {
   const { port } = new URL(url)

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import t from 'tap'
+import { login, logout, register, send } from '../src/client.ts'
 import { type Cluster, startCluster } from '../src/cluster.ts'
-import { login, logout, register, send } from '../src/drills/client.ts'
 
 const run = promisify(execFile)
 const latchkey = join(resolve(import.meta.dirname, '../..'), 'services/auth/src/cli/main.ts')

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { login, register } from '../src/client.ts'
 import { startCluster } from '../src/cluster.ts'
-import { login, register } from '../src/drills/client.ts'
 import { type Span, startCollector } from './collector.ts'
 
 const collector = await startCollector(t)

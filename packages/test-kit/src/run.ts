@@ -20,7 +20,8 @@ const root = resolve(import.meta.dirname, '../../..')
 
 /** Runs tap over the files and reports; resolves once tap and its test processes have ended. */
 async function runTap(files: string[], postgres: Postgres, stopping: AbortSignal) {
-  const jobs = `--jobs=${Math.max(2, availableParallelism())}`
+  // More than there are processors: tests wait more than they compute.
+  const jobs = `--jobs=${2 * availableParallelism()}`
   const tap = spawn(process.execPath, [tapCommand, 'run', '--reporter=tap', jobs, ...files], {
     cwd: root,
     env: { ...process.env, LATCHKEY_TEST_DATABASE_URL: postgres.url },

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serviceNames } from '../services.ts'
+import { serviceNames } from '@latchkey/cluster/services'
 import { type Drill, killAndAwait, scaled } from './drill.ts'
 import { type Answer, failuresOf, nothingWrong, startTraffic, summary } from './traffic.ts'
 

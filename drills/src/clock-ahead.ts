@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster.ts'
-import { login, logout, register, send, type Tokens } from './client.ts'
+import { login, logout, register, send, type Tokens } from '@latchkey/cluster/client'
+import type { Cluster } from '@latchkey/cluster/cluster'
 import { type Drill, type Finding, seconds } from './drill.ts'
 
 const aheadSeconds = 30
 /** The verifiers' default. */
 const toleranceSeconds = 5
-const ttlSeconds = 40
+const ttlSeconds = 32
 /** From here on the instance that is ahead takes a token for expired, in seconds of its age. */
 const refusedFrom = ttlSeconds + toleranceSeconds - aheadSeconds
 /** What a revocation may take to reach every instance, in milliseconds. */

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster.ts'
+import type { Cluster } from '@latchkey/cluster/cluster'
 import { type Drill, noRestart, pidsOf, residentMb, scaled, seconds } from './drill.ts'
 import { failuresOf, startTraffic, summary } from './traffic.ts'
 

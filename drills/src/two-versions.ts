@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import type { Cluster } from '../cluster.ts'
-import { register, send, type Tokens } from './client.ts'
+import { register, send, type Tokens } from '@latchkey/cluster/client'
+import type { Cluster } from '@latchkey/cluster/cluster'
 import type { Drill, Finding } from './drill.ts'
 
-const root = resolve(import.meta.dirname, '../../..')
+const root = resolve(import.meta.dirname, '../..')
 /** From the packages that this version has brought along, mostly. */
 const installTimeoutMs = 300_000
 const git = (...args: string[]) =>

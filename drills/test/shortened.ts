@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import type { Drill, Finding } from '../src/drills/drill.ts'
-import { drills } from '../src/drills/index.ts'
+import type { Drill, Finding } from '../src/drill.ts'
+import { drills } from '../src/index.ts'
 
 /** How much of each drill the tests play; `npm run drill` plays all of all. */
 export const scales: Record<string, number> = {
@@ -10,7 +10,7 @@ export const scales: Record<string, number> = {
   'postgres-away': 0.2,
   'postgres-restarted': 0.2,
   'postgres-frozen': 0.1,
-  'postgres-full': 0.4,
+  'postgres-full': 0.2,
   'disk-full': 0.3,
   'nothing-lost': 0.2,
   'login-flood': 0.1,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, type Person, register, send, type Tokens } from './client.ts'
+import { login, type Person, register, send, type Tokens } from '@latchkey/cluster/client'
 
 /** What clients do. */
 const deeds = ['whoami', 'orders', 'login', 'refresh'] as const

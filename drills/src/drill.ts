@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster.ts'
+import type { Cluster } from '@latchkey/cluster/cluster'
 
 /** A failure, brought about on purpose, and what has to hold all the same. */
 export interface Drill {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster.ts'
+import type { Cluster } from '@latchkey/cluster/cluster'
 import { type Drill, residentMb, seconds } from './drill.ts'
 
 /** What every service keeps to. */

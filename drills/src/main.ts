@@ -1,7 +1,7 @@
 import { parseArgs, styleText } from 'node:util'
-import { startCluster } from './cluster.ts'
-import type { Drill, Finding, Stage } from './drills/drill.ts'
-import { drills } from './drills/index.ts'
+import type { Drill, Stage } from './drill.ts'
+import { drills } from './index.ts'
+import { play } from './play.ts'
 
 const help = `Brings failures about on the local cluster, and shows what clients saw.
 
@@ -14,36 +14,6 @@ Exit code 0: everything that was played held. 1: something did not.`
 
 const { stdout } = process
 const say = (line: string) => stdout.write(`${line}\n`)
-
-/** Clients register and log in by the hundred, from one address; what a hash costs is the concern of one drill alone. */
-export const drillSettings = {
-  LATCHKEY_ARGON2_MEMORY_KIB: '7168',
-  LATCHKEY_ARGON2_PASSES: '1',
-  LATCHKEY_REGISTER_LIMIT: '1000000',
-}
-
-/** Plays one drill on a fresh cluster of its own, which is gone afterwards. */
-export async function play(
-  drill: Drill,
-  scale: number,
-  progress: Stage['progress'] = () => {},
-): Promise<Finding[]> {
-  const { instances, env = {} } = drill
-  const folder = await drill.dataFolder?.()
-  const ephemeral = folder === undefined
-  try {
-    const dataFolder = folder?.path
-    const settings = { instances, ephemeral, dataFolder, env: { ...drillSettings, ...env } }
-    const cluster = await startCluster({ port: 0, ...settings })
-    try {
-      return await drill.run({ cluster, scale, progress })
-    } finally {
-      await cluster.stop()
-    }
-  } finally {
-    await folder?.release()
-  }
-}
 
 /** How a drill ended. */
 type Outcome = 'held' | 'broke' | 'not played'
@@ -95,11 +65,9 @@ async function main(): Promise<number> {
   return count('broke') === 0 ? 0 : 1
 }
 
-if (import.meta.main) {
-  try {
-    process.exitCode = await main()
-  } catch (err) {
-    process.stderr.write(`drill: ${err instanceof Error ? err.message : String(err)}\n`)
-    process.exitCode = 2
-  }
+try {
+  process.exitCode = await main()
+} catch (err) {
+  process.stderr.write(`drill: ${err instanceof Error ? err.message : String(err)}\n`)
+  process.exitCode = 2
 }

@@ -1,6 +1,7 @@
 // A process of its own, so that the clients that are measured do not wait for it.
+
+import type { Person } from '@latchkey/cluster/client'
 import { Pool } from 'undici'
-import type { Person } from './client.ts'
 
 /** What the flood is to be: logins of these people, so many a second, whether or not answers come. */
 export interface FloodOrder {

@@ -5,15 +5,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Drill, noRestart, pidsOf } from './drill.ts'
 import { recovered, whileAway } from './postgres-away.ts'
-import { nothingWrong, startTraffic } from './traffic.ts'
+import { failuresOf, nothingWrong, startTraffic } from './traffic.ts'
 
 /** A fresh Postgres with the services' databases takes some 150 MB, its log of changes included. */
 const diskMb = 512
+/** A segment of its log of changes is full by then, 16 MB, in milliseconds. */
+const feltWithinMs = 60_000
 
 /** The disk under Postgres, and nothing else, is full; then somebody makes room. */
 export const diskFull: Drill = {
   name: 'disk-full',
-  what: 'the disk under Postgres (a file system of its own, in memory) is filled to the last byte for 20 s',
+  what: 'the disk under Postgres (a file system of its own, in memory) is filled to the last byte until 20 s after services feel it',
   instances: 2,
   obstacle: () =>
     process.platform === 'linux' && process.getuid?.() === 0
@@ -46,7 +48,10 @@ export const diskFull: Drill = {
     const ballast = join(cluster.dataFolder, 'ballast')
     const from = performance.now()
     progress(1, 2, 'the disk is full')
-    await keepFull(ballast, cluster.dataFolder, from + Math.max(6_000, 20_000 * scale))
+    // Postgres works on while there is room in the files it has.
+    const felt = () => failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
+    const lastsUntil = () => (felt() ?? from + feltWithinMs) + 20_000 * scale
+    await keepFull(ballast, cluster.dataFolder, () => performance.now() > lastsUntil())
     const to = performance.now()
     await rm(ballast)
     progress(2, 2, 'there is room again')
@@ -65,11 +70,11 @@ export const diskFull: Drill = {
   },
 }
 
-/** Takes all the room there is, and what falls free, until a time. */
-async function keepFull(file: string, folder: string, until: number): Promise<void> {
+/** Takes all the room there is, and what falls free, until it is enough. */
+async function keepFull(file: string, folder: string, isEnough: () => boolean): Promise<void> {
   const handle = await open(file, 'w')
   try {
-    while (performance.now() < until) {
+    while (!isEnough()) {
       const { bavail, bsize } = await statfs(folder)
       if (bavail > 0)
         await handle.write(Buffer.alloc(Math.min(bavail * bsize, 16_777_216))).catch(() => {})

@@ -1,10 +1,10 @@
+import { startCluster } from '@latchkey/cluster/cluster'
 import t from 'tap'
-import { startCluster } from '../src/cluster.ts'
-import { drillSettings } from '../src/drill.ts'
-import { drills } from '../src/drills/index.ts'
-import { recovered, whileAway } from '../src/drills/postgres-away.ts'
-import { type Answer, nothingWrong } from '../src/drills/traffic.ts'
-import { judge, scales, sharing } from './drills.ts'
+import { drills } from '../src/index.ts'
+import { drillSettings } from '../src/play.ts'
+import { recovered, whileAway } from '../src/postgres-away.ts'
+import { type Answer, nothingWrong } from '../src/traffic.ts'
+import { judge, scales, sharing } from './shortened.ts'
 
 t.test('every drill is played, shortened', async (t) => {
   t.strictSame(Object.keys(scales).sort(), drills.map(({ name }) => name).sort())

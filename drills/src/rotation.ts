@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster.ts'
+import type { Cluster } from '@latchkey/cluster/cluster'
 import { type Drill, noRestart, pidsOf, scaled } from './drill.ts'
 import { describeFailures, startLoad } from './load.ts'
 
 const rotations = 10
-const latchkey = join(resolve(import.meta.dirname, '../../..'), 'services/auth/src/cli/main.ts')
+const latchkey = join(resolve(import.meta.dirname, '../..'), 'services/auth/src/cli/main.ts')
 
 /** Whole rotations, by the command an operator uses, while tokens of every key are in use. */
 export const rotation: Drill = {

@@ -8,7 +8,7 @@ export interface Tokens {
   expires_in: number
 }
 
-/** A user of a drill's own. */
+/** Who logs in. */
 export interface Person {
   email: string
   password: string
