@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { recovered, whileAway } from './postgres-away.ts'
+import { recovered, recoveryMs, whileAway } from './postgres-away.ts'
 import { failuresOf, nothingWrong, startTraffic } from './traffic.ts'
 
 /** A fresh Postgres with the services' databases takes some 150 MB, its log of changes included. */
@@ -44,7 +44,7 @@ export const diskFull: Drill = {
     const pids = pidsOf(cluster)
     const load = { whoami: 6, orders: 6, login: 2, refresh: 4 }
     const { answers, stop } = await startTraffic(cluster.url, load)
-    await sleep(2_000)
+    await sleep(1_000)
     const ballast = join(cluster.dataFolder, 'ballast')
     const from = performance.now()
     progress(1, 2, 'the disk is full')
@@ -59,7 +59,7 @@ export const diskFull: Drill = {
     await sleep(500)
     if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')
     const back = performance.now()
-    await sleep(4_000)
+    await sleep(recoveryMs + 1_000)
     await stop()
     return [
       ...whileAway(answers, from, to),

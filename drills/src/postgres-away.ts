@@ -14,7 +14,8 @@ import { type Answer, failuresOf, nothingWrong, startTraffic, summary } from './
 const statementTimeoutMs = 5_000
 /** Waiting for a connection comes on top (service-kit/src/database.ts). */
 const connectionTimeoutMs = 2_000
-const recoveryMs = 2_000
+/** Until everything has to work again. */
+export const recoveryMs = 2_000
 const awayMs = 20_000
 
 /** Nobody can be looked up for 20 s. Verification needs nobody looked up. */
@@ -82,9 +83,9 @@ async function play(
     login: 2,
     refresh: 2,
   })
-  await sleep(2_000)
+  await sleep(1_000)
   const { from, to, back } = await trouble(stage)
-  await sleep(4_000)
+  await sleep(recoveryMs + 1_000)
   await stop()
   return [
     ...whileAway(answers, from, to),

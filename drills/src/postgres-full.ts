@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { Client } from 'pg'
 import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { recovered, whileAway } from './postgres-away.ts'
+import { recovered, recoveryMs, whileAway } from './postgres-away.ts'
 import { nothingWrong, startTraffic, summary } from './traffic.ts'
 
 /** Somebody else holds every connection there is. */
@@ -20,7 +20,7 @@ export const postgresFull: Drill = {
       login: 2,
       refresh: 2,
     })
-    await sleep(2_000)
+    await sleep(1_000)
     const hog = await takeAllConnections(cluster)
     const full = performance.now()
     progress(1, 3, 'all connections taken')
@@ -31,7 +31,7 @@ export const postgresFull: Drill = {
     await sleep(Math.max(3_000, 10_000 * scale))
     const to = performance.now()
     await hog.release()
-    await sleep(4_000)
+    await sleep(recoveryMs + 1_000)
     await stop()
     const held = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
     return [

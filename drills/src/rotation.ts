@@ -99,7 +99,7 @@ async function insist<T>(step: () => Promise<T>): Promise<T> {
       return await step()
     } catch (err) {
       if (Date.now() > deadline) throw err
-      await sleep(250)
+      await sleep(1_000)
     }
   }
 }

@@ -7,7 +7,7 @@ export const scales: Record<string, number> = {
   kill: 0.35,
   'rolling-restart': 0.5,
   'edge-restarted': 0.2,
-  'postgres-away': 0.2,
+  'postgres-away': 0.1,
   'postgres-restarted': 0.2,
   'postgres-frozen': 0.1,
   'postgres-full': 0.2,

@@ -24,7 +24,12 @@ async function runTap(files: string[], postgres: Postgres, stopping: AbortSignal
   const jobs = `--jobs=${2 * availableParallelism()}`
   const tap = spawn(process.execPath, [tapCommand, 'run', '--reporter=tap', jobs, ...files], {
     cwd: root,
-    env: { ...process.env, LATCHKEY_TEST_DATABASE_URL: postgres.url },
+    env: {
+      ...process.env,
+      LATCHKEY_TEST_DATABASE_URL: postgres.url,
+      // Every test file is a process, and most load the same services.
+      NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/latchkey'),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   stopping.addEventListener('abort', () => tap.kill('SIGINT'))
