@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { recovered, recoveryMs, whileAway } from './postgres-away.ts'
+import { missed, recovered, recoveryMs, whileAway } from './postgres-away.ts'
 import { failuresOf, nothingWrong, startTraffic } from './traffic.ts'
 
 /** A fresh Postgres with the services' databases takes some 150 MB, its log of changes included. */
@@ -62,7 +62,8 @@ export const diskFull: Drill = {
     await sleep(recoveryMs + 1_000)
     await stop()
     return [
-      ...whileAway(answers, from, to),
+      ...whileAway(answers),
+      missed(answers, from, to),
       recovered(answers, back),
       nothingWrong(answers),
       noRestart(cluster, pids),

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { Client } from 'pg'
 import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { recovered, recoveryMs, whileAway } from './postgres-away.ts'
+import { missed, recovered, recoveryMs, whileAway } from './postgres-away.ts'
 import { nothingWrong, startTraffic, summary } from './traffic.ts'
 
 /** Somebody else holds every connection there is. */
@@ -45,7 +45,8 @@ export const postgresFull: Drill = {
         seen: `${ended} connections of services ended`,
         holds: ended > 0,
       },
-      ...whileAway(answers, from, to),
+      ...whileAway(answers),
+      missed(answers, from, to),
       recovered(answers, to),
       nothingWrong(answers),
       noRestart(cluster, pids),
@@ -79,6 +80,8 @@ async function takeAllConnections(cluster: Cluster) {
     }
   }
   while (await take());
+  const [first] = clients
+  if (!first) throw new Error('not one connection could be taken')
   // Whatever falls free is taken as well.
   const keepTaking = (async () => {
     while (taking) if (!(await take())) await sleep(20)
@@ -87,13 +90,18 @@ async function takeAllConnections(cluster: Cluster) {
     get taken() {
       return clients.length
     },
-    /** @returns how many there were */
+    /** Until they have none: a service may be quicker to connect again than we. @returns how many there were */
     async endServices(): Promise<number> {
-      const result = await clients[0]?.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE usename LIKE 'latchkey\\_%' AND backend_type = 'client backend'`,
-      )
-      return result?.rowCount ?? 0
+      let total = 0
+      for (;;) {
+        const { rowCount } = await first.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE usename LIKE 'latchkey\\_%' AND backend_type = 'client backend'`,
+        )
+        if (!rowCount) return total
+        total += rowCount
+        while (await take());
+      }
     },
     async release(): Promise<void> {
       taking = false

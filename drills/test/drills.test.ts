@@ -2,7 +2,7 @@ import { startCluster } from '@latchkey/cluster/cluster'
 import t from 'tap'
 import { drills } from '../src/index.ts'
 import { drillSettings } from '../src/play.ts'
-import { recovered, whileAway } from '../src/postgres-away.ts'
+import { missed, recovered, whileAway } from '../src/postgres-away.ts'
 import { type Answer, nothingWrong } from '../src/traffic.ts'
 import { judge, scales, sharing } from './shortened.ts'
 
@@ -35,13 +35,14 @@ const answer = (given: Partial<Answer>): Answer => ({
 t.test('a drill breaks where it should', async (t) => {
   const verification = answer({ deed: 'whoami' })
   const honest = answer({ status: 503, retryAfter: '1', verdict: 'failed' })
-  const holds = (answers: Answer[]) => whileAway(answers, 0, 100).map((finding) => finding.holds)
+  const holds = (answers: Answer[]) => whileAway(answers).map((finding) => finding.holds)
   t.strictSame(holds([verification, honest]), [true, true, true])
   t.strictSame(holds([honest]), [false, true, true], 'nothing was verified')
   t.strictSame(holds([{ ...verification, verdict: 'failed' }, honest]), [false, true, true])
   t.strictSame(holds([verification, { ...honest, retryAfter: null }]), [true, false, true])
-  t.strictSame(holds([verification]), [true, false, true], 'Postgres was not missed')
   t.strictSame(holds([verification, honest, answer({ answeredAt: 9_000 })]), [true, true, false])
+  t.ok(missed([{ ...honest, askedAt: 50 }], 0, 100).holds)
+  t.notOk(missed([honest, answer({ askedAt: 50 })], 0, 100).holds, 'Postgres was not missed')
 
   const later = answer({ askedAt: 5_000, answeredAt: 5_010 })
   t.ok(recovered([honest, later], 100).holds)
