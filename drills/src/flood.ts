@@ -1,5 +1,6 @@
 // A process of its own, so that the clients that are measured do not wait for it.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Person } from '@latchkey/cluster/client'
 import { Pool } from 'undici'
 
@@ -17,11 +18,13 @@ export type FloodReport = Record<string, number>
 /** Beyond it a request is not sent but counted: we would only queue it ourselves. */
 const maxOutstanding = 1_000
 const tickMs = 10
+/** Until the queue is full: what is answered before does not count. */
+const leadInMs = 1_000
 
 async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Promise<FloodReport> {
   const pool = new Pool(new URL(url).origin, { connections: 256 })
   const bodies = people.map((person) => JSON.stringify(person))
-  const report: FloodReport = {}
+  let report: FloodReport = {}
   const count = (what: string) => {
     report[what] = (report[what] ?? 0) + 1
   }
@@ -46,21 +49,26 @@ async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Prom
   }
   const startedAt = performance.now()
   let sent = 0
-  while (performance.now() - startedAt < milliseconds) {
-    const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond)
-    for (; sent < due; sent += 1) {
-      if (pending.size >= maxOutstanding) {
-        count('not sent')
-        continue
+  const sendUntil = async (end: number) => {
+    while (performance.now() < end) {
+      const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond)
+      for (; sent < due; sent += 1) {
+        if (pending.size >= maxOutstanding) {
+          count('not sent')
+          continue
+        }
+        const asked: Promise<void> = ask(bodies[sent % bodies.length] ?? '').finally(() =>
+          pending.delete(asked),
+        )
+        pending.add(asked)
       }
-      const asked: Promise<void> = ask(bodies[sent % bodies.length] ?? '').finally(() =>
-        pending.delete(asked),
-      )
-      pending.add(asked)
+      await sleep(tickMs)
     }
-    await new Promise((resolve) => setTimeout(resolve, tickMs))
   }
-  // What was accepted in time is what counts; the rest is waited for and left out.
+  await sendUntil(startedAt + leadInMs)
+  report = {}
+  await sendUntil(startedAt + leadInMs + milliseconds)
+  // What was answered in time is what counts; the rest is waited for and left out.
   const inTime = { ...report }
   await Promise.all(pending)
   await pool.destroy()

@@ -154,13 +154,13 @@ const p99 = (answers: readonly Answer[]): number =>
 async function bareHashes(processors: string, milliseconds: number): Promise<number> {
   const script = fileURLToPath(import.meta.resolve('./bare-argon2.ts'))
   const args = [script, milliseconds, argon2.memoryKib, argon2.passes].map(String)
-  const counts = await Promise.all(
+  const speeds = await Promise.all(
     Array.from({ length: instances }, async () => {
       const command = ['-c', processors, process.execPath, ...args]
       return Number((await promisify(execFile)('taskset', command)).stdout)
     }),
   )
-  return counts.reduce((sum, count) => sum + count, 0) / (milliseconds / 1_000)
+  return speeds.reduce((sum, speed) => sum + speed, 0)
 }
 
 async function flood(order: FloodOrder): Promise<FloodReport> {

@@ -38,14 +38,16 @@ export const gate = fp<{ instance: string }>(
 
     function answer(request: IncomingMessage, response: ServerResponse, problem: ProblemError) {
       const id = requestIdOf(request)
+      const body = JSON.stringify(problemBody(problem, id))
       response.writeHead(problem.statusCode, {
         'content-type': 'application/problem+json',
+        'content-length': Buffer.byteLength(body),
         'x-content-type-options': 'nosniff',
         'x-request-id': id,
         'x-served-by': instance,
         ...problem.headers,
       })
-      response.end(JSON.stringify(problemBody(problem, id)))
+      response.end(body)
     }
   },
   { name: 'gate', fastify: '5.x' },

@@ -14,10 +14,11 @@ const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limit
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
+  const busyLogins = counters.logins.labels({ result: 'busy' })
   app.refuseAtGate(({ method, url }) => {
     if (method !== 'POST' || url !== '/v1/login') return undefined
     const refusal = passwords.refusal()
-    if (refusal) counters.logins.inc({ result: 'busy' })
+    if (refusal) busyLogins.inc()
     return refusal
   })
 
