@@ -10,16 +10,19 @@ t.test('every drill is played, shortened', async (t) => {
   t.strictSame(Object.keys(scales).sort(), drills.map(({ name }) => name).sort())
 })
 
-t.test('drills, on one cluster', { timeout: 240_000 }, async (t) => {
-  const settings = { port: 0, instances: 2, ephemeral: true, env: drillSettings }
-  const cluster = await startCluster(settings)
-  t.teardown(() => cluster.stop())
-  for (const { name, obstacle, run } of sharing) {
-    await t.test(name, { skip: obstacle?.() ?? false }, async (t) => {
-      judge(t, await run({ cluster, scale: scales[name] ?? 1, progress: () => {} }))
-    })
-  }
-})
+for (const [instances, drills] of sharing) {
+  const setting = `drills, on one cluster of ${instances} instances of each service`
+  t.test(setting, { timeout: 240_000 }, async (t) => {
+    const settings = { port: 0, instances, ephemeral: true, env: drillSettings }
+    const cluster = await startCluster(settings)
+    t.teardown(() => cluster.stop())
+    for (const { name, obstacle, run } of drills) {
+      await t.test(name, { skip: obstacle?.() ?? false }, async (t) => {
+        judge(t, await run({ cluster, scale: scales[name] ?? 1, progress: () => {} }))
+      })
+    }
+  })
+}
 
 const answer = (given: Partial<Answer>): Answer => ({
   deed: 'login',

@@ -23,12 +23,16 @@ export const scales: Record<string, number> = {
   'two-versions': 1,
 }
 
-/** Those that can be played one after another on one cluster of two instances. */
-export const sharing = drills.filter((drill) => !needsItsOwn(drill))
+/** Those that can be played one after another on one cluster, by the instances it has of each service. */
+export const sharing = Map.groupBy(
+  drills.filter((drill) => !needsItsOwn(drill)),
+  // Two serve where one would do.
+  ({ instances }) => Math.max(2, instances),
+)
 export const apart = drills.filter(needsItsOwn)
 
-function needsItsOwn({ instances, env, dataFolder }: Drill): boolean {
-  return instances > 2 || env !== undefined || dataFolder !== undefined
+function needsItsOwn({ env, dataFolder }: Drill): boolean {
+  return env !== undefined || dataFolder !== undefined
 }
 
 /** Speed and memory have to be measured, no more: this machine runs other tests too. */
