@@ -51,6 +51,7 @@ async function run(files: string[], stopping: AbortSignal): Promise<number> {
   if (stopping.aborted) console.log('\nStopped before the end.')
   else if (exitCode !== 0 && counts.failed === 0) console.log(`\ntap ended with ${exitCode}.`)
   else if (counts.passed + counts.failed === 0) console.log('\nNo test ran.')
+  if (counts.skipped > 0) console.log(`\n${counts.skipped} skipped; the reasons are above.`)
   console.log(`\n${summarize(counts)}`)
   return exitCode === 0 && counts.failed === 0 && counts.passed > 0 ? 0 : 1
 }
