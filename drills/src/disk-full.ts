@@ -3,9 +3,9 @@ import { chmod, mkdtemp, open, rm, statfs, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { missed, recovered, recoveryMs, whileAway } from './postgres-away.ts'
-import { failuresOf, nothingWrong, startTraffic } from './traffic.ts'
+import type { Drill } from './drill.ts'
+import { playOutage } from './postgres-away.ts'
+import { failuresOf } from './traffic.ts'
 
 /** A fresh Postgres with the services' databases takes some 150 MB, its log of changes included. */
 const diskMb = 512
@@ -40,35 +40,27 @@ export const diskFull: Drill = {
     }
   },
 
-  async run({ cluster, scale, progress }) {
-    const pids = pidsOf(cluster)
-    const load = { whoami: 6, orders: 6, login: 2, refresh: 4 }
-    const { answers, stop } = await startTraffic(cluster.url, load)
-    await sleep(1_000)
-    const ballast = join(cluster.dataFolder, 'ballast')
-    const from = performance.now()
-    progress(1, 2, 'the disk is full')
-    // Postgres works on while there is room in the files it has.
-    const felt = () => failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
-    const lastsUntil = () => (felt() ?? from + feltWithinMs) + 20_000 * scale
-    await keepFull(ballast, cluster.dataFolder, () => performance.now() > lastsUntil())
-    const to = performance.now()
-    await rm(ballast)
-    progress(2, 2, 'there is room again')
-    // A server that could not write its log has given up: an operator starts it when there is room.
-    await sleep(500)
-    if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')
-    const back = performance.now()
-    await sleep(recoveryMs + 1_000)
-    await stop()
-    return [
-      ...whileAway(answers),
-      missed(answers, from, to),
-      recovered(answers, back),
-      nothingWrong(answers),
-      noRestart(cluster, pids),
-    ]
-  },
+  run: (stage) =>
+    playOutage(
+      stage,
+      async ({ cluster, scale, progress }, answers) => {
+        const ballast = join(cluster.dataFolder, 'ballast')
+        const from = performance.now()
+        progress(1, 2, 'the disk is full')
+        // Postgres works on while there is room in the files it has.
+        const felt = () => failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
+        const lastsUntil = () => (felt() ?? from + feltWithinMs) + 20_000 * scale
+        await keepFull(ballast, cluster.dataFolder, () => performance.now() > lastsUntil())
+        const to = performance.now()
+        await rm(ballast)
+        progress(2, 2, 'there is room again')
+        // A server that could not write its log has given up: an operator starts it when there is room.
+        await sleep(500)
+        if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')
+        return { away: [from, to], back: performance.now() }
+      },
+      { whoami: 6, orders: 6, login: 2, refresh: 4 },
+    ),
 }
 
 /** Takes all the room there is, and what falls free, until it is enough. */

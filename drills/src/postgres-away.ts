@@ -16,7 +16,7 @@ const statementTimeoutMs = 5_000
 /** Waiting for a connection comes on top (service-kit/src/database.ts). */
 const connectionTimeoutMs = 2_000
 /** Until everything has to work again. */
-export const recoveryMs = 2_000
+const recoveryMs = 2_000
 const awayMs = 20_000
 
 /** Nobody can be looked up for 20 s. Verification needs nobody looked up. */
@@ -25,7 +25,7 @@ export const postgresAway: Drill = {
   what: 'Postgres stopped for 20 s under load',
   instances: 2,
   run: (stage) =>
-    play(stage, async ({ cluster, scale }) => {
+    playOutage(stage, async ({ cluster, scale }) => {
       await cluster.stopProcess('postgres')
       const from = performance.now()
       await sleep(awayMs * scale)
@@ -41,7 +41,7 @@ export const postgresFrozen: Drill = {
   what: 'Postgres and all its sessions frozen (SIGSTOP) for 20 s under load',
   instances: 2,
   run: (stage) =>
-    play(stage, async ({ cluster, scale }) => {
+    playOutage(stage, async ({ cluster, scale }) => {
       cluster.freeze('postgres')
       const from = performance.now()
       // Shorter than a statement's time-out it would be no more than slow.
@@ -58,7 +58,7 @@ export const postgresRestarted: Drill = {
   what: 'Postgres restarted five times under load, once of them killed',
   instances: 2,
   run: (stage) =>
-    play(stage, async ({ cluster, scale, progress }) => {
+    playOutage(stage, async ({ cluster, scale, progress }) => {
       const total = scaled(5, scale)
       for (let n = 1; n <= total; n += 1) {
         // A crash: it recovers from its log.
@@ -67,28 +67,34 @@ export const postgresRestarted: Drill = {
         progress(n, total, 'restarts')
         if (n < total) await sleep(2_000)
       }
-      // A restart may be over before anybody has missed it.
       return { back: performance.now() }
     }),
 }
 
-async function play(
+/** What a trouble with Postgres did. */
+interface Outage {
+  /** When nobody was served; not told of a restart, which may be over before anybody has missed it. */
+  readonly away?: readonly [from: number, to: number]
+  /** From when on all has to work again, within `recoveryMs`. */
+  readonly back: number
+  readonly findings?: readonly Finding[]
+}
+
+/** Makes trouble with Postgres under load, and says what has to hold whatever the trouble was. */
+export async function playOutage(
   stage: Stage,
-  trouble: (stage: Stage) => Promise<{ away?: [from: number, to: number]; back: number }>,
+  trouble: (stage: Stage, answers: readonly Answer[]) => Promise<Outage>,
+  load: Parameters<typeof startTraffic>[1] = { whoami: 6, orders: 2, login: 2, refresh: 2 },
 ): Promise<Finding[]> {
   const { cluster } = stage
   const pids = pidsOf(cluster)
-  const { answers, stop } = await startTraffic(cluster.url, {
-    whoami: 6,
-    orders: 2,
-    login: 2,
-    refresh: 2,
-  })
+  const { answers, stop } = await startTraffic(cluster.url, load)
   await sleep(1_000)
-  const { away, back } = await trouble(stage)
+  const { away, back, findings = [] } = await trouble(stage, answers)
   await sleep(recoveryMs + 1_000)
   await stop()
   return [
+    ...findings,
     ...whileAway(answers),
     ...(away ? [missed(answers, ...away)] : []),
     recovered(answers, back),

@@ -3,55 +3,42 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { Client } from 'pg'
-import { type Drill, noRestart, pidsOf } from './drill.ts'
-import { missed, recovered, recoveryMs, whileAway } from './postgres-away.ts'
-import { nothingWrong, startTraffic, summary } from './traffic.ts'
+import type { Drill } from './drill.ts'
+import { playOutage } from './postgres-away.ts'
+import { summary } from './traffic.ts'
 
 /** Somebody else holds every connection there is. */
 export const postgresFull: Drill = {
   name: 'postgres-full',
   what: 'all connections of Postgres taken by others for 20 s; half-way the services lose theirs too',
   instances: 2,
-  async run({ cluster, scale, progress }) {
-    const pids = pidsOf(cluster)
-    const { answers, stop } = await startTraffic(cluster.url, {
-      whoami: 6,
-      orders: 2,
-      login: 2,
-      refresh: 2,
-    })
-    await sleep(1_000)
-    const hog = await takeAllConnections(cluster)
-    const full = performance.now()
-    progress(1, 3, 'all connections taken')
-    await sleep(10_000 * scale)
-    const ended = await hog.endServices()
-    const from = performance.now()
-    progress(2, 3, 'the services’ own ended')
-    await sleep(Math.max(3_000, 10_000 * scale))
-    const to = performance.now()
-    await hog.release()
-    await sleep(recoveryMs + 1_000)
-    await stop()
-    const held = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
-    return [
-      {
-        claim: 'services work on with the connections they have',
-        seen: `${hog.taken} connections taken by others; ${summary(held)} meanwhile`,
-        holds: held.some(({ deed, verdict }) => deed !== 'whoami' && verdict === 'right'),
-      },
-      {
-        claim: 'then they are left without',
-        seen: `${ended} connections of services ended`,
-        holds: ended > 0,
-      },
-      ...whileAway(answers),
-      missed(answers, from, to),
-      recovered(answers, to),
-      nothingWrong(answers),
-      noRestart(cluster, pids),
-    ]
-  },
+  run: (stage) =>
+    playOutage(stage, async ({ cluster, scale, progress }, answers) => {
+      const hog = await takeAllConnections(cluster)
+      const full = performance.now()
+      progress(1, 3, 'all connections taken')
+      await sleep(10_000 * scale)
+      const ended = await hog.endServices()
+      const from = performance.now()
+      progress(2, 3, 'the services’ own ended')
+      await sleep(Math.max(3_000, 10_000 * scale))
+      const to = performance.now()
+      await hog.release()
+      const held = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
+      const findings = [
+        {
+          claim: 'services work on with the connections they have',
+          seen: `${hog.taken} connections taken by others; ${summary(held)} meanwhile`,
+          holds: held.some(({ deed, verdict }) => deed !== 'whoami' && verdict === 'right'),
+        },
+        {
+          claim: 'then they are left without',
+          seen: `${ended} connections of services ended`,
+          holds: ended > 0,
+        },
+      ]
+      return { away: [from, to], back: to, findings }
+    }),
 }
 
 async function superuserUrl({ dataFolder, databaseUrls }: Cluster): Promise<string> {
