@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 
-const from = join(import.meta.dirname, '../observability/alerts/latchkey.yml')
+const from = join(import.meta.dirname, '../ops/observability/alerts/latchkey.yml')
 const to = join(import.meta.dirname, 'components/prometheus-operator/rules.yaml')
 
 // Kustomize cannot take a file of rules into an object: `node k8s/copy-rules.ts` after every change.
@@ -19,4 +19,7 @@ const rule = {
 }
 // Folded text would come back from kubectl with other line breaks.
 const text = stringify(rule, { lineWidth: 0, blockQuote: 'literal' })
-writeFileSync(to, `# Written by k8s/copy-rules.ts from observability/alerts/latchkey.yml.\n${text}`)
+writeFileSync(
+  to,
+  `# Written by k8s/copy-rules.ts from ops/observability/alerts/latchkey.yml.\n${text}`,
+)

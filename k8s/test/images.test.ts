@@ -123,6 +123,6 @@ t.test('what is to be replaced cannot pass as real', async (t) => {
 
 t.test('Prometheus is given the rules that were tested', async (t) => {
   const [rule] = ofKind(overlays.production, 'PrometheusRule')
-  const { groups } = parse(read('observability/alerts/latchkey.yml'))
+  const { groups } = parse(read('ops/observability/alerts/latchkey.yml'))
   t.ok(isDeepStrictEqual(rule?.spec?.groups, groups), 'run `node k8s/copy-rules.ts`')
 })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 
-const root = join(import.meta.dirname, '../..')
+const root = join(import.meta.dirname, '../../..')
 
 /** A rule of the alert file. */
 export interface AlertRule {
@@ -27,7 +27,7 @@ export interface Panel {
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[]
 }
 
-export const alertsFile = join(root, 'observability/alerts/latchkey.yml')
+export const alertsFile = join(root, 'ops/observability/alerts/latchkey.yml')
 export const alertTestsFile = join(import.meta.dirname, 'alerts.test.yml')
 
 /** All rules of the alert file. */
@@ -38,7 +38,7 @@ export function readAlerts(): AlertRule[] {
 
 /** The dashboard's panels. */
 export function readDashboard(): { readonly panels: readonly Panel[] } {
-  return JSON.parse(readFileSync(join(root, 'observability/grafana/latchkey.json'), 'utf8'))
+  return JSON.parse(readFileSync(join(root, 'ops/observability/grafana/latchkey.json'), 'utf8'))
 }
 
 /** The documented metrics (docs/metrics.md): the series each name has, and the labels of those. */

@@ -8,7 +8,7 @@ import { register, send, type Tokens } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import type { Drill, Finding } from './drill.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 /** From the packages that this version has brought along, mostly. */
 const installTimeoutMs = 300_000
 const git = (...args: string[]) =>

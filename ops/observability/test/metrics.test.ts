@@ -32,7 +32,7 @@ const services = {
 
 /** The rows of docs/metrics.md for a service: names with their types. */
 function documentedFor(service: string): string[] {
-  const tables = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8')
+  const tables = readFileSync(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8')
   return [...tables.matchAll(/^\| `(\w+)` +\| (\w+) +\|.*\| ([a-z, ]+?) +\|$/gm)]
     .filter(([, , , who = '']) => who === 'all' || who.split(', ').includes(service))
     .map(([, name, type]) => `${name} ${type}`)

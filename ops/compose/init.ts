@@ -5,7 +5,7 @@ import { chmod, chown, mkdir, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../..')
 
 const help = `Makes the secrets and the .env file that docker-compose.yml needs. Nothing is overwritten.
 
@@ -14,7 +14,7 @@ const help = `Makes the secrets and the .env file that docker-compose.yml needs.
 
   --domain <name>     where people reach the edge; default localhost
   --port <number>     its HTTPS port on this machine; default 8443
-  --secrets <folder>  where the secrets go; default compose/secrets
+  --secrets <folder>  where the secrets go; default ops/compose/secrets
   --env <file>        where the settings go; default .env, which docker compose reads by itself`
 
 const services = ['auth', 'orders', 'billing'] as const
@@ -103,7 +103,7 @@ try {
     options: {
       domain: { type: 'string', default: 'localhost' },
       port: { type: 'string', default: '8443' },
-      secrets: { type: 'string', default: join(root, 'compose/secrets') },
+      secrets: { type: 'string', default: join(root, 'ops/compose/secrets') },
       env: { type: 'string', default: join(root, '.env') },
       help: { type: 'boolean', short: 'h', default: false },
     },

@@ -18,7 +18,7 @@ export interface CommandLine {
   readonly exited: Promise<number | null>
 }
 
-/** Starts `node cluster/src/main.ts` with flags. */
+/** Starts `node tools/cluster/src/main.ts` with flags. */
 export function runMain(t: Test, ...flags: string[]): CommandLine {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''

@@ -17,7 +17,7 @@ export interface ServiceEnvironment {
   readonly extra: NodeJS.ProcessEnv
 }
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 
 /** Compiled code of all processes, which start several times faster with it. */
 export const compileCache = join(root, 'node_modules/.cache/latchkey')

@@ -9,7 +9,7 @@ import { login, logout, register, send } from '../src/client.ts'
 import { type Cluster, startCluster } from '../src/cluster.ts'
 
 const run = promisify(execFile)
-const latchkey = join(resolve(import.meta.dirname, '../..'), 'services/auth/src/cli/main.ts')
+const latchkey = join(resolve(import.meta.dirname, '../../..'), 'services/auth/src/cli/main.ts')
 
 const cluster = await startCluster({
   port: 0,

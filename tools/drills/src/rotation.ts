@@ -7,7 +7,7 @@ import { type Drill, noRestart, pidsOf, scaled } from './drill.ts'
 import { describeFailures, startLoad } from './load.ts'
 
 const rotations = 10
-const latchkey = join(resolve(import.meta.dirname, '../..'), 'services/auth/src/cli/main.ts')
+const latchkey = join(resolve(import.meta.dirname, '../../..'), 'services/auth/src/cli/main.ts')
 
 /** Whole rotations, by the command an operator uses, while tokens of every key are in use. */
 export const rotation: Drill = {

@@ -5,7 +5,7 @@ import t from 'tap'
 import { findEngine, needsEngine } from './engine.ts'
 
 const found = findEngine()
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 const timeout = 600_000
 t.setTimeout(timeout)
 

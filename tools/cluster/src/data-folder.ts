@@ -21,7 +21,7 @@ export interface DataFolder {
   abandon(): void
 }
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 
 /**
  * Opens the data folder and takes its lock.

@@ -12,7 +12,7 @@ import { report } from './report.ts'
 /** Live revocations in the feed. */
 const entries = 1_000_000
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../..')
 const issuer = 'https://sso.example.com'
 const run = promisify(execFile)
 

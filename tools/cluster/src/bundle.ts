@@ -4,9 +4,9 @@ import { pathToFileURL } from 'node:url'
 import type { Plugin } from 'esbuild'
 import { type ServiceName, serviceNames } from './services.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 /** What the bundles were made of. */
-const record = join(root, 'cluster/dist/bundles.json')
+const record = join(root, 'tools/cluster/dist/bundles.json')
 
 /** In a folder beside `src`, so that paths relative to a module's own stay right. */
 const programOf = (service: ServiceName) => join(root, 'services', service, 'dist/instance.js')

@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import { docker, lines, run } from './command.ts'
 import type { Engine } from './engine.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 
 /** One Compose project of its own name, port and secrets; taken down at the test's teardown. */
 export async function createProject(t: Test, engine: Engine) {
@@ -16,7 +16,7 @@ export async function createProject(t: Test, engine: Engine) {
   const port = await findFreePort()
   const secrets = join(folder, 'secrets')
   const env = join(folder, '.env')
-  const init = join(root, 'compose/init.ts')
+  const init = join(root, 'ops/compose/init.ts')
   const flags = ['--secrets', secrets, '--env', env, '--port', String(port)]
   await run([process.execPath, init, ...flags])
 
