@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
-import { answerProblem } from './errors.ts'
+import { answerProblem } from './error-handler.ts'
 import { gate } from './gate.ts'
 import { health } from './health.ts'
 import { loggerOptions } from './logging.ts'
@@ -10,7 +10,7 @@ import { ProblemError } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { ServiceConfig } from './settings.ts'
-import { refuseUnstorableText } from './text.ts'
+import { refuseUnstorableText } from './storable-text.ts'
 import { createValidatorCompiler } from './validation.ts'
 
 /** What a server is made of. */
