@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
-import { forgetOldCounters } from './abuse/store.ts'
-import { forgetOldReports } from './keys/store.ts'
+import { forgetOldCounters } from './limits/store.ts'
 import { forgetOldRevocations } from './revocation/store.ts'
 import { forgetOldSessions } from './sessions/store.ts'
+import { forgetOldReports } from './verifiers/store.ts'
 
 /** How often each instance tidies up, in milliseconds; who comes second finds nothing to do. */
 const intervalMs = 60_000

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { Counter, Gauge } from 'prom-client'
-import { listVerifiers } from './keys/store.ts'
+import { listVerifiers } from './verifiers/store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

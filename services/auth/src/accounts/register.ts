@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { networkOf } from '../abuse/network.ts'
+import { networkOf } from '../limits/network.ts'
 import { Registration, UserReply } from './schemas.ts'
 import { create } from './store.ts'
 import { userReply } from './user-reply.ts'

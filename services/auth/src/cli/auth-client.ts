@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { authAudience, mintServiceToken, parseKeySet } from '@latchkey/verify'
 import type { LiveKeys } from '../keys/rotation.ts'
-import type { VerifierReport } from '../keys/store.ts'
+import type { VerifierReport } from '../verifiers/store.ts'
 
 /** Where to ask, and as whom. */
 export interface AuthClientOptions {

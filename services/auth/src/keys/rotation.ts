@@ -1,5 +1,5 @@
+import type { VerifierReport } from '../verifiers/store.ts'
 import { createJwk, isTokenKey, type Jwk, type JwkSet } from './key-file.ts'
-import type { VerifierReport } from './store.ts'
 
 /** Keys whose tokens may still live, in seconds until none can. */
 export type LiveKeys = ReadonlyMap<string, number>

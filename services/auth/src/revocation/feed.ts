@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { reportVerifier } from '../keys/store.ts'
-import { requireService } from './require-service.ts'
+import { requireService } from '../verifiers/require-service.ts'
+import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations } from './store.ts'
 
 /** Longest report noted, in characters: more than one is passed over, and the poll answered all the same. */

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { networkOf } from '../abuse/network.ts'
 import { Credentials } from '../accounts/schemas.ts'
+import { networkOf } from '../limits/network.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
-import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
 import { create, rehash } from './store.ts'
+import { replyWithTokens, TokenReply } from './token-reply.ts'
 
 /** What an answer's status says of a login, for the metric. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { rememberSeconds } from '../revocation/memory.ts'
-import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
 import { rotate } from './store.ts'
+import { replyWithTokens, TokenReply } from './token-reply.ts'
 
 const RefreshRequest = Type.Object(
   { refresh_token: Type.String({ maxLength: 200 }) },

@@ -30,7 +30,7 @@ export interface NewSession {
   ttlSeconds: number
   network: string
   userAgent: string | null
-  /** Failure counters that this success settles (see abuse/store.ts). */
+  /** Failure counters that this success settles (see limits/store.ts). */
   failureKeys: string[]
   /** How long verifiers have to remember a session that this one pushes out, in seconds. */
   rememberSeconds: number

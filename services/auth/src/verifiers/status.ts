@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { requireService } from '../revocation/require-service.ts'
+import { requireService } from './require-service.ts'
 import { listLiveSigningKeys, listVerifiers } from './store.ts'
 
 const KeysStatus = Type.Object({

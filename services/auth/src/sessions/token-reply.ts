@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import type { Session } from '../sessions/store.ts'
+import type { Session } from './store.ts'
 
 /** A successful answer of `login` and `refresh` (RFC 6749 section 5.1). */
 export const TokenReply = Type.Object(
