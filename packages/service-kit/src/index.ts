@@ -11,3 +11,4 @@ export {
   type VerifierConfig,
   verifierSettings,
 } from './settings.ts'
+export { Uuid } from './uuid.ts'

@@ -8,7 +8,7 @@ CREATE UNLOGGED TABLE rate_limits (
 CREATE INDEX rate_limits_resets_at_idx ON rate_limits (resets_at);
 
 CREATE UNLOGGED TABLE login_failures (
-  key       text        PRIMARY KEY,   -- account:…, network:… or familiar:… (see limits/store.ts)
+  key       text        PRIMARY KEY,   -- account:…, network:… or familiar:… (see passwords/store.ts)
   failures  integer     NOT NULL,
   allowed   integer     NOT NULL,      -- failures without a delay
   retry_at  timestamptz NOT NULL,      -- no attempt before

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
-import { forgetOldCounters } from './limits/store.ts'
+import { forgetOldRateLimits } from './limits/store.ts'
+import { forgetOldLoginFailures } from './passwords/store.ts'
 import { forgetOldRevocations } from './revocation/store.ts'
 import { forgetOldSessions } from './sessions/store.ts'
 import { forgetOldReports } from './verifiers/store.ts'
@@ -12,7 +13,8 @@ export const housekeeping = fp(
   async (app) => {
     const tidy = async () => {
       try {
-        await forgetOldCounters(app.db)
+        await forgetOldRateLimits(app.db)
+        await forgetOldLoginFailures(app.db)
         await forgetOldRevocations(app.db)
         await forgetOldSessions(app.db)
         await forgetOldReports(app.db)

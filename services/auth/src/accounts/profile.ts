@@ -3,13 +3,13 @@ import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { networkOf } from '../limits/network.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
+import { NewPassword } from '../passwords/credentials.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession, sessionEnded } from '../sessions/open-session.ts'
 import { create as createSession } from '../sessions/store.ts'
 import { replyWithTokens, TokenReply } from '../sessions/token-reply.ts'
-import { NewPassword, UserReply } from './schemas.ts'
+import { UserReply, userReply } from './schemas.ts'
 import { changePassword, findById } from './store.ts'
-import { userReply } from './user-reply.ts'
 
 const PasswordChange = Type.Object(
   { current_password: Type.String({ maxLength: 256 }), new_password: NewPassword },

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
 import { networkOf } from '../limits/network.ts'
-import { Registration, UserReply } from './schemas.ts'
+import { Registration, UserReply, userReply } from './schemas.ts'
 import { create } from './store.ts'
-import { userReply } from './user-reply.ts'
 
 /** Opens an account. Whether an e-mail address has one can be asked here, at the rate limit's pace. */
 export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { UserReply, Uuid } from '../accounts/schemas.ts'
+import { UserReply, userReply } from '../accounts/schemas.ts'
 import { change, findByEmail, findById } from '../accounts/store.ts'
-import { userReply } from '../accounts/user-reply.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { requireAdmin } from '../sessions/open-session.ts'
 

@@ -1,6 +1,6 @@
 import { ProblemError } from '@latchkey/service-kit'
 import type { FastifyInstance } from 'fastify'
-import { admitLogin } from '../limits/store.ts'
+import { admitLogin } from './store.ts'
 
 /** What a right password proves, and the failure counters that its success settles. */
 export interface Authenticated {

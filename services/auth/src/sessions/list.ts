@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, NoContent, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, NoContent, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { Uuid } from '../accounts/schemas.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession } from './open-session.ts'
 import { list, revoke, revokeAll } from './store.ts'

@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { Credentials } from '../accounts/schemas.ts'
 import { networkOf } from '../limits/network.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
+import { Credentials } from '../passwords/credentials.ts'
+import { rehash } from '../passwords/store.ts'
 import { rememberSeconds } from '../revocation/memory.ts'
-import { create, rehash } from './store.ts'
+import { create } from './store.ts'
 import { replyWithTokens, TokenReply } from './token-reply.ts'
 
 /** What an answer's status says of a login, for the metric. */

@@ -30,7 +30,7 @@ export interface NewSession {
   ttlSeconds: number
   network: string
   userAgent: string | null
-  /** Failure counters that this success settles (see limits/store.ts). */
+  /** Failure counters that this success settles (see passwords/store.ts). */
   failureKeys: string[]
   /** How long verifiers have to remember a session that this one pushes out, in seconds. */
   rememberSeconds: number
@@ -93,24 +93,6 @@ export async function create(db: Queryable, session: NewSession): Promise<Sessio
     ],
   })
   return rows[0]
-}
-
-/**
- * Replaces a hash by one of the same password with today's parameters.
- *
- * A statement of its own: within that of the login it would wait for another login of the same user.
- */
-export async function rehash(
-  db: Queryable,
-  userId: string,
-  passwordVersion: number,
-  passwordHash: string,
-): Promise<void> {
-  await db.query({
-    name: 'user_rehash',
-    text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2',
-    values: [userId, passwordVersion, passwordHash],
-  })
 }
 
 /** How a rotation ended; `reused` means that the session has been revoked by it. */
