@@ -1,15 +1,16 @@
 import { counted, createServer, database, keyring, type Service } from '@latchkey/service-kit'
 import { authAudience, createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
-import { meRoutes } from './accounts/profile.ts'
+import { changePasswordRoute } from './accounts/change-password.ts'
+import { profileRoute } from './accounts/profile.ts'
 import { registerRoute } from './accounts/register.ts'
 import { adminUsersRoutes } from './admin/users.ts'
 import type { AuthConfig } from './config.ts'
 import { housekeeping } from './housekeeping.ts'
 import { rateLimit } from './limits/rate-limit.ts'
 import { authMetrics } from './metrics.ts'
-import { docs } from './openapi.ts'
-import { createPasswordHasher, type PasswordHasher } from './passwords/hasher.ts'
+import { openapi } from './openapi.ts'
+import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { feedRoute } from './revocation/feed.ts'
 import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
@@ -23,12 +24,12 @@ import { keysStatusRoute } from './verifiers/status.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     config: AuthConfig
-    passwords: PasswordHasher
+    passwords: PasswordBulkhead
     refreshTokens: RefreshTokens
   }
 }
 
-/** The auth service, put together. Every route needs a token unless it says that it is public. */
+/** Assembles the auth service. Every route requires a token unless it is marked public. */
 export async function buildApp(config: AuthConfig): Promise<Service> {
   const issuer = config.LATCHKEY_ISSUER
   const app = createServer({ name: 'auth', config })
@@ -44,7 +45,7 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
   })
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
   await app.register(latchkey, { verifier: counted(verifier, app.metrics) })
-  await app.register(docs)
+  await app.register(openapi)
   await app.register(accessTokens, {
     keyring: app.keyring,
     issuer,
@@ -59,7 +60,7 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
   app.decorate('refreshTokens', createRefreshTokens(app.keyring))
   app.decorate(
     'passwords',
-    await createPasswordHasher({
+    await createPasswordBulkhead({
       memoryKib: config.LATCHKEY_ARGON2_MEMORY_KIB,
       passes: config.LATCHKEY_ARGON2_PASSES,
     }),
@@ -68,7 +69,8 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
   await app.register(
     async (v1) => {
       v1.register(registerRoute)
-      v1.register(meRoutes)
+      v1.register(profileRoute)
+      v1.register(changePasswordRoute)
       v1.register(loginRoute)
       v1.register(refreshRoute)
       v1.register(logoutRoute)

@@ -1,14 +1,13 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { Email, NewPassword } from '../passwords/credentials.ts'
 import type { User } from './store.ts'
 
-/** What registers an account. */
 export const Registration = Type.Object(
   { email: Email, password: NewPassword },
   { additionalProperties: false },
 )
 
-/** A user as the user may see it. */
+/** A user as the user and admins see it. */
 export const UserReply = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
@@ -21,8 +20,7 @@ export const UserReply = Type.Object(
   { $id: 'User', title: 'User' },
 )
 
-/** A user in the words of the wire. */
-export const userReply = ({ createdAt, ...user }: User) => ({
+export const formatUser = ({ createdAt, ...user }: User): Static<typeof UserReply> => ({
   ...user,
   created_at: createdAt.toISOString(),
 })

@@ -7,20 +7,20 @@ interface Peer {
 }
 
 /**
- * The network a request counts for: the IPv4 address, or the /64 of an IPv6 address, as one
- * subscriber holds at least that many.
+ * The network a request counts against: its IPv4 address, or the /64 of its IPv6 address, because one
+ * subscriber has at least that many addresses.
  *
- * Some proxies say more or less than an address in `X-Forwarded-For`: a port is left out, and for what
- * is no address (`unknown`) the proxy itself counts.
+ * Some proxies put more or less than an address into `X-Forwarded-For`. A port is ignored; when the
+ * value is not an address (`unknown`), the request counts against the proxy.
  */
 export function networkOf({ ip, socket }: Peer): string {
-  const address = [bare(ip), bare(socket.remoteAddress ?? '')].find((text) => isIP(text) !== 0)
-  // `::` is nobody: the connection is gone already.
-  return normalizeIP(address ?? '::', 64)
+  const candidates = [ip, socket.remoteAddress ?? ''].map(stripPortAndZone)
+  // `::` stands for unknown: the socket is already closed.
+  return normalizeIP(candidates.find((text) => isIP(text) !== 0) ?? '::', 64)
 }
 
-/** Without port, brackets and zone: `[fe80::1%eth0]:443` is `fe80::1`. */
-function bare(text: string): string {
+/** Strips port, brackets and zone: `[fe80::1%eth0]:443` becomes `fe80::1`. */
+function stripPortAndZone(text: string): string {
   const [, bracketed, v4] = /^(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(text.trim()) ?? []
   return (bracketed ?? v4 ?? text.trim()).replace(/%.*$/, '')
 }

@@ -1,9 +1,9 @@
 import type { Queryable } from '@latchkey/service-kit'
 
 /**
- * Counts one request against a limit shared by all instances, in one atomic statement.
+ * Counts one request against a limit that all instances share, in one atomic statement.
  *
- * @returns the count in the window so far, this request included, and what is left of the window
+ * @returns the requests in this window, including this one, and the rest of the window in milliseconds
  */
 export async function countRequest(
   db: Queryable,
@@ -25,7 +25,7 @@ export async function countRequest(
   return rows[0] as { current: number; ttl: number }
 }
 
-/** Forgets counters whose window has passed. */
-export async function forgetOldRateLimits(db: Queryable): Promise<void> {
+/** Deletes counters whose window has passed. */
+export async function deleteExpiredRateLimits(db: Queryable): Promise<void> {
   await db.query('DELETE FROM rate_limits WHERE resets_at < now()')
 }

@@ -1,17 +1,18 @@
 import { type Static, Type } from 'typebox'
 
 /**
- * ASCII alone: JavaScript and Postgres agree on its lower case. An `İ` would reach an account under
- * another key than its failures are counted by.
+ * ASCII only, because JavaScript and Postgres agree on its lower case. An `İ` would reach an account under
+ * a key other than the one its failures are counted by.
  */
 const ascii = { pattern: '^[ -~]*$', maxLength: 254 }
-/** An e-mail address that an account can have. */
+
+/** An e-mail address to register. */
 export const Email = Type.String({ ...ascii, format: 'email' })
 
-/** At least 8 characters (NIST SP 800-63B section 5.1.1.2); at most what is still cheap to hash. */
+/** At least 8 characters (NIST SP 800-63B section 5.1.1.2), and few enough to hash cheaply. */
 export const NewPassword = Type.String({ minLength: 8, maxLength: 256 })
 
-/** What opens a session. */
+/** The body of a login. Its password follows no rule for new ones, which may change. */
 export const Credentials = Type.Object(
   { email: Type.String(ascii), password: Type.String({ maxLength: 256 }) },
   { additionalProperties: false },

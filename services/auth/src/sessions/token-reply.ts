@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
+import type { AccessTokens } from '../tokens/access-token.ts'
+import type { RefreshTokens } from '../tokens/refresh-token.ts'
 import type { Session } from './store.ts'
 
-/** A successful answer of `login` and `refresh` (RFC 6749 section 5.1). */
+/** The body of a successful login or refresh (RFC 6749 section 5.1). */
 export const TokenReply = Type.Object(
   {
     access_token: Type.String(),
@@ -14,17 +15,18 @@ export const TokenReply = Type.Object(
   { $id: 'TokenReply', title: 'TokenReply' },
 )
 
-/** Issues both tokens of a session; no cache may keep them (RFC 6749 section 5.1). */
-export function replyWithTokens(app: FastifyInstance, reply: FastifyReply, session: Session) {
+/** Issues both tokens of a session, and forbids caches to store them (RFC 6749 section 5.1). */
+export function replyWithTokens(
+  reply: { header(name: string, value: string): unknown },
+  { accessTokens, refreshTokens }: { accessTokens: AccessTokens; refreshTokens: RefreshTokens },
+  session: Session,
+) {
   reply.header('cache-control', 'no-store')
   return {
-    access_token: app.issueAccessToken(session),
+    access_token: accessTokens.issue(session),
     token_type: 'Bearer' as const,
-    expires_in: app.config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
-    refresh_token: app.refreshTokens.format({
-      sessionId: session.id,
-      generation: session.generation,
-    }),
+    expires_in: accessTokens.ttlSeconds,
+    refresh_token: refreshTokens.format(session),
     scope: session.scope,
   }
 }
