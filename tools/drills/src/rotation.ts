@@ -40,7 +40,7 @@ export const rotation: Drill = {
       {
         claim: 'promote is refused while billing-1 cannot reload, and names it',
         seen: refusal,
-        holds: /billing-1 .*does not hold unheard/.test(refusal),
+        holds: /billing-1 .*does not have unheard/.test(refusal),
       },
       {
         claim: `${total} whole rotations`,

@@ -1,18 +1,19 @@
 import fp from 'fastify-plugin'
-import { reportSigning, reportVerifier } from './store.ts'
+import { reportSigningKey, reportVerifier } from './store.ts'
 
-/** How often an instance says which keys it holds, in milliseconds. */
+/** How often an instance reports its keys, in milliseconds. */
 const intervalMs = 1_000
-/**
- * What a token may live beyond its lifetime, in seconds: one interval in which the instance may sign on
- * after its last report, and the verifiers' default clock tolerance.
- */
-const marginSeconds = 2 + 5
+/** How long an instance may sign with a key after its last report of it, in seconds: two intervals. */
+const reportDelaySeconds = 2
+/** The default `clockToleranceSeconds` of `@latchkey/verify`, for which an expired token still passes. */
+const clockToleranceSeconds = 5
 
-/** Reports this instance's keys, as it verifies and signs with them, while it runs. */
+/** Reports the keys that this instance verifies and signs with, while it runs. */
 export const heartbeat = fp(
   async (app) => {
     const { LATCHKEY_INSTANCE, LATCHKEY_ACCESS_TOKEN_TTL_SECONDS } = app.config
+    const liveForSeconds =
+      LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + clockToleranceSeconds
     const report = async () => {
       const { keys, signing } = app.keyring.current
       try {
@@ -21,10 +22,10 @@ export const heartbeat = fp(
           instance: LATCHKEY_INSTANCE,
           kids: keys.map(({ kid }) => kid),
         })
-        await reportSigning(app.db, signing.kid, LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + marginSeconds)
+        await reportSigningKey(app.db, signing.kid, liveForSeconds)
       } catch (err) {
-        // Nothing is signed without the database either, so nothing goes unreported.
-        app.log.debug({ err }, 'keys could not be reported; tried again in a second')
+        // Without the database nothing is signed either, so no signature goes unreported.
+        app.log.debug({ err }, 'keys could not be reported; retrying in a second')
       }
     }
     let timer: NodeJS.Timeout | undefined

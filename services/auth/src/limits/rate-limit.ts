@@ -6,10 +6,10 @@ import { networkOf } from './network.ts'
 import { countRequest } from './store.ts'
 
 /**
- * `@fastify/rate-limit` with its counters in Postgres, so that a limit holds across instances.
+ * `@fastify/rate-limit` with its counters in Postgres, so that all instances share a limit.
  *
- * Off unless a route sets `config.rateLimit`. When the counters cannot be reached the route answers
- * 503: where limits guard credentials, no limit means no service.
+ * Off unless a route sets `config.rateLimit`. Such a route answers 503 while the counters are unreachable:
+ * it guards credentials, and must not be served without its limit.
  */
 export const rateLimit = fp(
   async (app) => {
@@ -21,14 +21,14 @@ export const rateLimit = fp(
         new ProblemError(
           429,
           'rate_limited',
-          'Too many requests. Wait as long as Retry-After says.',
+          'Too many requests. Wait the number of seconds in Retry-After.',
         ),
     })
   },
   { name: 'rate-limit', fastify: '5.x', dependencies: ['database'] },
 )
 
-/** The plugin constructs its store itself, and a child of it for each route, whose keys must not meet. */
+/** The plugin constructs the store, and a child for each route; the route keeps their keys apart. */
 function storeOver(db: Queryable) {
   return class PostgresStore implements FastifyRateLimitStore {
     readonly #route: string
@@ -42,7 +42,7 @@ function storeOver(db: Queryable) {
       callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
       timeWindow = 60_000,
     ): void {
-      // Hashed: the key holds what was typed as an e-mail address, a password now and then.
+      // Hashed: the key contains the text entered as e-mail address, which is sometimes a password.
       const hashed = createHash('sha256').update(key).digest('base64url')
       countRequest(db, `${this.#route} ${hashed}`, timeWindow).then(
         (result) => callback(null, result),

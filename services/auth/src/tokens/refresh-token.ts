@@ -1,8 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Key, Keyring } from '@latchkey/verify'
 
-/** What a refresh token says: which session, and which of its generations. */
-interface RefreshToken {
+/** The content of a refresh token: a session, and one of its generations. */
+export interface RefreshToken {
   sessionId: string
   generation: number
 }
@@ -13,26 +13,26 @@ const macBytes = 32
 /** `lkr_` and the base64url of 52 bytes. */
 const format = /^lkr_[\w-]{70}$/
 
-/** Makes and reads refresh tokens: `lkr_` + base64url(session id ‖ generation ‖ HMAC-SHA-256 of both). */
+/** Refresh tokens as text: `lkr_` + base64url(session id ‖ generation ‖ HMAC-SHA-256 of both). */
 export interface RefreshTokens {
   format: (token: RefreshToken) => string
-  /** The token's content if we made it, else `undefined`; garbage never reaches Postgres. */
+  /** The content of a token with a valid MAC, else `undefined`. Nothing else reaches Postgres. */
   parse: (text: string) => RefreshToken | undefined
 }
 
 /**
- * Refresh tokens under the keyring's `latchkey:refresh` key.
+ * Makes and reads refresh tokens under the keyring's `latchkey:refresh` key.
  *
- * The MAC key is derived from it (HKDF, RFC 5869), so the same bytes never serve two purposes. A leaked
- * database holds nothing that makes a token. Nothing is random: the same generation of the same
- * session is the same token, which is what lets a repeated request get the same successor.
+ * The MAC key is derived from it (HKDF, RFC 5869), so that the same bytes never serve two purposes. A leaked
+ * database contains nothing to make a token from. Nothing is random: the same generation of the same
+ * session is always the same token, so a repeated request gets the same successor.
  *
  * @throws Error when the keyring has no such key
  */
 export function createRefreshTokens(keyring: Keyring): RefreshTokens {
   if (keyring.current.refresh === undefined) throw new Error(missingKey)
   let macKey = deriveMacKey(keyring.current.refresh)
-  // A ring without the key keeps the last one; another key ends every session, as it should.
+  // If a new keyring has no such key, the last one stays in use. A different key ends every session.
   keyring.subscribe(({ refresh }) => {
     if (refresh !== undefined) macKey = deriveMacKey(refresh)
   })
@@ -49,7 +49,7 @@ export function createRefreshTokens(keyring: Keyring): RefreshTokens {
       if (!format.test(text)) return undefined
       const encoded = text.slice(prefix.length)
       const bytes = Buffer.from(encoded, 'base64url')
-      // 70 characters have 4 bits to spare: only the canonical spelling is a token.
+      // The 70 characters have 4 spare bits: only the canonical encoding is a token.
       if (bytes.toString('base64url') !== encoded) return undefined
       const body = bytes.subarray(0, bodyBytes)
       if (!timingSafeEqual(mac(body), bytes.subarray(bodyBytes))) return undefined
@@ -61,7 +61,7 @@ export function createRefreshTokens(keyring: Keyring): RefreshTokens {
 }
 
 const missingKey =
-  'the keyring has no key with "use": "latchkey:refresh"; `latchkey keys generate` makes a file with one'
+  'the keyring has no key with "use": "latchkey:refresh"; `latchkey keys generate` writes a file with one'
 
 const deriveMacKey = ({ secret }: Key): Buffer =>
   Buffer.from(hkdfSync('sha256', secret, '', 'latchkey refresh token v1', macBytes))

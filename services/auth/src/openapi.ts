@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 
-/** OpenAPI made from the routes' schemas, at `/docs` for people and `/docs/json` for machines. */
-export const docs = fp(
+/** OpenAPI generated from the routes' schemas: a page at `/docs`, and JSON at `/docs/json`. */
+export const openapi = fp(
   async (app) => {
     await app.register(swagger, {
       hideUntagged: true,
@@ -19,21 +19,21 @@ export const docs = fp(
           securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
         },
         security: [{ accessToken: [] }],
-        // Relative to where this description is served from.
+        // Relative to the URL of this description.
         servers: [{ url: '..' }],
       },
     })
-    await app.register(async (open) => {
-      // From `docs/` on the page's links are relative, and so hold behind any prefix an edge takes off.
-      open.addHook('onRequest', async ({ url }, reply) => {
+    await app.register(async (docs) => {
+      // The page's links are relative to `docs/`, so that they work behind any prefix an edge strips.
+      docs.addHook('onRequest', async ({ url }, reply) => {
         if (url === '/docs') return reply.redirect('docs/')
       })
       // The page and the description are public; the routes they describe are not.
-      open.addHook('onRoute', (route) => {
+      docs.addHook('onRoute', (route) => {
         route.config = { ...route.config, public: true }
       })
-      await open.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+      await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
     })
   },
-  { name: 'docs', fastify: '5.x' },
+  { name: 'openapi', fastify: '5.x' },
 )

@@ -1,21 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, NoContent, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, NoContent, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { Uuid } from '../accounts/schemas.ts'
-import { rememberSeconds } from '../revocation/memory.ts'
 import { requireOpenSession } from './open-session.ts'
-import { list, revoke, revokeAll } from './store.ts'
+import { listSessions } from './read-store.ts'
+import { revokeAllSessions, revokeSession } from './revoke-store.ts'
 
 const SessionReply = Type.Object({
   id: Type.String({ format: 'uuid' }),
-  current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
+  current: Type.Boolean({ description: 'Whether this request uses this session.' }),
   user_agent: Type.Union([Type.String(), Type.Null()]),
   created_at: Type.String({ format: 'date-time' }),
   refreshed_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),
 })
 
-/** The user's own sessions: to see where one is logged in, and to end one or all of them. */
+/** The user's own sessions: where they are logged in, and how to end one or all of them. */
 export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.addHook('preHandler', requireOpenSession)
@@ -30,7 +29,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }) => {
-      const sessions = await list(db, user.sub)
+      const sessions = await listSessions(db, user.sub)
       return {
         sessions: sessions.map((session) => ({
           id: session.id,
@@ -55,8 +54,8 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ params, user }, reply) => {
-      if (!(await revoke(db, params.id, user.sub, rememberSeconds))) {
-        throw new ProblemError(404, 'session_not_found', 'You have no open session with this id.')
+      if (!(await revokeSession(db, { sessionId: params.id, userId: user.sub }))) {
+        throw new ProblemError(404, 'session_not_found', 'You have no open session with this ID.')
       }
       return reply.code(204).send(null)
     },
@@ -72,7 +71,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }, reply) => {
-      await inTransaction(db, (transaction) => revokeAll(transaction, user.sub, rememberSeconds))
+      await inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub))
       return reply.code(204).send(null)
     },
   )

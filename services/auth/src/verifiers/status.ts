@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { requireService } from '../revocation/require-service.ts'
+import { requireService } from './require-service.ts'
 import { listLiveSigningKeys, listVerifiers } from './store.ts'
 
 const KeysStatus = Type.Object({
@@ -9,19 +9,19 @@ const KeysStatus = Type.Object({
     Type.Object({
       service: Type.String(),
       instance: Type.String(),
-      kids: Type.Array(Type.String(), { description: 'The first is the one it would sign with.' }),
-      age_seconds: Type.Number({ description: 'How long ago it reported.' }),
+      kids: Type.Array(Type.String(), { description: 'The verifier signs with the first one.' }),
+      age_seconds: Type.Number({ description: 'Time since its last report.' }),
     }),
   ),
   signing_keys: Type.Array(
     Type.Object({
       kid: Type.String(),
-      live_seconds: Type.Number({ description: 'Until no token signed with it can live.' }),
+      live_seconds: Type.Number({ description: 'Time until every token signed with it expires.' }),
     }),
   ),
 })
 
-/** Who verifies with which keys, and which keys tokens may still be signed with: for `latchkey keys`. */
+/** Which keys each verifier has, and which keys signed tokens that may still be valid: for `latchkey keys`. */
 export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.get(
@@ -31,7 +31,7 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireService,
       schema: {
         tags: ['services'],
-        summary: 'Which keys the verifiers hold, and which keys living tokens are signed with',
+        summary: 'List the keys that verifiers have and the keys that signed live tokens',
         response: { 200: KeysStatus, 401: Problem, 403: Problem, 503: Problem },
       },
     },

@@ -1,19 +1,20 @@
+// Writes verifiers and signing_keys.
 import type { Queryable } from '@latchkey/service-kit'
 
-/** A process that verifies tokens, as it last reported. */
+/** The last report of a process that verifies tokens. */
 export interface VerifierReport {
   service: string
   instance: string
-  /** The key IDs it holds, the signing one first. */
+  /** Its key IDs; it signs with the first one. */
   kids: string[]
-  /** How long ago it reported, in seconds. */
+  /** Time since the report, in seconds. */
   ageSeconds: number
 }
 
-/** Since when a silent verifier is taken for gone, in seconds. */
-const goneAfterSeconds = 60
+/** A verifier silent for longer is considered stopped, in seconds. */
+const verifierTimeoutSeconds = 60
 
-/** Notes which keys a verifier holds. A report that says nothing new is written every 5 seconds at most. */
+/** Stores which keys a verifier has. An unchanged report is written at most every 5 seconds. */
 export async function reportVerifier(
   db: Queryable,
   report: Pick<VerifierReport, 'service' | 'instance' | 'kids'>,
@@ -29,7 +30,7 @@ export async function reportVerifier(
   })
 }
 
-/** The verifiers seen lately. */
+/** Lists the verifiers that reported within the last minute. */
 export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
   const { rows } = await db.query<VerifierReport>({
     name: 'verifier_list',
@@ -38,13 +39,13 @@ export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
              extract(epoch FROM now() - seen_at)::float8 AS "ageSeconds"
         FROM verifiers WHERE seen_at > now() - make_interval(secs => $1)
        ORDER BY service, instance`,
-    values: [goneAfterSeconds],
+    values: [verifierTimeoutSeconds],
   })
   return rows
 }
 
-/** Notes that an instance signs with a key, so that tokens under it may live for so long. */
-export async function reportSigning(
+/** Stores that an instance signs with a key, so that its tokens may be valid for this long from now. */
+export async function reportSigningKey(
   db: Queryable,
   kid: string,
   liveForSeconds: number,
@@ -58,7 +59,7 @@ export async function reportSigning(
   })
 }
 
-/** Keys whose tokens may still live, with the seconds until the last of them has expired. */
+/** Lists the keys whose tokens may still be valid, with the seconds until the last of them expires. */
 export async function listLiveSigningKeys(
   db: Queryable,
 ): Promise<{ kid: string; liveSeconds: number }[]> {
@@ -71,8 +72,8 @@ export async function listLiveSigningKeys(
   return rows
 }
 
-/** Removes what nobody asks for any more. */
-export async function forgetOldReports(db: Queryable): Promise<void> {
+/** Deletes reports that no command reads any more. */
+export async function deleteOldReports(db: Queryable): Promise<void> {
   await db.query(`DELETE FROM verifiers WHERE seen_at < now() - interval '1 hour'`)
   await db.query(`DELETE FROM signing_keys WHERE live_until < now() - interval '1 day'`)
 }
