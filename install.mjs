@@ -1,12 +1,12 @@
-// Installs the workspace, if it is not installed as pnpm-lock.yaml says. Runs on any Node from 18 on, before
-// `npm start` and `npm test`; when there is nothing to do it takes no time.
+// Installs the dependencies of pnpm-lock.yaml unless they are installed. `npm start` and `npm test` run it first,
+// on Node 18 or newer; it returns immediately when nothing has changed.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 const pnpm = 'pnpm@12.21.0'
 const root = new URL('./', import.meta.url)
 
-/** What pnpm copies into node_modules when it has finished. */
+/** A copy of the lock file that pnpm writes when an installation is complete. */
 const installed = 'node_modules/.pnpm/lock.yaml'
 
 function read(file) {
@@ -18,10 +18,10 @@ function read(file) {
 }
 
 if (read(installed) !== read('pnpm-lock.yaml')) {
-  console.log('Installing what Latchkey needs (the first time, this takes a while) …')
+  console.log('Installing dependencies (the first time, this takes about a minute) …')
   const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--prefer-offline']
   const options = { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }
   const { status, error } = spawnSync('npx', args, options)
-  if (error) console.error(`npx cannot be run: ${error.message}`)
+  if (error) console.error(`cannot run npx: ${error.message}`)
   process.exit(status ?? 1)
 }

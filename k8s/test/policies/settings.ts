@@ -1,13 +1,17 @@
 import { loadConfig } from '@latchkey/service-kit'
-import { settings as auth } from '../../../services/auth/src/config.ts'
-import { settings as billing } from '../../../services/billing/src/config.ts'
-import { settings as orders } from '../../../services/orders/src/config.ts'
+import { auth } from '../../../services/auth/src/app.ts'
+import { billing } from '../../../services/billing/src/app.ts'
+import { orders } from '../../../services/orders/src/app.ts'
 import { type KubeObject, ofKind, type Pods, podsOf } from '../objects.ts'
 import type { Policy } from './policy.ts'
 
 type Settings = Parameters<typeof loadConfig>[0]
 
-const schemas: Readonly<Record<string, Settings>> = { auth, billing, orders }
+const schemas: Readonly<Record<string, Settings>> = {
+  auth: auth.settings,
+  billing: billing.settings,
+  orders: orders.settings,
+}
 
 /** What is read by others than the services' settings: `pg` itself. */
 const otherNames = new Set(['PGSSLMODE'])

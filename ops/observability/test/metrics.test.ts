@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadConfig } from '@latchkey/service-kit'
+import { createService, loadConfig } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import t from 'tap'
-import { buildApp as buildAuth } from '../../services/auth/src/app.ts'
-import { settings as authSettings } from '../../services/auth/src/config.ts'
-import { buildApp as buildBilling } from '../../services/billing/src/app.ts'
-import { settings as billingSettings } from '../../services/billing/src/config.ts'
-import { buildApp as buildOrders } from '../../services/orders/src/app.ts'
-import { settings as ordersSettings } from '../../services/orders/src/config.ts'
+import { auth } from '../../../services/auth/src/app.ts'
+import { billing } from '../../../services/billing/src/app.ts'
+import { orders } from '../../../services/orders/src/app.ts'
 
 /** What every service is told, and more than each of them reads. */
 async function environment(t: Parameters<typeof createDatabase>[0]) {
@@ -24,10 +21,11 @@ async function environment(t: Parameters<typeof createDatabase>[0]) {
   }
 }
 
+type Env = NodeJS.ProcessEnv
 const services = {
-  auth: async (env: NodeJS.ProcessEnv) => buildAuth(loadConfig(authSettings, env)),
-  orders: async (env: NodeJS.ProcessEnv) => buildOrders(loadConfig(ordersSettings, env)),
-  billing: async (env: NodeJS.ProcessEnv) => buildBilling(loadConfig(billingSettings, env)),
+  auth: (env: Env) => createService(auth, loadConfig(auth.settings, env)),
+  orders: (env: Env) => createService(orders, loadConfig(orders.settings, env)),
+  billing: (env: Env) => createService(billing, loadConfig(billing.settings, env)),
 }
 
 /** The rows of docs/metrics.md for a service: names with their types. */

@@ -3,20 +3,20 @@ import { envSchema } from 'env-schema'
 import type { Static, TObject } from 'typebox'
 import { readSettingFiles } from './setting-files.ts'
 
-/** The environment does not describe a service that may start. The message names every mistake and no value. */
+/** The environment is not a valid configuration. The message names every mistake and repeats no value. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
 /**
- * Reads a service's configuration from environment variables, once and whole.
+ * Reads a service's configuration from environment variables.
  *
- * Numbers and booleans are converted from text, defaults filled in, unknown variables left out. A
- * setting's `description` is said when it is missing. Any setting may be given as a file instead:
- * `NAME_FILE=/run/secrets/name` is the path of a file that holds the value of `NAME`.
+ * Converts numbers and booleans from text, fills in defaults and ignores unknown variables. The error for a missing
+ * setting includes the setting's `description`. Any setting may be given as a file instead:
+ * `NAME_FILE=/run/secrets/name` names a file that contains the value of `NAME`.
  *
- * @throws ConfigError naming every missing or wrong variable at once; values are never repeated,
- *   as one of them may be a password in a URL
+ * @throws ConfigError naming every missing or wrong variable; it repeats no value, because a value
+ *   may contain a password
  */
 export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv): Static<T> {
   const ajv = new Ajv({
@@ -42,7 +42,7 @@ interface Mistake {
   params: { missingProperty?: string }
 }
 
-/** Adds what the schema finds wrong with the settings that could be read. */
+/** Adds the schema's complaints to the mistakes found while reading files. */
 function describe(err: unknown, schema: TObject, mistakes: Map<string, string>): void {
   const { errors } = err as { errors?: Mistake[] }
   if (errors === undefined) throw err

@@ -1,32 +1,32 @@
 import fp from 'fastify-plugin'
 import { answersUnderOverload } from './overload.ts'
 
-/** Asks one thing the service needs; throws when it cannot serve without it. */
+/** Checks one dependency; throws while it is unavailable. */
 type ReadinessCheck = () => Promise<void>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What `/readyz` asks. */
+    /** The checks behind `/readyz`. */
     readiness: {
-      /** Adds a check under a name that `/readyz` shows. One that is not required makes nothing unready. */
+      /** Adds a check under the name that `/readyz` reports. An optional one never makes the service unready. */
       add: (name: string, check: ReadinessCheck, options?: { required: boolean }) => void
-      /** From now on `/readyz` is 503 and `/livez` hangs up: load balancers shall send no new requests. */
+      /** Makes `/readyz` answer 503 and `/livez` hang up, so that load balancers send no new requests. */
       drain: () => void
       readonly draining: boolean
     }
   }
 }
 
-/** A check that takes longer has failed, in milliseconds. */
+/** Longest time of a check, in milliseconds; a slower one counts as failed. */
 const checkTimeoutMs = 2_000
 
 /**
- * `/livez`: the process answers, and goes on doing so. `/readyz`: everything it needs answers too; 503 names
- * what does not.
+ * `/livez` answers while the process runs. `/readyz` answers 200 while every required check passes, and else 503; its
+ * body names the failed checks.
  *
- * Verification goes on without the database, so a load balancer that must keep verifying services in
- * when Postgres is away decides by `/livez`. While draining, that hangs up instead of answering: a proxy
- * that asks before it sends a request takes it for a connection that failed, and goes elsewhere.
+ * Tokens are verified without the database. A load balancer that must keep services in rotation while
+ * Postgres is unavailable therefore uses `/livez`. While draining, `/livez` closes the connection instead
+ * of answering: a proxy treats that as a failed connection and picks another instance.
  */
 export const health = fp(
   async (app) => {

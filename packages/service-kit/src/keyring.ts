@@ -8,22 +8,22 @@ import { howToMakeKeys } from './settings.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The keys of tokens, as the file has them now. */
+    /** The keys in memory, reloaded when the file changes. */
     keyring: Keyring
   }
 }
 
 /**
- * Opens the keyring file and follows its changes; each reload and each failed one is logged and
- * counted, by key IDs, never keys.
+ * Opens the key file and reloads it when it changes. Logs and counts every reload and every failed one, with key
+ * IDs but no keys.
  *
- * @throws ConfigError when the file cannot be used at start-up
+ * @throws ConfigError when the file cannot be used at start
  */
 export const keyring = fp<{ file: string }>(
   async (app, { file }) => {
     const reloads = new Counter({
       name: 'latchkey_keyring_reloads_total',
-      help: 'Changes of the keyring file, by what came of them: ok, or failed (the old keys serve on)',
+      help: 'Reloads of the key file, by result: ok, or failed (the previous keys stay in use)',
       labelNames: ['result'] as const,
       registers: [app.metrics],
     })
@@ -34,7 +34,7 @@ export const keyring = fp<{ file: string }>(
       },
       onError: (err) => {
         reloads.inc({ result: 'failed' })
-        app.log.error({ err }, 'the keyring file cannot be used; the old keys serve on')
+        app.log.error({ err }, 'key file cannot be used; the previous keys stay in use')
       },
     })
     warnOfExposure(file, app.log)
@@ -42,7 +42,7 @@ export const keyring = fp<{ file: string }>(
     app.decorate('keyring', opened)
     new Gauge({
       name: 'latchkey_keyring_keys',
-      help: 'Keys of the ring that verify access tokens',
+      help: 'Keys in memory that verify access tokens',
       registers: [app.metrics],
       collect() {
         this.set(opened.current.keys.length)
@@ -62,9 +62,12 @@ function openOrExplain(file: string, options: KeyringFileOptions): Keyring {
   }
 }
 
-/** Whoever can read the keyring can issue tokens: that should be its owner, and at most its group. */
+/** Anyone who can read the key file can issue tokens, so only its owner and group should. */
 function warnOfExposure(file: string, log: FastifyBaseLogger): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & 0o007) === 0) return
-  log.warn({ file, mode: (mode & 0o777).toString(8) }, 'the keyring can be read by everybody here')
+  log.warn(
+    { file, mode: (mode & 0o777).toString(8) },
+    'the key file is world-readable; remove read permission for others',
+  )
 }

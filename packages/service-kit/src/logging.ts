@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 
-/** Members that never reach a log, at the top or one level down. */
+/** Members redacted from logs, at the top level and one level below. */
 const secretMembers = [
   'authorization',
   'cookie',
@@ -17,8 +17,8 @@ const secretMembers = [
 /**
  * Options of the logger (pino, JSON lines).
  *
- * Requests are logged without query string and headers, errors without the driver's `detail`
- * (which repeats column values); members named like secrets are replaced.
+ * Requests are logged without query string and headers. Errors are logged without the driver's `detail`, which
+ * repeats column values. Members named like secrets are redacted.
  */
 export function loggerOptions(name: string, instance: string, level: string) {
   return {
@@ -39,7 +39,7 @@ export function loggerOptions(name: string, instance: string, level: string) {
   }
 }
 
-/** The path of a request without its query string, where people put tokens in spite of all advice. */
+/** The path of a request without its query string, which may contain a token. */
 export function pathOf({ url = '' }: Pick<IncomingMessage, 'url'>): string {
   return url.split('?', 1)[0] ?? ''
 }

@@ -3,23 +3,23 @@ import fp from 'fastify-plugin'
 import { ProblemError } from './problem.ts'
 
 /**
- * Mean delay of the event loop over a second beyond which requests are refused, in milliseconds: the
- * answers would come too late for whoever waits, and each delays the others.
+ * Mean event loop delay over a second above which requests are refused, in milliseconds: clients would
+ * have given up before the answer, and every request delays the others.
  */
 const maxEventLoopDelayMs = 500
 
-/** How long a sample of the delay takes, and then holds, in milliseconds. */
+/** Duration of one sample of the delay, in milliseconds. A sample is used until the next one is complete. */
 const sampleMs = 1_000
 
 class Overloaded extends ProblemError {
   constructor() {
-    super(503, 'overloaded', 'This instance has too much to do. Try again in a second.', {
+    super(503, 'overloaded', 'This instance is overloaded. Try again in a second.', {
       'retry-after': '1',
     })
   }
 }
 
-/** Refuses requests with 503 `overloaded` while the event loop is behind, before it drowns. */
+/** Refuses requests with 503 `overloaded` while the event loop is late. */
 export const overload = fp(
   async (app) => {
     let listeningSince = Number.NEGATIVE_INFINITY
@@ -30,7 +30,7 @@ export const overload = fp(
       maxEventLoopDelay: maxEventLoopDelayMs,
       sampleInterval: sampleMs,
       pressureHandler: async () => {
-        // A sample begun before the process listened has measured its start, which is over.
+        // A sample that began before the process listened measured its start.
         if (performance.now() - listeningSince > 2 * sampleMs) throw new Overloaded()
       },
     })
@@ -38,5 +38,5 @@ export const overload = fp(
   { name: 'overload', fastify: '5.x' },
 )
 
-/** For the `config` of a route that answers under overload too: a busy instance must not be taken for dead. */
+/** `config` of a route that also answers under overload, so that a busy instance does not look dead. */
 export const answersUnderOverload = { pressureHandler: () => {} } as const

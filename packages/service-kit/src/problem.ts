@@ -4,34 +4,34 @@ import { Type } from 'typebox'
 /** The body of every refusal: RFC 9457, with a stable `code` for machines. */
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'Always about:blank: `code` says which problem it is.' }),
+    type: Type.String({ description: 'Always about:blank; `code` identifies the problem.' }),
     title: Type.String(),
     status: Type.Integer(),
-    code: Type.String({ description: 'Stable; see the table of codes.' }),
+    code: Type.String({ description: 'Stable; see the table of error codes.' }),
     detail: Type.String({ description: 'A sentence for people; its wording may change.' }),
     request_id: Type.String(),
-    claim: Type.Optional(Type.String({ description: 'The claim of the token that is at fault.' })),
+    claim: Type.Optional(Type.String({ description: 'The claim that was refused.' })),
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'What is wrong with the request, part by part.',
+        description: 'Each invalid part of the request.',
       }),
     ),
   },
   { $id: 'Problem', title: 'Problem' },
 )
 
-/** The schema of an answer without a body (status 204). */
-export const NoContent = Type.Null({ description: 'Done; the answer has no body.' })
+/** The schema of a response without a body (status 204). */
+export const NoContent = Type.Null({ description: 'Success; the response has no body.' })
 
-/** What is wrong with one part of a request: a JSON pointer and a phrase. */
+/** An invalid part of a request: a JSON pointer and a phrase. */
 export interface PartError {
   path: string
   message: string
 }
 
 /**
- * A refusal with a stable code. Thrown anywhere below a route it becomes an
- * `application/problem+json` answer (RFC 9457).
+ * An error with a stable code. Thrown anywhere below a route, it becomes an
+ * `application/problem+json` response (RFC 9457).
  */
 export class ProblemError extends Error {
   override name = 'ProblemError'
@@ -44,8 +44,8 @@ export class ProblemError extends Error {
   /**
    * @param statusCode the HTTP status, 400 to 599
    * @param code stable, lower case with underscores
-   * @param detail a sentence for people, free of secrets and of what the client sent
-   * @param headers sent along, as `retry-after`
+   * @param detail a sentence for people, without secrets and without the client's input
+   * @param headers response headers, such as `retry-after`
    */
   constructor(
     statusCode: number,

@@ -1,7 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
-import { answerProblem } from './errors.ts'
-import { gate } from './gate.ts'
+import { answerProblem } from './error-handler.ts'
 import { health } from './health.ts'
 import { loggerOptions } from './logging.ts'
 import { metrics } from './metrics.ts'
@@ -10,38 +9,36 @@ import { ProblemError } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { ServiceConfig } from './settings.ts'
-import { refuseUnstorableText } from './text.ts'
+import { refuseUnstorableText } from './storable-text.ts'
 import { createValidatorCompiler } from './validation.ts'
 
-/** What a server is made of. */
-export interface ServerOptions {
+interface ServerOptions {
   /** The service's name, as `orders`. */
   name: string
   config: Pick<ServiceConfig, 'LATCHKEY_INSTANCE' | 'LATCHKEY_LOG_LEVEL' | 'LATCHKEY_TRUST_PROXY'>
 }
 
-/** A server made by `createServer`. */
+/** A Fastify server as every service has it. */
 export type Service = ReturnType<typeof createServer>
 
-/** Largest body taken, in bytes; nothing here needs more. */
+/** Largest request body, in bytes. */
 const bodyLimitBytes = 64 * 1024
 
 /**
- * A Fastify server as every service has it: JSON logs without secrets, request ids, problem
- * responses (RFC 9457), security headers, `/livez`, `/readyz`, `/metrics`, and the instance's name in
- * `x-served-by`.
+ * Creates a Fastify server with JSON logs without secrets, request IDs, problem responses (RFC 9457),
+ * security headers, `/livez`, `/readyz`, `/metrics`, and the instance's name in `x-served-by`.
  */
 export function createServer({ name, config }: ServerOptions) {
   const instance = config.LATCHKEY_INSTANCE
   const app = Fastify({
     logger: loggerOptions(name, instance, config.LATCHKEY_LOG_LEVEL),
     trustProxy: config.LATCHKEY_TRUST_PROXY?.split(',').map((range) => range.trim()) ?? false,
-    // One line a request, written when it is answered (below).
+    // The hook below writes one line per request, when it is answered.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
-    // While closing, requests already on their way are answered, not refused.
+    // Requests already in flight are answered while closing.
     return503OnClosing: false,
     genReqId: requestIdOf,
     frameworkErrors: (err, request, reply) => {
@@ -54,7 +51,7 @@ export function createServer({ name, config }: ServerOptions) {
   app.setValidatorCompiler(createValidatorCompiler())
   app.setErrorHandler(answerProblem)
   app.setNotFoundHandler(async () => {
-    throw new ProblemError(404, 'not_found', 'There is nothing at this path for this method.')
+    throw new ProblemError(404, 'not_found', 'No route matches this method and path.')
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
@@ -67,13 +64,15 @@ export function createServer({ name, config }: ServerOptions) {
   })
   app.addHook('onResponse', async (request, reply) => {
     const { statusCode: status, elapsedTime, problemCode: code } = reply
-    request.log.info({ req: request, status, code, ms: Math.round(elapsedTime) }, 'answered')
+    request.log.info(
+      { req: request, status, code, ms: Math.round(elapsedTime) },
+      'request answered',
+    )
   })
   app.addHook('onSend', async (_request, reply) => {
-    // A client that keeps its connection would send the next request into a closing process.
+    // Otherwise the client would send its next request to a closing process.
     if (app.readiness.draining) reply.header('connection', 'close')
   })
-  app.register(gate, { instance })
   app.register(overload)
   app.register(health)
   app.register(metrics, { name, instance })

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 
-/** What reading settings from files came to: the values, and by setting what is wrong. */
+/** The values read from files, and the mistakes by setting. */
 interface SettingFiles {
   readonly values: Record<string, string>
   readonly mistakes: Map<string, string>
 }
 
 /**
- * Reads the settings that are given as files: `NAME_FILE` is the path of a file that holds the value
- * of `NAME`, as Docker and Kubernetes mount secrets. A line break at its end is not part of the value.
+ * Reads the settings that are given as files: `NAME_FILE` is the path of a file that contains the value
+ * of `NAME`, as Docker and Kubernetes mount secrets. A trailing line break is not part of the value.
  */
 export function readSettingFiles(names: readonly string[], env: NodeJS.ProcessEnv): SettingFiles {
   const values: Record<string, string> = {}
@@ -17,7 +17,7 @@ export function readSettingFiles(names: readonly string[], env: NodeJS.ProcessEn
     const file = env[`${name}_FILE`]
     if (file === undefined) continue
     if (env[name] !== undefined) {
-      mistakes.set(name, `${name} and ${name}_FILE are both set; give one of them`)
+      mistakes.set(name, `${name} and ${name}_FILE are both set; set only one of them`)
       continue
     }
     try {

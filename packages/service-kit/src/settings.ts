@@ -1,17 +1,17 @@
 import { hostname } from 'node:os'
 import { type Static, Type } from 'typebox'
 
-/** Said wherever the keyring is missing: there is no default secret. */
+/** Shown when no key file is configured; there is no default secret. */
 export const howToMakeKeys = 'make one with `latchkey keys generate --out <file>`'
 
 /**
- * The settings every service has; a service spreads them into its own schema. Each may be given as
- * a file: `LATCHKEY_DATABASE_URL_FILE=/run/secrets/database_url`.
+ * The settings of every service. Each may be given as a file:
+ * `LATCHKEY_DATABASE_URL_FILE=/run/secrets/database_url`.
  */
 export const serviceSettings = {
-  /** Address to listen on. The default is reachable from this machine only; a container needs 0.0.0.0. */
+  /** Address to listen on. The default is reachable only from this machine; a container needs 0.0.0.0. */
   LATCHKEY_HOST: Type.String({ default: '127.0.0.1' }),
-  /** Port to listen on; 0 takes any free one. */
+  /** Port to listen on; 0 picks a free one. */
   LATCHKEY_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
   /** This instance's name in logs, metrics and the `x-served-by` header. */
   LATCHKEY_INSTANCE: Type.String({ minLength: 1, maxLength: 100, default: hostname() }),
@@ -19,44 +19,44 @@ export const serviceSettings = {
     default: 'info',
   }),
   /**
-   * Which peers may say in `X-Forwarded-For` whom they speak for: addresses or CIDR ranges separated
-   * by commas. Unset, the header is ignored, so that no client can invent its address.
+   * Proxies whose `X-Forwarded-For` is trusted: addresses or CIDR ranges separated by commas. When unset, the
+   * header is ignored, so that no client can forge its address.
    */
   LATCHKEY_TRUST_PROXY: Type.Optional(Type.String({ minLength: 1 })),
-  /** How long to answer on after SIGTERM while load balancers take the instance out, in seconds. */
+  /** Time to keep answering after SIGTERM while load balancers remove the instance, in seconds. */
   LATCHKEY_DRAIN_SECONDS: Type.Integer({ minimum: 0, maximum: 60, default: 0 }),
   /** The `iss` of every token, the same for all services of one Latchkey. */
   LATCHKEY_ISSUER: Type.String({ minLength: 1, maxLength: 200 }),
-  /** Path of the keyring, a JWK Set file. */
+  /** Path of the key file, a JWK Set. */
   LATCHKEY_KEYS_FILE: Type.String({ minLength: 1, description: howToMakeKeys }),
   /** PostgreSQL connection URI of this service's own database. There is no safe default. */
   LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   /**
-   * Whether to run the migrations at start, the default. Where a step of its own does it (`main.ts
-   * migrate`), instances need not.
+   * Whether to run the migrations at start. Set it to false where a separate step runs them (`main.ts
+   * migrate`).
    */
   LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
   /**
-   * What stands between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode,
-   * which keeps neither prepared statements nor start-up parameters. Give the role its own
-   * `statement_timeout` then, and migrate past it (`main.ts migrate`, with the server's own address).
+   * The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode, which keeps
+   * neither prepared statements nor start-up parameters. Then set `statement_timeout` on the role, and run the
+   * migrations on a direct connection (`main.ts migrate`, with the server's own address).
    */
   LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
-  /** Connections this instance may hold at most. */
+  /** Maximum database connections of this instance. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
-  /** Where traces go; unset or empty, none are taken. OpenTelemetry's own variables say the rest. */
+  /** OTLP endpoint for traces; tracing is off when unset or empty. OpenTelemetry's own variables apply. */
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^(https?://|$)' })),
-  /** The one protocol spoken, which is also OpenTelemetry's default. */
+  /** The only protocol supported; it is also OpenTelemetry's default. */
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Literal('http/protobuf')),
 }
 
 /** The settings of a service that verifies tokens, in addition to those every service has. */
 export const verifierSettings = {
-  /** Where the auth service answers; a path, as an edge gives each service one, is kept. */
+  /** URL of the auth service. A path is kept: behind an edge each service has one. */
   LATCHKEY_AUTH_URL: Type.String({ pattern: '^https?://' }),
-  /** What to do while revocations are stale: go on with what is known, or answer 503. */
+  /** While revocations are stale: accept tokens by the last known ones (`allow`), or answer 503 (`deny`). */
   LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], { default: 'allow' }),
-  /** Revocations are stale when the last news are older, in seconds. */
+  /** Age above which revocations are stale, in seconds. */
   LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({
     minimum: 1,
     maximum: 86_400,
@@ -67,7 +67,7 @@ export const verifierSettings = {
 const settings = Type.Object(serviceSettings)
 const settingsOfVerifier = Type.Object({ ...serviceSettings, ...verifierSettings })
 
-/** The configuration every service has. */
+/** The configuration of every service. */
 export type ServiceConfig = Static<typeof settings>
 
 /** The configuration of a service that verifies tokens. */

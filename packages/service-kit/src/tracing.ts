@@ -1,27 +1,26 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { pathOf } from './logging.ts'
 
-/** Traces being taken. */
 export interface Tracing {
-  /** Where what keeps spans from being exported is said, from now on. */
+  /** Logs export failures to `log` from now on. */
   reportTo: (log: FastifyBaseLogger) => void
-  /** Exports what is still held; never throws, and takes no longer than one export may. */
+  /** Exports pending spans. Never throws, and waits no longer than one export may take. */
   stop: () => Promise<void>
 }
 
-/** One export, in milliseconds: a collector that is away must not keep a service from stopping. */
+/** Longest time of one export, in milliseconds: an unreachable collector must not delay a stop. */
 const exportTimeoutMs = 2_000
 
-/** Asked by machines, each second or so: their spans would bury all others. */
+/** Polled by machines about once a second: their spans would bury all others. */
 const unobserved = new Set(['/livez', '/readyz', '/metrics', '/v1/revocations'])
 
 /**
- * Takes traces of every Fastify server made from now on, and of its calls to other services, which carry them on in
- * `traceparent` (W3C Trace Context). Exports them by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`.
+ * Traces every Fastify server created from now on, and its calls to other services, which receive `traceparent`
+ * (W3C Trace Context). Exports the traces by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`.
  *
- * OpenTelemetry's own variables say the rest: headers, sampling, the service's name, resource attributes. Spans hold
- * routes, paths and the messages of errors, and no query string, header, body or stack. A service that takes no traces
- * does not load any of this.
+ * OpenTelemetry's own variables set headers, sampling, the service's name and resource attributes. Spans contain
+ * routes, paths and error messages, but no query string, header, body or stack. A service without tracing loads
+ * none of these modules.
  */
 export async function startTracing(service: string, instance: string): Promise<Tracing> {
   const [{ diag, DiagLogLevel }, fastify, exporter, sdk, resources, undici] = await Promise.all([
@@ -52,7 +51,7 @@ export async function startTracing(service: string, instance: string): Promise<T
     ignorePaths: (request) => unobserved.has(pathOf(request)),
     requestHook: (span, { method, url, id, routeOptions }) => {
       span.updateName(routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`)
-      // As it was sent it may hold a token.
+      // The full URL may contain a token.
       span.setAttribute('url.path', pathOf({ url }))
       span.setAttribute('latchkey.request_id', id)
     },
@@ -61,7 +60,7 @@ export async function startTracing(service: string, instance: string): Promise<T
 
   return {
     reportTo: (log) => {
-      const warn = (message: string) => log.warn({ reason: message }, 'traces are being lost')
+      const warn = (message: string) => log.warn({ reason: message }, 'traces cannot be exported')
       const quiet = () => {}
       diag.setLogger(
         { error: warn, warn, info: quiet, debug: quiet, verbose: quiet },

@@ -2,12 +2,12 @@ import { Ajv, type Options } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
 
-/** Unknown members are an error of the client's, not something to drop in silence. */
+/** Unknown members are refused, not silently dropped. */
 const strict: Options = { removeAdditional: false, useDefaults: true, allErrors: false }
 
 /**
- * Compiles request schemas: a JSON body has to have the types it says, while a query string, a
- * path or a header, which are all text, are converted.
+ * Compiles request schemas. A JSON body must have the exact types; query strings, paths and headers, which are
+ * text, are converted.
  */
 export function createValidatorCompiler(): FastifySchemaCompiler<object> {
   const asSent = addFormats.default(new Ajv({ ...strict, coerceTypes: false }))

@@ -4,13 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createDatabase } from '@latchkey/test-kit'
+import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
 
 const kit = pathToFileURL(join(import.meta.dirname, '../src/index.ts')).href
 
-/** A service of one table, and a way to run it as a process until it ends. */
+/** Writes a service with one table. @returns a function that runs it as a process */
 function createService(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-migrate-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -22,18 +22,13 @@ function createService(t: Test) {
   const main = join(folder, 'main.ts')
   writeFileSync(
     main,
-    `import { createServer, database, runService, serviceSettings } from '${kit}'
-    const migrations = new URL('./migrations/', import.meta.url)
-    const settings = { type: 'object', properties: serviceSettings, required: ['LATCHKEY_ISSUER'] }
-    const build = async (config) => {
-      const app = createServer({ name: 'things', config })
-      await app.register(database, {
-        connectionString: config.LATCHKEY_DATABASE_URL, instance: 'things', max: 1, migrations,
-        migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
-      })
-      return app
-    }
-    await runService({ name: 'things', settings, migrations, build })`,
+    `import { runService, serviceSettings } from '${kit}'
+    await runService({
+      name: 'things',
+      settings: { type: 'object', properties: serviceSettings, required: ['LATCHKEY_ISSUER'] },
+      migrations: new URL('./migrations/', import.meta.url),
+      setUp: async () => {},
+    })`,
   )
   return (args: string[], env: NodeJS.ProcessEnv) => {
     const child = spawn(process.execPath, [main, ...args], { env })
@@ -54,7 +49,7 @@ async function tables(connectionString: string): Promise<string[]> {
   return rows.map(({ tablename }) => tablename)
 }
 
-t.test('as a step of its own, migrating needs the database alone and is done once', async (t) => {
+t.test('`main.ts migrate` needs only the database, and of two runs one migrates', async (t) => {
   const run = createService(t)
   const LATCHKEY_DATABASE_URL = await createDatabase(t)
   const both = [1, 2].map(() => run(['migrate'], { LATCHKEY_DATABASE_URL }))
@@ -66,30 +61,37 @@ t.test('as a step of its own, migrating needs the database alone and is done onc
   t.strictSame(await tables(LATCHKEY_DATABASE_URL), ['migrations', 'things'])
 })
 
-t.test('a database that is away ends the step with one sentence', async (t) => {
+t.test('`main.ts migrate` ends with one sentence when the database is unreachable', async (t) => {
   const run = createService(t)
   const step = run(['migrate'], { LATCHKEY_DATABASE_URL: 'postgres://latchkey@127.0.0.1:1/none' })
   t.equal(await step.exited, 1)
   t.equal(step.output(), 'things cannot start: the database cannot be reached (ECONNREFUSED)\n')
 })
 
-t.test('a service told not to migrate changes nothing at start, and stops with 0', async (t) => {
-  const run = createService(t)
-  const LATCHKEY_DATABASE_URL = await createDatabase(t)
-  const { child, exited, output } = run([], {
-    LATCHKEY_DATABASE_URL,
-    LATCHKEY_MIGRATE_ON_START: 'false',
-    LATCHKEY_ISSUER: 'https://sso.example.com',
-    LATCHKEY_PORT: '0',
-  })
-  while (!output().includes('Server listening')) await once(child.stdout, 'data')
-  t.strictSame(await tables(LATCHKEY_DATABASE_URL), [])
-  child.kill('SIGTERM')
-  t.equal(await exited, 0, output())
-})
+t.test(
+  'a service with LATCHKEY_MIGRATE_ON_START=false leaves the schema alone and stops with exit code 0',
+  async (t) => {
+    const run = createService(t)
+    const LATCHKEY_DATABASE_URL = await createDatabase(t)
+    const { child, exited, output } = run([], {
+      LATCHKEY_DATABASE_URL,
+      LATCHKEY_MIGRATE_ON_START: 'false',
+      LATCHKEY_ISSUER: 'https://sso.example.com',
+      LATCHKEY_KEYS_FILE: writeKeyFile(t).file,
+      LATCHKEY_PORT: '0',
+    })
+    while (!output().includes('Server listening')) await once(child.stdout, 'data')
+    t.strictSame(await tables(LATCHKEY_DATABASE_URL), [])
+    child.kill('SIGTERM')
+    t.equal(await exited, 0, output())
+  },
+)
 
-t.test('an unknown command is refused', async (t) => {
+t.test('refuses an unknown command', async (t) => {
   const step = createService(t)(['migrat'], {})
   t.equal(await step.exited, 1)
-  t.equal(step.output(), 'things cannot start: there is no command "migrat", only "migrate"\n')
+  t.equal(
+    step.output(),
+    'things cannot start: unknown command "migrat"; the only command is "migrate"\n',
+  )
 })

@@ -2,7 +2,9 @@ import { chmod } from 'node:fs/promises'
 import { writeKeyFile } from '@latchkey/test-kit'
 import t, { type Test } from 'tap'
 import { Type } from 'typebox'
-import { createServer, keyring, ProblemError } from '../src/index.ts'
+import { keyring } from '../src/keyring.ts'
+import { ProblemError } from '../src/problem.ts'
+import { createServer } from '../src/server.ts'
 
 const config = { LATCHKEY_INSTANCE: 'test-1', LATCHKEY_LOG_LEVEL: 'silent' } as const
 
@@ -13,7 +15,7 @@ async function start(t: Test) {
   return app
 }
 
-t.test('every answer names the instance and the request', async (t) => {
+t.test('names the instance and the request in every response', async (t) => {
   const app = await start(t)
   const made = await app.inject({ url: '/livez' })
   t.equal(made.headers['x-served-by'], 'test-1')
@@ -26,7 +28,7 @@ t.test('every answer names the instance and the request', async (t) => {
   }
 })
 
-t.test('a bug answers 500 and says nothing of itself', async (t) => {
+t.test('answers a bug with 500 and reveals nothing about it', async (t) => {
   const app = await start(t)
   app.get('/bug', async () => {
     throw new Error('password=hunter2 in /srv/app.ts')
@@ -36,7 +38,7 @@ t.test('a bug answers 500 and says nothing of itself', async (t) => {
   t.notMatch(reply.body, /hunter2|app\.ts/)
 })
 
-t.test('a refusal keeps its headers, and its id is the one that is logged', async (t) => {
+t.test('sends a problem with its headers and the request ID', async (t) => {
   const app = await start(t)
   app.get('/no', async () => {
     throw new ProblemError(503, 'busy', 'Come back.', { 'retry-after': '7' })
@@ -54,7 +56,7 @@ t.test('a refusal keeps its headers, and its id is the one that is logged', asyn
   })
 })
 
-t.test('a body is taken as it is; a query string is converted', async (t) => {
+t.test('converts types in a query string but not in a body', async (t) => {
   const app = await start(t)
   const Numbers = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
   app.post('/body', { schema: { body: Numbers } }, async ({ body }) => body)
@@ -70,9 +72,9 @@ t.test('a body is taken as it is; a query string is converted', async (t) => {
   t.equal((await app.inject({ url: '/query?n=1&m=2' })).statusCode, 400)
 })
 
-t.test('JSON that nests deeper than 32 levels is refused, not walked', async (t) => {
+t.test('refuses JSON nested deeper than 32 levels without overflowing the stack', async (t) => {
   const app = await start(t)
-  app.post('/any', async () => 'taken')
+  app.post('/any', async () => 'ok')
   const send = async (open: string, close: string, levels: number) => {
     const payload = `${open.repeat(levels)}${open === '[' ? '' : '1'}${close.repeat(levels)}`
     const headers = { 'content-type': 'application/json' }
@@ -89,13 +91,13 @@ t.test('JSON that nests deeper than 32 levels is refused, not walked', async (t)
   }
 })
 
-t.test('readyz names what is missing, unless it is not required', async (t) => {
+t.test('reports failed checks in /readyz, and is unready only for required ones', async (t) => {
   const app = await start(t)
   app.readiness.add('good', async () => {})
   app.readiness.add(
     'optional',
     async () => {
-      throw new Error('away')
+      throw new Error('unavailable')
     },
     { required: false },
   )
@@ -112,7 +114,7 @@ t.test('readyz names what is missing, unless it is not required', async (t) => {
   t.notMatch(reply.body, /secret details/)
 })
 
-t.test('while draining it answers on, closes connections and is not ready', async (t) => {
+t.test('answers requests while draining, but closes connections and is not ready', async (t) => {
   const app = await start(t)
   app.get('/work', async () => 'done')
   app.readiness.drain()
@@ -122,7 +124,7 @@ t.test('while draining it answers on, closes connections and is not ready', asyn
   t.equal(reply.headers.connection, 'close')
 })
 
-t.test('while draining livez hangs up, so that who asks first goes elsewhere', async (t) => {
+t.test('hangs up on /livez while draining, so that a proxy picks another instance', async (t) => {
   const app = await start(t)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.strictSame(await (await fetch(`${url}/livez`)).json(), { status: 'ok' })
@@ -131,7 +133,7 @@ t.test('while draining livez hangs up, so that who asks first goes elsewhere', a
   t.equal((await fetch(`${url}/readyz`)).status, 503)
 })
 
-t.test('a key file that everybody can read draws a warning', async (t) => {
+t.test('warns of a world-readable key file', async (t) => {
   const { file } = writeKeyFile(t)
   const warnings: unknown[] = []
   const app = await start(t)
@@ -142,21 +144,18 @@ t.test('a key file that everybody can read draws a warning', async (t) => {
   const other = await start(t)
   t.intercept(other.log, 'warn', { value: (...args: unknown[]) => warnings.push(args) })
   await other.register(keyring, { file })
-  t.match(warnings, [[{ file, mode: '644' }, /can be read by everybody/]])
+  t.match(warnings, [[{ file, mode: '644' }, /world-readable/]])
 })
 
-t.test(
-  'the metrics name routes by their pattern, so that a stranger cannot grow them',
-  async (t) => {
-    const app = await start(t)
-    app.get('/things/:id', async () => 'x')
-    for (let i = 0; i < 20; i += 1) {
-      await app.inject({ url: `/things/${i}` })
-      await app.inject({ url: `/unknown/${i}` })
-    }
-    const text = (await app.inject({ url: '/metrics' })).body
-    t.match(text, /_count\{.*route="\/things\/:id",status="200".*\} 20/)
-    t.match(text, /_count\{.*route="none",status="404".*\} 20/)
-    t.notMatch(text, /unknown/)
-  },
-)
+t.test('labels metrics by route pattern, so that clients cannot grow the registry', async (t) => {
+  const app = await start(t)
+  app.get('/things/:id', async () => 'x')
+  for (let i = 0; i < 20; i += 1) {
+    await app.inject({ url: `/things/${i}` })
+    await app.inject({ url: `/unknown/${i}` })
+  }
+  const text = (await app.inject({ url: '/metrics' })).body
+  t.match(text, /_count\{.*route="\/things\/:id",status="200".*\} 20/)
+  t.match(text, /_count\{.*route="none",status="404".*\} 20/)
+  t.notMatch(text, /unknown/)
+})

@@ -29,7 +29,7 @@ const mistakeOf = (env: NodeJS.ProcessEnv): string => {
   return 'no mistake'
 }
 
-t.test('any setting may be given as a file, one line break at its end not counting', async (t) => {
+t.test('reads any setting from a file and strips one trailing line break', async (t) => {
   const env = {
     LATCHKEY_DATABASE_URL_FILE: write('url', `${url}\n`),
     LATCHKEY_PORT_FILE: write('port', '8080\r\n'),
@@ -37,27 +37,24 @@ t.test('any setting may be given as a file, one line break at its end not counti
   t.strictSame(loadConfig(schema, env), { LATCHKEY_DATABASE_URL: url, LATCHKEY_PORT: 8080 })
 })
 
-t.test('a setting given twice is refused', async (t) => {
+t.test('refuses a setting given both directly and as a file', async (t) => {
   const env = { LATCHKEY_DATABASE_URL: url, LATCHKEY_DATABASE_URL_FILE: write('twice', url) }
   t.equal(
     mistakeOf(env),
-    'LATCHKEY_DATABASE_URL and LATCHKEY_DATABASE_URL_FILE are both set; give one of them',
+    'LATCHKEY_DATABASE_URL and LATCHKEY_DATABASE_URL_FILE are both set; set only one of them',
+  )
+})
+
+t.test('names an unreadable file and the reason, together with every other mistake', async (t) => {
+  const missing = join(folder, 'missing')
+  t.equal(
+    mistakeOf({ LATCHKEY_DATABASE_URL_FILE: missing, LATCHKEY_PORT: 'http' }),
+    `LATCHKEY_DATABASE_URL_FILE: ${missing} cannot be read (ENOENT); LATCHKEY_PORT must be integer`,
   )
 })
 
 t.test(
-  'a file that cannot be read is named with its reason, beside every other mistake',
-  async (t) => {
-    const missing = join(folder, 'missing')
-    t.equal(
-      mistakeOf({ LATCHKEY_DATABASE_URL_FILE: missing, LATCHKEY_PORT: 'http' }),
-      `LATCHKEY_DATABASE_URL_FILE: ${missing} cannot be read (ENOENT); LATCHKEY_PORT must be integer`,
-    )
-  },
-)
-
-t.test(
-  'a file with a wrong value draws the same sentence as the setting, without the value',
+  'reports a wrong value in a file as for the setting itself, without the value',
   async (t) => {
     const env = { LATCHKEY_DATABASE_URL_FILE: write('wrong', 'mysql://root:secret@db') }
     t.equal(mistakeOf(env), 'LATCHKEY_DATABASE_URL must match pattern "^postgres://"')

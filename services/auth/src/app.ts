@@ -1,11 +1,11 @@
-import { counted, createServer, database, keyring, type Service } from '@latchkey/service-kit'
+import { countVerifications, type Service, type ServiceDefinition } from '@latchkey/service-kit'
 import { authAudience, createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
 import { rateLimit } from './abuse/rate-limit.ts'
 import { meRoutes } from './accounts/me.ts'
 import { registerRoute } from './accounts/register.ts'
 import { adminUsersRoutes } from './admin/users.ts'
-import type { AuthConfig } from './config.ts'
+import { type AuthConfig, settings } from './config.ts'
 import { docs } from './docs.ts'
 import { housekeeping } from './housekeeping.ts'
 import { heartbeat } from './keys/heartbeat.ts'
@@ -28,22 +28,20 @@ declare module 'fastify' {
   }
 }
 
-/** The auth service, put together. Every route needs a token unless it says that it is public. */
-export async function buildApp(config: AuthConfig): Promise<Service> {
+/** The auth service. Every route requires a token unless it declares that it is public. */
+export const auth: ServiceDefinition<typeof settings> = {
+  name: 'auth',
+  settings,
+  migrations: new URL('../migrations/', import.meta.url),
+  setUp,
+}
+
+async function setUp(app: Service, config: AuthConfig): Promise<void> {
   const issuer = config.LATCHKEY_ISSUER
-  const app = createServer({ name: 'auth', config })
   app.decorate('config', config)
-  await app.register(keyring, { file: config.LATCHKEY_KEYS_FILE })
-  await app.register(database, {
-    connectionString: config.LATCHKEY_DATABASE_URL,
-    instance: config.LATCHKEY_INSTANCE,
-    max: config.LATCHKEY_DATABASE_POOL_MAX,
-    migrations: new URL('../migrations', import.meta.url),
-    migrateOnStart: config.LATCHKEY_MIGRATE_ON_START,
-    pooler: config.LATCHKEY_DATABASE_POOLER,
-  })
+  // No revocation feed: auth's own routes look the session up in the database.
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
-  await app.register(latchkey, { verifier: counted(verifier, app.metrics) })
+  await app.register(latchkey, { verifier: countVerifications(verifier, app.metrics) })
   await app.register(docs)
   await app.register(accessTokens, {
     keyring: app.keyring,
@@ -79,5 +77,4 @@ export async function buildApp(config: AuthConfig): Promise<Service> {
     },
     { prefix: '/v1' },
   )
-  return app
 }

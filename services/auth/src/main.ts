@@ -1,10 +1,4 @@
 import { runService } from '@latchkey/service-kit'
-import { buildApp } from './app.ts'
-import { settings } from './config.ts'
+import { auth } from './app.ts'
 
-await runService({
-  name: 'auth',
-  settings,
-  migrations: new URL('../migrations/', import.meta.url),
-  build: buildApp,
-})
+await runService(auth)

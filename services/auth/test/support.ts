@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Service } from '@latchkey/service-kit'
+import { createService, type Service } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import type { LightMyRequestResponse } from 'fastify'
-import { buildApp } from '../src/app.ts'
+import { auth } from '../src/app.ts'
 import type { AuthConfig } from '../src/config.ts'
 
 interface Test {
@@ -46,7 +46,7 @@ export async function startAuth(t: Test, overrides: Partial<AuthConfig> = {}): P
 
 /** One more instance of the same configuration. */
 export async function startInstance(t: Test, config: AuthConfig): Promise<Service> {
-  const app = await buildApp(config)
+  const app = await createService(auth, config)
   t.teardown(() => app.close())
   await app.ready()
   return app

@@ -1,8 +1,8 @@
 -- Up Migration
 CREATE TABLE invoices (
-  id           uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it pages as well
-  order_id     uuid        NOT NULL UNIQUE,               -- one invoice an order, whoever asks how often
-  sub          text        NOT NULL,                      -- whose invoice: whose the order is
+  id           uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it serves as the page cursor
+  order_id     uuid        NOT NULL UNIQUE,               -- at most one invoice per order
+  sub          text        NOT NULL,                      -- owner: the subject of the order
   amount_cents integer     NOT NULL CHECK (amount_cents >= 0),
   created_at   timestamptz NOT NULL DEFAULT now()
 );

@@ -1,13 +1,7 @@
-import { serviceSettings, verifierSettings } from '@latchkey/service-kit'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 
-/** The settings of the billing service. */
-export const settings = Type.Object({
-  ...serviceSettings,
-  ...verifierSettings,
-  /** Where the orders service answers; a path, as an edge gives each service one, is kept. */
+/** The settings of the billing service, in addition to those of every service that verifies tokens. */
+export const settings = {
+  /** URL of the orders service. A path is kept: behind an edge each service has one. */
   LATCHKEY_ORDERS_URL: Type.String({ pattern: '^https?://' }),
-})
-
-/** The configuration of the billing service. */
-export type BillingConfig = Static<typeof settings>
+}

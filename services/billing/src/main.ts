@@ -1,10 +1,4 @@
 import { runService } from '@latchkey/service-kit'
-import { buildApp } from './app.ts'
-import { settings } from './config.ts'
+import { billing } from './app.ts'
 
-await runService({
-  name: 'billing',
-  settings,
-  migrations: new URL('../migrations/', import.meta.url),
-  build: buildApp,
-})
+await runService(billing)

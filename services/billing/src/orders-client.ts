@@ -2,23 +2,23 @@ import { ProblemError } from '@latchkey/service-kit'
 import { type Static, Type } from 'typebox'
 import { Check } from 'typebox/value'
 
-/** What billing uses of an order; orders may send more. */
+/** The members of an order that billing uses; orders may send more. */
 const Order = Type.Object({
   id: Type.String(),
   sub: Type.String({ minLength: 1 }),
   total_cents: Type.Integer({ minimum: 0 }),
 })
 
-/** On whose behalf orders is asked, and for which request. */
+/** The request on whose behalf billing calls orders. */
 export interface Caller {
-  /** The caller's own `Authorization` header: orders decides by it, not by a power of billing's. */
+  /** The caller's own `Authorization` header: orders authorizes the caller, not billing. */
   authorization: string
   requestId: string
 }
 
-/** The whole call, retry and body included, in milliseconds. */
+/** Longest time of the whole call, including the retry and the body, in milliseconds. */
 const timeoutMs = 2_000
-/** An order is a few hundred bytes. */
+/** Largest response body, in bytes; an order is a few hundred bytes. */
 const maxBodyBytes = 64 * 1024
 
 /**
@@ -26,7 +26,7 @@ const maxBodyBytes = 64 * 1024
  *
  * @throws ProblemError 404 `order_not_found` when the caller has no such order; 401
  *   `token_refused_by_orders` or 403 `order_forbidden` when orders does not accept the token; 503
- *   `orders_unavailable` when orders is away, slow or makes no sense
+ *   `orders_unavailable` when orders is unreachable, slow, or sends an invalid response
  */
 export async function getOrder(
   ordersUrl: string,
@@ -42,7 +42,7 @@ export async function getOrder(
     await response.body?.cancel()
   }
   if (status === 404) {
-    throw new ProblemError(404, 'order_not_found', 'You have no order with this id.')
+    throw new ProblemError(404, 'order_not_found', 'You have no order with this ID.')
   }
   if (status === 401) {
     throw new ProblemError(
@@ -53,7 +53,7 @@ export async function getOrder(
     )
   }
   if (status === 403) {
-    throw new ProblemError(403, 'order_forbidden', 'This token does not open the order.')
+    throw new ProblemError(403, 'order_forbidden', 'This token may not read the order.')
   }
   throw ordersUnavailable()
 }
@@ -61,10 +61,10 @@ export async function getOrder(
 async function fetchOrder(url: URL, { authorization, requestId }: Caller): Promise<Response> {
   const options: RequestInit = {
     headers: { authorization, 'x-request-id': requestId, accept: 'application/json' },
-    redirect: 'error', // A redirect could take the token to another host.
+    redirect: 'error', // A redirect could send the token to another host.
     signal: AbortSignal.timeout(timeoutMs),
   }
-  // A kept-alive connection may end with the instance behind it. Reading is safe: ask once more.
+  // A kept-alive connection may close with its instance. A GET is safe to repeat once.
   return fetch(url, options)
     .catch(() => fetch(url, options))
     .catch(() => Promise.reject(ordersUnavailable()))
@@ -90,7 +90,7 @@ function ordersUnavailable(): ProblemError {
   return new ProblemError(
     503,
     'orders_unavailable',
-    'The orders service cannot be asked now. Try again soon.',
+    'The orders service is unavailable. Try again shortly.',
     { 'retry-after': '1' },
   )
 }

@@ -4,7 +4,7 @@ import { startBilling } from './start-billing.ts'
 const nowhere = 'http://127.0.0.1:1'
 const invoice = { order_id: '019a0000-0000-7000-8000-000000000000' }
 
-t.test('a body that names no order is refused before orders is asked', async (t) => {
+t.test('refuses a body that names no order before calling orders', async (t) => {
   const { request } = await startBilling(t, nowhere)
   const bodies = [
     {},
@@ -28,7 +28,7 @@ t.test('a body that names no order is refused before orders is asked', async (t)
   t.equal(text.body.code, 'invalid_text')
 })
 
-t.test('every scope that an invoice needs is asked for, that of orders too', async (t) => {
+t.test('requires every scope an invoice needs, including that of orders', async (t) => {
   const { request } = await startBilling(t, nowhere)
   const refused = [
     await request('POST', '/v1/invoices', invoice, { scopes: ['invoices:write'] }),
@@ -41,7 +41,7 @@ t.test('every scope that an invoice needs is asked for, that of orders too', asy
   }
 })
 
-t.test('a token for another service opens nothing here', async (t) => {
+t.test('refuses a token for another service', async (t) => {
   const { request } = await startBilling(t, nowhere)
   for (const path of ['/whoami', '/v1/invoices']) {
     const { status, body } = await request('GET', path, undefined, { audience: 'orders' })

@@ -9,7 +9,7 @@ const admin = { subject: 'root', roles: ['admin'] }
 const keys = writeKeyFile(t)
 const sharedOrders = await startOrders(t, keys)
 
-/** Both services, and an order of Ada's for 37.50. */
+/** Starts both services and places an order of 37.50 for Ada. */
 async function withOrder(t: Test, orders = sharedOrders) {
   const billing = await startBilling(t, orders.url, keys)
   const order = { item: 'Tea, 500 g', quantity: 3, unit_price_cents: 1_250 }
@@ -17,7 +17,7 @@ async function withOrder(t: Test, orders = sharedOrders) {
   return { orders, ...billing, orderId: body.id as string }
 }
 
-t.test('one token opens both services: an order becomes an invoice', async (t) => {
+t.test('creates an invoice from an order with one token for both services', async (t) => {
   const { request, orderId } = await withOrder(t)
   const made = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
   t.equal(made.status, 201)
@@ -28,7 +28,7 @@ t.test('one token opens both services: an order becomes an invoice', async (t) =
   t.strictSame((await request('GET', '/v1/invoices', undefined, admin)).body.invoices, [made.body])
 })
 
-t.test('an order gets one invoice, however often and by whom it is asked for', async (t) => {
+t.test('creates one invoice per order in ten concurrent requests by two users', async (t) => {
   const { app, request, orderId } = await withOrder(t)
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
@@ -42,7 +42,7 @@ t.test('an order gets one invoice, however often and by whom it is asked for', a
   t.equal((await app.db.query('SELECT id FROM invoices')).rowCount, 1)
 })
 
-t.test('somebody else’s order is as unknown here as it is in orders', async (t) => {
+t.test('answers 404 for another user’s order, as orders does', async (t) => {
   const { request, orderId } = await withOrder(t)
   await request('POST', '/v1/invoices', { order_id: orderId }, ada)
   const foreign = await request('POST', '/v1/invoices', { order_id: orderId }, bob)
@@ -50,28 +50,31 @@ t.test('somebody else’s order is as unknown here as it is in orders', async (t
   t.equal(foreign.body.code, 'order_not_found')
 })
 
-t.test('with orders away a new invoice is 503 and one already made is answered', async (t) => {
-  const { orders, request, orderId } = await withOrder(t, await startOrders(t, keys))
-  const other = await orders.request(
-    'POST',
-    '/v1/orders',
-    { item: 'Cup', quantity: 1, unit_price_cents: 900 },
-    ada,
-  )
-  const made = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
-  t.equal(await orders.stop(), 0)
+t.test(
+  'answers 503 for a new invoice while orders is down, and returns existing ones',
+  async (t) => {
+    const { orders, request, orderId } = await withOrder(t, await startOrders(t, keys))
+    const other = await orders.request(
+      'POST',
+      '/v1/orders',
+      { item: 'Cup', quantity: 1, unit_price_cents: 900 },
+      ada,
+    )
+    const made = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
+    t.equal(await orders.stop(), 0)
 
-  const refused = await request('POST', '/v1/invoices', { order_id: other.body.id }, ada)
-  t.equal(refused.status, 503)
-  t.equal(refused.body.code, 'orders_unavailable')
-  t.equal(refused.headers.get('retry-after'), '1')
-  const repeated = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
-  t.equal(repeated.status, 200)
-  t.strictSame(repeated.body, made.body)
-  t.equal((await request('GET', '/whoami', undefined, ada)).status, 200)
-})
+    const refused = await request('POST', '/v1/invoices', { order_id: other.body.id }, ada)
+    t.equal(refused.status, 503)
+    t.equal(refused.body.code, 'orders_unavailable')
+    t.equal(refused.headers.get('retry-after'), '1')
+    const repeated = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
+    t.equal(repeated.status, 200)
+    t.strictSame(repeated.body, made.body)
+    t.equal((await request('GET', '/whoami', undefined, ada)).status, 200)
+  },
+)
 
-t.test('the request id goes on to orders', async (t) => {
+t.test('passes the request ID to orders', async (t) => {
   const { orders, request, orderId } = await withOrder(t, await startOrders(t, keys))
   const { headers } = await request('POST', '/v1/invoices', { order_id: orderId }, ada)
   const id = headers.get('x-request-id')
@@ -80,7 +83,7 @@ t.test('the request id goes on to orders', async (t) => {
   t.ok(orders.log.some((line) => JSON.parse(line).reqId === id))
 })
 
-t.test('a token that orders does not accept is refused as such', async (t) => {
+t.test('names the refusal when orders does not accept the token', async (t) => {
   const { request, orderId } = await withOrder(t)
   const invoice = { order_id: orderId }
   const refused = await request('POST', '/v1/invoices', invoice, { audience: 'billing' })
@@ -89,7 +92,7 @@ t.test('a token that orders does not accept is refused as such', async (t) => {
   t.equal(refused.headers.get('www-authenticate'), 'Bearer error="invalid_token"')
 })
 
-t.test('pages hold every invoice once, newest first', async (t) => {
+t.test('pages through every invoice once, newest first', async (t) => {
   const { orders, request } = await withOrder(t)
   const made: string[] = []
   for (let quantity = 1; quantity <= 5; quantity++) {

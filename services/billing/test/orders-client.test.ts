@@ -13,7 +13,7 @@ const answer =
     response.writeHead(status, headers).end(body)
   }
 
-t.test('orders is asked once, with the caller’s token and request id', async (t) => {
+t.test('calls orders once, with the caller’s token and request ID', async (t) => {
   const asked: object[] = []
   const url = await startStandIn(t, ({ method, url, headers }, response) => {
     asked.push({ method, url, token: headers.authorization, requestId: headers['x-request-id'] })
@@ -30,7 +30,7 @@ t.test('orders is asked once, with the caller’s token and request id', async (
   ])
 })
 
-t.test('each refusal of orders has a code here', async (t) => {
+t.test('maps each refusal of orders to a code', async (t) => {
   const refusals = [
     [401, 401, 'token_refused_by_orders'],
     [403, 403, 'order_forbidden'],
@@ -46,7 +46,7 @@ t.test('each refusal of orders has a code here', async (t) => {
   }
 })
 
-t.test('an answer that makes no sense is none', async (t) => {
+t.test('refuses an invalid response of orders', async (t) => {
   const elsewhere = await startStandIn(t, () => t.fail('the token went to another host'))
   const answers: Record<string, RequestListener> = {
     'not JSON': answer(200, '<html>'),
@@ -66,7 +66,7 @@ t.test('an answer that makes no sense is none', async (t) => {
   }
 })
 
-t.test('orders that never answers, or never ends, is given up in about two seconds', async (t) => {
+t.test('gives up after two seconds when orders never answers or never finishes', async (t) => {
   const endless: RequestListener[] = [
     () => {},
     (_request, response) => {
@@ -84,7 +84,7 @@ t.test('orders that never answers, or never ends, is given up in about two secon
   t.ok(took >= 1_900 && took < 4_000, `${took} ms`)
 })
 
-t.test('a connection lost to an instance that stopped is tried again', async (t) => {
+t.test('retries once when the connection is lost', async (t) => {
   let requests = 0
   const url = await startStandIn(t, (request, response) => {
     requests += 1

@@ -4,19 +4,20 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { createService } from '@latchkey/service-kit'
 import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
 import { type MintOptions, mintToken } from '@latchkey/verify/testing'
 import type { Test } from 'tap'
-import { buildApp } from '../src/app.ts'
+import { billing } from '../src/app.ts'
 
 const issuer = 'https://sso.test'
 
-/** What differs from a good token for billing and orders. */
+/** Differences from a valid token for billing and orders. */
 type TokenOptions = Partial<MintOptions>
 
-/** The billing service on a port of its own, with a fresh database, in front of the orders given. */
+/** Starts the billing service on a free port, with a new database, as a client of the given orders service. */
 export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = writeKeyFile(t)) {
-  const app = await buildApp({
+  const app = await createService(billing, {
     LATCHKEY_HOST: '127.0.0.1',
     LATCHKEY_PORT: 0,
     LATCHKEY_INSTANCE: 'billing-1',
@@ -26,7 +27,7 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: await createDatabase(t),
     LATCHKEY_DATABASE_POOL_MAX: 5,
-    // Nobody answers there: verification goes on without the feed.
+    // Nothing listens there; tokens are verified without the feed.
     LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
     LATCHKEY_REVOCATIONS_ON_STALE: 'allow',
     LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: 30,
@@ -37,7 +38,7 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
   return { app, url, request: requester(keys, url) }
 }
 
-/** Sends requests with a good token for both services, or with one that differs as `as` says. */
+/** Sends requests with a valid token for both services, or with one that differs in `as`. */
 function requester(keys: KeyFile, url: string) {
   return async (method: string, path: string, body?: unknown, as: TokenOptions = {}) => {
     const token = mintToken({
@@ -55,7 +56,7 @@ function requester(keys: KeyFile, url: string) {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    // biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
+    // biome-ignore lint/suspicious/noExplicitAny: the assertions check its shape
     const reply: any = await response.json()
     return { status: response.status, headers: response.headers, body: reply }
   }
@@ -97,7 +98,7 @@ export async function startOrders(t: Test, keys: KeyFile) {
   return { url, log, stop, request: requester(keys, url) }
 }
 
-/** Something that answers in place of orders. */
+/** Starts a server that answers in place of orders. */
 export async function startStandIn(t: Test, answer: RequestListener): Promise<string> {
   const server = createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')

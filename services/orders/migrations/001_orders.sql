@@ -1,7 +1,7 @@
 -- Up Migration
 CREATE TABLE orders (
-  id               uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it pages as well
-  sub              text        NOT NULL,                      -- whose order: the subject of the token
+  id               uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it serves as the page cursor
+  sub              text        NOT NULL,                      -- owner: the subject of the token
   item             text        NOT NULL,
   quantity         integer     NOT NULL CHECK (quantity > 0),
   unit_price_cents integer     NOT NULL CHECK (unit_price_cents >= 0),

@@ -4,7 +4,7 @@ import { startOrders } from './start-orders.ts'
 const order = { item: 'Tea', quantity: 1, unit_price_cents: 100 }
 const json = 'application/json'
 
-t.test('a body that is not an order is refused with a code, and nothing is stored', async (t) => {
+t.test('refuses a body that is not an order, with a code, and stores nothing', async (t) => {
   const { app, url, token } = await startOrders(t)
   const bodies: [body: string, type: string, status: number, code: string][] = [
     ['{', json, 400, 'malformed_json'],
@@ -46,7 +46,7 @@ t.test('a body that is not an order is refused with a code, and nothing is store
   t.strictSame(rows, [{ orders: 0 }])
 })
 
-t.test('a path or query that means nothing is refused with a code', async (t) => {
+t.test('refuses an invalid path or query with a code', async (t) => {
   const { request } = await startOrders(t)
   const paths: [path: string, status: number][] = [
     ['/v1/orders/7', 400],
@@ -74,7 +74,7 @@ t.test('a path or query that means nothing is refused with a code', async (t) =>
   t.equal((await request('DELETE', '/v1/orders')).status, 404)
 })
 
-t.test('no refusal says anything of the database or the code', async (t) => {
+t.test('reveals nothing about the database or the code in an error', async (t) => {
   const { app, request } = await startOrders(t)
   app.db.query = () => Promise.reject(new Error('relation "orders" at /srv/store.ts:12'))
   const { status, body } = await request('GET', '/v1/orders')

@@ -6,7 +6,7 @@ const ada = { subject: 'ada' }
 const bob = { subject: 'bob' }
 const admin = { subject: 'root', roles: ['admin'] }
 
-t.test('an order is placed, read and listed by its owner', async (t) => {
+t.test('lets a user place, read and list an order', async (t) => {
   const { request } = await startOrders(t)
   const placed = await request('POST', '/v1/orders', order, ada)
   t.equal(placed.status, 201)
@@ -20,7 +20,7 @@ t.test('an order is placed, read and listed by its owner', async (t) => {
   t.strictSame(listed.body, { orders: [placed.body], next_cursor: null })
 })
 
-t.test('somebody else’s order does not exist for a user, and does for an admin', async (t) => {
+t.test('hides other users’ orders from a user, but not from an admin', async (t) => {
   const { request } = await startOrders(t)
   const { body: placed } = await request('POST', '/v1/orders', order, ada)
 
@@ -35,7 +35,7 @@ t.test('somebody else’s order does not exist for a user, and does for an admin
   t.strictSame((await request('GET', '/v1/orders', undefined, admin)).body.orders, [placed])
 })
 
-t.test('pages hold every order once, newest first, whatever is placed meanwhile', async (t) => {
+t.test('pages through every order once, newest first, while new orders are placed', async (t) => {
   const { request } = await startOrders(t)
   const placed: string[] = []
   for (let quantity = 1; quantity <= 7; quantity++) {
@@ -55,7 +55,7 @@ t.test('pages hold every order once, newest first, whatever is placed meanwhile'
   t.strictSame(seen, placed)
 })
 
-t.test('a page that ends with the last order says so', async (t) => {
+t.test('returns no next cursor with the last order', async (t) => {
   const { request } = await startOrders(t)
   for (let i = 0; i < 2; i++) await request('POST', '/v1/orders', order, ada)
   const { body } = await request('GET', '/v1/orders?limit=2', undefined, ada)
@@ -63,7 +63,7 @@ t.test('a page that ends with the last order says so', async (t) => {
   t.equal(body.next_cursor, null)
 })
 
-t.test('reading and writing need their own scopes', async (t) => {
+t.test('requires a scope for reading and another for writing', async (t) => {
   const { request } = await startOrders(t)
   const refused = [
     await request('POST', '/v1/orders', order, { scopes: ['orders:read'] }),

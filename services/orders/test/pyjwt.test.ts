@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { issuer, startOrders } from './start-orders.ts'
 
-// Debian's python3-jwt belongs to Debian's Python, which need not be the first on the path.
+// Debian's python3-jwt belongs to Debian's Python, which may not be the first on the path.
 const python = ['python3', '/usr/bin/python3'].find(
   (command) => spawnSync(command, ['-c', 'import jwt']).status === 0,
 )
-const lacking = python === undefined && 'PyJWT is not here; on Debian it is python3-jwt'
+const missing = python === undefined && 'PyJWT is not installed (Debian: python3-jwt)'
 
-/** Encodes claims, or decodes a token, and prints what came of it as JSON. */
+/** Encodes claims or decodes a token, and prints the result as JSON. */
 const program = `
 import base64, json, sys, jwt
 ask = json.load(sys.stdin)
@@ -24,8 +24,8 @@ else:
         print(json.dumps({"error": type(err).__name__}))
 `
 
-t.test('PyJWT agrees', { skip: process.env.CI === 'true' ? false : lacking }, async (t) => {
-  if (python === undefined) return t.fail(`${lacking}; in CI it must be here`)
+t.test('agrees with PyJWT', { skip: process.env.CI === 'true' ? false : missing }, async (t) => {
+  if (python === undefined) return t.fail(`${missing}; CI requires it`)
   const { keys, token, url } = await startOrders(t)
 
   function askPython(question: object) {
@@ -50,13 +50,13 @@ t.test('PyJWT agrees', { skip: process.env.CI === 'true' ? false : lacking }, as
     return { iss: issuer, sub: 'ada', aud: ['orders'], exp, iat, jti: '1', sid: 's1', scope }
   }
 
-  await t.test('a token made there verifies here', async (t) => {
+  await t.test('verifies a token that PyJWT encoded', async (t) => {
     const { status, body } = await whoami(askPython({ claims: claims(300) }).token)
     t.equal(status, 200)
     t.match(body, { sub: 'ada', sid: 's1', scope: 'orders:read', roles: [] })
   })
 
-  await t.test('a token made here decodes there', async (t) => {
+  await t.test('mints a token that PyJWT decodes', async (t) => {
     const made = token({ subject: 'Bjørn 🫖', roles: ['admin'] })
     t.match(askPython({ token: made }), {
       claims: { sub: 'Bjørn 🫖', aud: ['orders'], roles: ['admin'] },
@@ -64,7 +64,7 @@ t.test('PyJWT agrees', { skip: process.env.CI === 'true' ? false : lacking }, as
     })
   })
 
-  await t.test('an expired token is expired on both sides, whoever made it', async (t) => {
+  await t.test('both refuse an expired token, whichever side made it', async (t) => {
     const expired = [token({ expiresInSeconds: -60 }), askPython({ claims: claims(-60) }).token]
     for (const token of expired) {
       t.strictSame(askPython({ token }), { error: 'ExpiredSignatureError' })
@@ -72,7 +72,7 @@ t.test('PyJWT agrees', { skip: process.env.CI === 'true' ? false : lacking }, as
     }
   })
 
-  await t.test('a tampered token is refused on both sides', async (t) => {
+  await t.test('both refuse a tampered token', async (t) => {
     const tampered = token({ fault: 'tampered' })
     t.strictSame(askPython({ token: tampered }), { error: 'InvalidSignatureError' })
     t.match(await whoami(tampered), { status: 401, body: { code: 'token_signature' } })

@@ -1,17 +1,18 @@
+import { createService } from '@latchkey/service-kit'
 import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
 import { type MintOptions, mintToken } from '@latchkey/verify/testing'
 import type { Test } from 'tap'
-import { buildApp } from '../src/app.ts'
+import { orders } from '../src/app.ts'
 
 export const issuer = 'https://sso.test'
 
-/** What differs from a good token for the orders service. */
+/** Differences from a valid token for orders. */
 export type TokenOptions = Partial<MintOptions>
 
-/** The orders service on a port of its own, with fresh keys and, unless one is given, a fresh database. */
+/** Starts the orders service on a free port, with new keys and, by default, a new database. */
 export async function startOrders(t: Test, databaseUrl?: string) {
   const keys: KeyFile = writeKeyFile(t)
-  const app = await buildApp({
+  const app = await createService(orders, {
     LATCHKEY_HOST: '127.0.0.1',
     LATCHKEY_PORT: 0,
     LATCHKEY_INSTANCE: 'orders-1',
@@ -21,7 +22,7 @@ export async function startOrders(t: Test, databaseUrl?: string) {
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: databaseUrl ?? (await createDatabase(t)),
     LATCHKEY_DATABASE_POOL_MAX: 5,
-    // Nobody answers there: verification goes on without the feed.
+    // Nothing listens there; tokens are verified without the feed.
     LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
     LATCHKEY_REVOCATIONS_ON_STALE: 'allow',
     LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: 30,
@@ -34,7 +35,7 @@ export async function startOrders(t: Test, databaseUrl?: string) {
     return mintToken({ key: keys, issuer, audience: 'orders', scopes, ...options })
   }
 
-  /** Sends a request, with a good token or with one that differs as `as` says. */
+  /** Sends a request with a valid token, or with one that differs in `as`. */
   async function request(method: string, path: string, body?: unknown, as: TokenOptions = {}) {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -44,7 +45,7 @@ export async function startOrders(t: Test, databaseUrl?: string) {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    // biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
+    // biome-ignore lint/suspicious/noExplicitAny: the assertions check its shape
     const reply: any = await response.json()
     return { status: response.status, headers: response.headers, body: reply }
   }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startOrders } from './start-orders.ts'
 
-t.test('whoami says whom the token speaks for and which instance answered', async (t) => {
+t.test('returns the token’s claims and the instance that answered', async (t) => {
   const { request } = await startOrders(t)
   const { status, headers, body } = await request('GET', '/whoami', undefined, {
     subject: 'ada',
@@ -19,26 +19,29 @@ t.test('whoami says whom the token speaks for and which instance answered', asyn
   t.equal(headers.get('x-served-by'), 'orders-1')
 })
 
-t.test('whoami touches no database', async (t) => {
+t.test('answers whoami without a database query', async (t) => {
   const { app, request } = await startOrders(t)
   app.db.query = () => {
-    throw new Error('the database was asked')
+    throw new Error('the database was queried')
   }
   t.equal((await request('GET', '/whoami')).status, 200)
 })
 
-t.test('with the database away tokens are verified, and orders are 503 with a code', async (t) => {
-  const { request, url } = await startOrders(t, 'postgres://orders@127.0.0.1:1/orders')
-  t.equal((await request('GET', '/whoami')).status, 200)
-  const { status, headers, body } = await request('GET', '/v1/orders')
-  t.equal(status, 503)
-  t.equal(body.code, 'database_unavailable')
-  t.equal(headers.get('retry-after'), '1')
-  t.equal((await fetch(`${url}/readyz`)).status, 503)
-  t.equal((await fetch(`${url}/livez`)).status, 200)
-})
+t.test(
+  'verifies tokens while the database is unavailable, and answers 503 for orders',
+  async (t) => {
+    const { request, url } = await startOrders(t, 'postgres://orders@127.0.0.1:1/orders')
+    t.equal((await request('GET', '/whoami')).status, 200)
+    const { status, headers, body } = await request('GET', '/v1/orders')
+    t.equal(status, 503)
+    t.equal(body.code, 'database_unavailable')
+    t.equal(headers.get('retry-after'), '1')
+    t.equal((await fetch(`${url}/readyz`)).status, 503)
+    t.equal((await fetch(`${url}/livez`)).status, 200)
+  },
+)
 
-t.test('a token that is not for orders opens nothing here', async (t) => {
+t.test('refuses every token that is not a valid one for orders', async (t) => {
   const { request, url } = await startOrders(t)
   const tokens = {
     token_audience: { audience: 'billing' },

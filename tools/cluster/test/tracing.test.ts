@@ -124,7 +124,8 @@ t.test('a collector that is away costs no request, and holds up no stop', async 
   for (let call = 0; call < 20; call += 1) t.equal((await ask('/orders/whoami')).status, 200)
   const log = join(cluster.dataFolder, 'logs/orders-1.log')
   await until(
-    async () => (await readFile(log, 'utf8')).match(/"msg":"traces are being lost"/) ?? undefined,
+    async () =>
+      (await readFile(log, 'utf8')).match(/"msg":"traces cannot be exported"/) ?? undefined,
   )
   t.equal((await ask('/orders/whoami')).status, 200)
   const startedAt = performance.now()

@@ -14,14 +14,6 @@ const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limit
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
-  const busyLogins = counters.logins.labels({ result: 'busy' })
-  app.refuseAtGate(({ method, url }) => {
-    if (method !== 'POST' || url !== '/v1/login') return undefined
-    const refusal = passwords.refusal()
-    if (refusal) busyLogins.inc()
-    return refusal
-  })
-
   app.post(
     '/login',
     {
@@ -36,7 +28,6 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
       },
-      // The rule; the gate above sees only the plain path.
       onRequest: async () => {
         const refusal = passwords.refusal()
         if (refusal) throw refusal

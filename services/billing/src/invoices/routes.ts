@@ -5,12 +5,12 @@ import { getOrder } from '../orders-client.ts'
 import { InvoiceList, InvoiceReply, NewInvoice, Page, toReply } from './schemas.ts'
 import { findInvoiceOfOrder, insertInvoice, listInvoices } from './store.ts'
 
-/** Whose invoices the bearer may see: their own, or, as an admin, everybody's (undefined). */
+/** The subject whose invoices the caller may see; `undefined` means everybody's, for an admin. */
 function visibleSub({ sub, roles }: Claims): string | undefined {
   return roles?.includes('admin') ? undefined : sub
 }
 
-/** Invoices: making one from an order, and listing them. */
+/** Creates invoices from orders, and lists them. */
 export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = async (
   app,
   { ordersUrl },
@@ -21,10 +21,10 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
   app.post(
     '/invoices',
     {
-      // Orders will ask for its own scope: a token that lacks it is refused before the call.
+      // Orders requires its own scope; checking it here avoids a call that must fail.
       config: { scopes: ['invoices:write', 'orders:read'] },
       schema: {
-        summary: 'Make the invoice of an order; repeated, it answers the same invoice',
+        summary: 'Create the invoice of an order; repeating the request returns the same invoice',
         body: NewInvoice,
         response: { 200: InvoiceReply, 201: InvoiceReply, ...refusals, 404: Problem },
       },
@@ -38,7 +38,7 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
       const invoice = await insertInvoice(db, { orderId, sub: order.sub, amountCents })
       if (invoice) return reply.code(201).send(toReply(invoice))
       const made = await findInvoiceOfOrder(db, orderId, order.sub)
-      if (!made) throw new Error('an invoice that was in the way is gone')
+      if (!made) throw new Error('the conflicting invoice does not exist')
       return toReply(made)
     },
   )
@@ -48,13 +48,13 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
     {
       config: { scopes: ['invoices:read'] },
       schema: {
-        summary: 'List your invoices, newest first; an admin sees everybody’s',
+        summary: 'List your invoices, newest first; an admin sees all invoices',
         querystring: Page,
         response: { 200: InvoiceList, ...refusals },
       },
     },
     async ({ query: { limit, cursor }, user }) => {
-      // One more than asked for: its presence says that there is another page.
+      // One more than requested: if it exists, there is another page.
       const found = await listInvoices(db, visibleSub(user), { before: cursor, limit: limit + 1 })
       const invoices = found.slice(0, limit)
       const next_cursor = found.length > limit ? (invoices.at(-1)?.id ?? null) : null

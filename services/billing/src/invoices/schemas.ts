@@ -1,13 +1,11 @@
+import { Uuid } from '@latchkey/service-kit'
 import { type Static, Type } from 'typebox'
 import type { Invoice } from './store.ts'
 
-// Not `format: 'uuid'`, which also takes "urn:uuid:…"; Postgres does not.
-const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
-
-/** What makes an invoice. The amount and whose it is come from the order. */
+/** The request that creates an invoice. Its amount and owner come from the order. */
 export const NewInvoice = Type.Object({ order_id: Uuid }, { additionalProperties: false })
 
-/** Which page of a list. */
+/** Selects a page. */
 export const Page = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
@@ -20,7 +18,7 @@ export const Page = Type.Object(
 export const InvoiceReply = Type.Object({
   id: Uuid,
   order_id: Uuid,
-  sub: Type.String({ description: 'Whose invoice it is.' }),
+  sub: Type.String({ description: 'The subject of the order.' }),
   amount_cents: Type.Integer(),
   created_at: Type.String({ format: 'date-time' }),
 })
@@ -29,11 +27,11 @@ export const InvoiceReply = Type.Object({
 export const InvoiceList = Type.Object({
   invoices: Type.Array(InvoiceReply),
   next_cursor: Type.Union([Uuid, Type.Null()], {
-    description: 'The `cursor` of the next page; null on the last.',
+    description: 'The `cursor` of the next page; null on the last page.',
   }),
 })
 
-/** Maps a stored invoice to what a client sees. */
+/** Maps a stored invoice to its wire format. */
 export function toReply(invoice: Invoice): Static<typeof InvoiceReply> {
   const { id, orderId, sub, amountCents, createdAt } = invoice
   return {

@@ -4,7 +4,7 @@ import type { Queryable } from '@latchkey/service-kit'
 export interface Invoice {
   id: string
   orderId: string
-  /** Whose invoice it is: the subject whose order it is for. */
+  /** The subject whose order it is for. */
   sub: string
   amountCents: number
   createdAt: Date
@@ -14,9 +14,9 @@ const columns = `id, order_id AS "orderId", sub, amount_cents AS "amountCents",
   created_at AS "createdAt"`
 
 /**
- * Stores the invoice of an order, unless it has one.
+ * Stores the invoice of an order.
  *
- * Of two requests racing for the same order one inserts; the other waits for it and gets `undefined`.
+ * Of two requests racing for the same order, one inserts. The other waits for it and gets `undefined`.
  */
 export async function insertInvoice(
   db: Queryable,
@@ -34,7 +34,7 @@ export async function insertInvoice(
   return rows[0]
 }
 
-/** Finds the invoice of an order among those of `sub`, or, where `sub` is undefined, among all. */
+/** Finds the invoice of an order of `sub`, or of anybody when `sub` is undefined. */
 export async function findInvoiceOfOrder(
   db: Queryable,
   orderId: string,
@@ -50,11 +50,11 @@ export async function findInvoiceOfOrder(
   return rows[0]
 }
 
-/** Greater than every id there is. */
+/** Greater than every id. */
 const endOfTime = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /**
- * Lists invoices, newest first: those of `sub`, or, where it is undefined, all.
+ * Lists the invoices of `sub`, or all invoices when `sub` is undefined, newest first.
  *
  * @param page.before only invoices older than the one with this id
  */

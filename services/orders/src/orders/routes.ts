@@ -4,12 +4,12 @@ import type { Claims } from '@latchkey/verify'
 import { NewOrder, OrderList, OrderParams, OrderReply, Page, toReply } from './schemas.ts'
 import { findOrder, insertOrder, listOrders } from './store.ts'
 
-/** Whose orders the bearer may see: their own, or, as an admin, everybody's (undefined). */
+/** The subject whose orders the caller may see; `undefined` means everybody's, for an admin. */
 function visibleSub({ sub, roles }: Claims): string | undefined {
   return roles?.includes('admin') ? undefined : sub
 }
 
-/** Orders: placing, listing and reading them. */
+/** Places, lists and reads orders. */
 export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   const refusals = { 400: Problem, 401: Problem, 403: Problem, 503: Problem }
@@ -36,13 +36,13 @@ export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { scopes: ['orders:read'] },
       schema: {
-        summary: 'List your orders, newest first; an admin sees everybody’s',
+        summary: 'List your orders, newest first; an admin sees all orders',
         querystring: Page,
         response: { 200: OrderList, ...refusals },
       },
     },
     async ({ query: { limit, cursor }, user }) => {
-      // One more than asked for: its presence says that there is another page.
+      // One more than requested: if it exists, there is another page.
       const found = await listOrders(db, visibleSub(user), { before: cursor, limit: limit + 1 })
       const orders = found.slice(0, limit)
       const next_cursor = found.length > limit ? (orders.at(-1)?.id ?? null) : null
@@ -62,8 +62,8 @@ export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params: { id }, user }) => {
       const order = await findOrder(db, id, visibleSub(user))
-      // Somebody else's order and none are the same answer, so that ids cannot be probed.
-      if (!order) throw new ProblemError(404, 'order_not_found', 'You have no order with this id.')
+      // The same answer for another user's order and for none, so that ids cannot be probed.
+      if (!order) throw new ProblemError(404, 'order_not_found', 'You have no order with this ID.')
       return toReply(order)
     },
   )

@@ -1,10 +1,8 @@
+import { Uuid } from '@latchkey/service-kit'
 import { type Static, Type } from 'typebox'
 import type { Order } from './store.ts'
 
-// Not `format: 'uuid'`, which also takes "urn:uuid:…"; Postgres does not.
-const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
-
-/** What places an order. Whose it is comes from the token alone. */
+/** The request that places an order. Its owner comes from the token alone. */
 export const NewOrder = Type.Object(
   {
     item: Type.String({ minLength: 1, maxLength: 200 }),
@@ -14,10 +12,9 @@ export const NewOrder = Type.Object(
   { additionalProperties: false },
 )
 
-/** Names one order. */
 export const OrderParams = Type.Object({ id: Uuid })
 
-/** Which page of a list. */
+/** Selects a page. */
 export const Page = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
@@ -29,7 +26,7 @@ export const Page = Type.Object(
 /** An order as a client sees it. */
 export const OrderReply = Type.Object({
   id: Uuid,
-  sub: Type.String({ description: 'Whose order it is.' }),
+  sub: Type.String({ description: 'The subject that placed it.' }),
   item: Type.String(),
   quantity: Type.Integer(),
   unit_price_cents: Type.Integer(),
@@ -41,11 +38,11 @@ export const OrderReply = Type.Object({
 export const OrderList = Type.Object({
   orders: Type.Array(OrderReply),
   next_cursor: Type.Union([Uuid, Type.Null()], {
-    description: 'The `cursor` of the next page; null on the last.',
+    description: 'The `cursor` of the next page; null on the last page.',
   }),
 })
 
-/** Maps a stored order to what a client sees. */
+/** Maps a stored order to its wire format. */
 export function toReply(order: Order): Static<typeof OrderReply> {
   const { id, sub, item, quantity, unitPriceCents, totalCents, createdAt } = order
   return {

@@ -3,7 +3,7 @@ import type { Queryable } from '@latchkey/service-kit'
 /** An order as it is stored. */
 export interface Order {
   id: string
-  /** Whose order it is: the subject of the token that placed it. */
+  /** The subject of the token that placed it. */
   sub: string
   item: string
   quantity: number
@@ -31,7 +31,7 @@ export async function insertOrder(
   return rows[0] as Order
 }
 
-/** Finds an order among those of `sub`, or, where `sub` is undefined, among all. */
+/** Finds an order of `sub`, or of anybody when `sub` is undefined. */
 export async function findOrder(
   db: Queryable,
   id: string,
@@ -45,14 +45,14 @@ export async function findOrder(
   return rows[0]
 }
 
-/** Greater than every id there is. */
+/** Greater than every id. */
 const endOfTime = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /**
- * Lists orders, newest first: those of `sub`, or, where it is undefined, all.
+ * Lists the orders of `sub`, or all orders when `sub` is undefined, newest first.
  *
- * Pages by key, not by offset: orders placed meanwhile shift nothing, and the thousandth page costs
- * what the first does.
+ * Pages by key, not by offset: new orders do not shift the pages, and the thousandth page is as fast
+ * as the first.
  *
  * @param page.before only orders older than the one with this id
  */

@@ -1,35 +1,39 @@
 import { TokenError } from '@latchkey/verify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { isDatabaseUnavailable } from './database.ts'
+import { isDatabaseUnavailable } from './database-errors.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** The `code` of the problem it answers with, for the log. */
+    /** The `code` of the problem sent, for the log. */
     problemCode: string | undefined
   }
 }
 
-/** Fastify's own refusals that have a code of ours; all the others become `bad_request`. */
+/** Fastify's own errors that map to a code of their own. All others become `bad_request`. */
 const known: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed_json', 'The body is not valid JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'empty_body', 'The body is empty; send a JSON object.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'bad_request', 'Content-Length and the body differ.'],
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body_too_large', 'The body is larger than this route takes.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    400,
+    'bad_request',
+    'Content-Length does not match the body.',
+  ],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body_too_large', 'The body is too large.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     415,
     'unsupported_media_type',
     'Send the body as application/json.',
   ],
   FST_ERR_BAD_URL: [400, 'malformed_url', 'The URL is not valid.'],
-  FST_ERR_MAX_PARAM_LENGTH: [414, 'url_too_long', 'A part of the URL is too long.'],
+  FST_ERR_MAX_PARAM_LENGTH: [414, 'url_too_long', 'A segment of the URL is too long.'],
 }
 
-/** What a thrown value means to the client. Only what is listed here leaves the service. */
+/** Maps a thrown value to the client's answer. Nothing that is not listed here leaves the service. */
 function toProblem(err: unknown): ProblemError {
   if (err instanceof ProblemError) return err
   if (err instanceof TokenError) {
-    // What `request.jwtVerify()` throws; it brings its challenge along.
+    // Thrown by `request.jwtVerify()`, with its challenge.
     const { headers = {} } = err as { headers?: Record<string, string> }
     return new ProblemError(err.status, err.code, err.message, headers)
   }
@@ -44,24 +48,33 @@ function toProblem(err: unknown): ProblemError {
     return new ProblemError(400, 'invalid_request', 'The request is not valid.', {}, errors)
   }
   if (isDatabaseUnavailable(err)) {
-    return new ProblemError(503, 'database_unavailable', 'The database is away. Try again soon.', {
-      'retry-after': '1',
-    })
+    return new ProblemError(
+      503,
+      'database_unavailable',
+      'The database is unavailable. Try again shortly.',
+      {
+        'retry-after': '1',
+      },
+    )
   }
   const mapped = known[error.code ?? '']
   if (mapped) return new ProblemError(...mapped)
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
-    return new ProblemError(error.statusCode, 'bad_request', 'The request cannot be understood.')
+    return new ProblemError(error.statusCode, 'bad_request', 'The request is not valid.')
   }
-  return new ProblemError(500, 'internal_error', 'Something went wrong here. It has been logged.')
+  return new ProblemError(
+    500,
+    'internal_error',
+    'Internal error. It has been logged under this request ID.',
+  )
 }
 
-/** Answers a thrown value as `application/problem+json`, and logs what was our fault. */
+/** Answers a thrown value as `application/problem+json` and logs server-side failures. */
 export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(err)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
   else if (problem.statusCode > 500 && problem !== err) {
-    request.log.warn({ err, code: problem.code }, 'unavailable')
+    request.log.warn({ err, code: problem.code }, 'request refused: service unavailable')
   }
   reply.problemCode = problem.code
   return reply

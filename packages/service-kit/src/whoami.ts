@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { Problem } from './problem.ts'
 
 const WhoamiReply = Type.Object({
   sub: Type.String(),
@@ -10,7 +10,7 @@ const WhoamiReply = Type.Object({
   servedBy: Type.String({ description: 'The instance that answered.' }),
 })
 
-/** What the token says of its bearer. Nothing is looked up, so it answers whatever else is away. */
+/** `GET /whoami`: the token's claims. Nothing is looked up, so it answers while everything else is unavailable. */
 export const whoamiRoute: FastifyPluginAsyncTypebox<{ servedBy: string }> = async (
   app,
   { servedBy },

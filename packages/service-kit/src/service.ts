@@ -1,0 +1,77 @@
+import { type Static, type TObject, type TProperties, Type } from 'typebox'
+import { authentication } from './authentication.ts'
+import { database } from './database.ts'
+import { keyring } from './keyring.ts'
+import { createServer, type Service } from './server.ts'
+import {
+  type ServiceConfig,
+  serviceSettings,
+  type VerifierConfig,
+  verifierSettings,
+} from './settings.ts'
+import { whoamiRoute } from './whoami.ts'
+
+/** A service, before it is configured. `runService` runs it; tests pass it to `createService`. */
+export interface ServiceDefinition<T extends TObject> {
+  /** As `orders`: in logs, metrics and traces. */
+  readonly name: string
+  /** Schema of the environment variables the service reads; it contains `serviceSettings`. */
+  readonly settings: T
+  /** Folder of plain SQL migrations. */
+  readonly migrations: URL
+  /** Registers what is this service's own, once `app.keyring` and `app.db` exist. */
+  readonly setUp: (app: Service, config: Static<T>) => Promise<void>
+}
+
+/** A service that verifies tokens, as its author writes it. */
+interface ResourceService<T extends TProperties> {
+  /** Also the audience its tokens must name. */
+  readonly name: string
+  /** Settings in addition to those of every verifying service. */
+  readonly settings?: T
+  readonly migrations: URL
+  /** Registers the routes, each of which requires a token unless it declares `config: { public: true }`. */
+  readonly routes: (app: Service, config: VerifierConfig & Static<TObject<T>>) => unknown
+}
+
+/** Creates a service: a server with the service's keyring and database, and what the service adds. */
+export async function createService<T extends TObject>(
+  { name, migrations, setUp }: ServiceDefinition<T>,
+  config: Static<T>,
+): Promise<Service> {
+  const shared = config as ServiceConfig
+  const app = createServer({ name, config: shared })
+  await app.register(keyring, { file: shared.LATCHKEY_KEYS_FILE })
+  await app.register(database, { config: shared, migrations })
+  await setUp(app, config)
+  return app
+}
+
+/**
+ * Defines a service that verifies tokens locally. Authentication is registered before any route of the service,
+ * and `GET /whoami` is included.
+ *
+ * @example
+ * const orders = resourceService({
+ *   name: 'orders',
+ *   migrations: new URL('../migrations/', import.meta.url),
+ *   routes: (app) => app.register(ordersRoutes, { prefix: '/v1' }),
+ * })
+ */
+export function resourceService<T extends TProperties = Record<never, never>>({
+  name,
+  settings,
+  migrations,
+  routes,
+}: ResourceService<T>) {
+  return {
+    name,
+    settings: Type.Object({ ...serviceSettings, ...verifierSettings, ...(settings as T) }),
+    migrations,
+    async setUp(app: Service, config: VerifierConfig & Static<TObject<T>>) {
+      await app.register(authentication, { service: name, config })
+      await app.register(whoamiRoute, { servedBy: config.LATCHKEY_INSTANCE })
+      await routes(app, config)
+    },
+  }
+}

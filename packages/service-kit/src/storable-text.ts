@@ -1,0 +1,31 @@
+import { ProblemError } from './problem.ts'
+
+/** Maximum nesting of a body. Schemas here need three levels; thousands would overflow the stack. */
+const maxDepth = 32
+
+/**
+ * Refuses text that Postgres cannot store: a NUL character, or an unpaired surrogate.
+ *
+ * Both are valid JSON, so schemas accept them. A `text` column would refuse the first and replace the second.
+ *
+ * @throws ProblemError 400 `invalid_text`, also for more than 32 levels of nesting
+ */
+export function refuseUnstorableText(value: unknown, depth = 0): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !value.isWellFormed()) {
+      throw new ProblemError(
+        400,
+        'invalid_text',
+        'Text contains a NUL character or an unpaired surrogate.',
+      )
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth === maxDepth) {
+      throw new ProblemError(400, 'invalid_text', `The body nests deeper than ${maxDepth} levels.`)
+    }
+    for (const [name, member] of Object.entries(value)) {
+      refuseUnstorableText(name)
+      refuseUnstorableText(member, depth + 1)
+    }
+  }
+}
