@@ -1,4 +1,5 @@
 import { createVerifier } from '@latchkey/verify'
+import { createService } from '@latchkey/service-kit'
 import argon2 from '@node-rs/argon2'
 import t from 'tap'
 import {
@@ -74,8 +75,8 @@ t.test(
       return argon2.verify(hash, ...rest)
     }
     const mocks = { '@node-rs/argon2': { ...argon2, verify } }
-    const { buildApp } = await t.mockImport<typeof import('../src/app.ts')>('../src/app.ts', mocks)
-    const app = await buildApp(await createConfig(t))
+    const { auth } = await t.mockImport<typeof import('../src/app.ts')>('../src/app.ts', mocks)
+    const app = await createService(auth, await createConfig(t))
     t.teardown(() => app.close())
     await post(app, '/v1/login', { email: 'nobody@example.com', password })
     t.equal(verified.length, 1)
