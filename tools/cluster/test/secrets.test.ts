@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { login, logout, register, send } from '@latchkey/test-kit/client'
 import { Client } from 'pg'
 import t from 'tap'
-import { login, logout, register, send } from '../src/client.ts'
 import { type Cluster, startCluster } from '../src/cluster.ts'
 
 const run = promisify(execFile)

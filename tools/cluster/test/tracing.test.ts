@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { login, register } from '@latchkey/test-kit/client'
 import t from 'tap'
-import { login, register } from '../src/client.ts'
 import { startCluster } from '../src/cluster.ts'
 import { type Span, startCollector } from './collector.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, logout, register, send, type Tokens } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import { login, logout, register, send, type Tokens } from '@latchkey/test-kit/client'
 import { type Drill, type Finding, seconds } from './drill.ts'
 
 const aheadSeconds = 30
