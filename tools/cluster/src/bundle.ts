@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Plugin } from 'esbuild'
-import { type ServiceName, serviceNames } from './services.ts'
+import { type ServiceName, serviceNames } from './services/services.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 /** What the bundles were made of. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { hasCode, UsageError } from './errors.ts'
+import { hasCode, UsageError } from './errors/cluster-error.ts'
 
 /** What `npm start -- …` was told. */
 export interface Flags {

@@ -1,6 +1,6 @@
 // What concerns an instance in the local cluster alone; `bundle.ts` puts it before the service.
 import { once } from 'node:events'
-import { shiftClock } from './clock.ts'
+import { shiftClock } from '../../drills/src/clock.ts'
 
 // A killed cluster shall leave no instance behind.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))

@@ -1,6 +1,6 @@
 import { type Cluster, startCluster } from './cluster.ts'
 import { createConsole } from './console.ts'
-import { ClusterError, UsageError } from './errors.ts'
+import { ClusterError, UsageError } from './errors/cluster-error.ts'
 import { type Flags, help, parseFlags } from './flags.ts'
 
 /** npm passes Ctrl-C on to us, though the terminal has told us already: one press, two signals. */

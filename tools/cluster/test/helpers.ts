@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { childrenOf, isAlive } from '../src/processes.ts'
+import { childrenOf, isAlive } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 

@@ -1,12 +1,12 @@
 import type { ClusterOptions } from './cluster.ts'
-import { type DataFolder, showPath } from './data-folder.ts'
-import { type Databases, prepareDatabases } from './databases.ts'
-import type { Fleet } from './fleet.ts'
-import { ensureKeys } from './keys.ts'
-import { preparePostgres } from './postgres.ts'
-import type { Secrets } from './secrets.ts'
-import { type ServiceEnvironment, serviceNames } from './services.ts'
-import { Supervised } from './supervised.ts'
+import { type DataFolder, showPath } from './data/data-folder.ts'
+import { ensureKeys } from './data/keys.ts'
+import type { Secrets } from './data/secrets.ts'
+import { type Databases, prepareDatabases } from './postgres/databases.ts'
+import { preparePostgres } from './postgres/server.ts'
+import { Supervised } from './processes/supervised-process.ts'
+import type { Fleet } from './services/instances.ts'
+import { type ServiceEnvironment, serviceNames } from './services/services.ts'
 
 /** What exists so far, so that any start can be undone. */
 export interface Parts {

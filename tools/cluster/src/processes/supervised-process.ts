@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ClusterError } from '../errors/cluster-error.ts'
 import { type Child, lastWords } from './child.ts'
-import { ClusterError } from './errors.ts'
 
 /** How one process is started, recognised as serving, and ended. */
 export interface Program<Value> {

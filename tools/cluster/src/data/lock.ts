@@ -1,7 +1,7 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ClusterError, hasCode } from './errors.ts'
-import { isAlive, startOf } from './processes.ts'
+import { ClusterError, hasCode } from '../errors/cluster-error.ts'
+import { isAlive, startOf } from '../processes/process-table.ts'
 
 /** Who holds a data folder. */
 interface Holder {

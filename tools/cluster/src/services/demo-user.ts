@@ -1,4 +1,4 @@
-import { ClusterError } from './errors.ts'
+import { ClusterError } from '../errors/cluster-error.ts'
 
 /** Somebody to try things as. */
 export interface DemoUser {

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type Child, startChild } from './child.ts'
-import type { EdgeCommand, EdgeReport } from './edge/main.ts'
-import type { Routes } from './edge/upstreams.ts'
-import { ClusterError } from './errors.ts'
-import { compileCache } from './services.ts'
-import type { Program } from './supervised.ts'
+import { ClusterError } from '../errors/cluster-error.ts'
+import { type Child, startChild } from '../processes/child.ts'
+import type { Program } from '../processes/supervised-process.ts'
+import { compileCache } from '../services/services.ts'
+import type { EdgeCommand, EdgeReport } from './main.ts'
+import type { Routes } from './upstreams.ts'
 
 /** The edge as a process of its own, told over IPC where requests shall go. */
 export class EdgeProcess {
@@ -26,7 +26,7 @@ export class EdgeProcess {
       launch: () => {
         this.#child = startChild({
           command: process.execPath,
-          args: [fileURLToPath(import.meta.resolve('./edge/main.ts'))],
+          args: [fileURLToPath(import.meta.resolve('./main.ts'))],
           env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
           logFile,
           ipc: true,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode } from './errors.ts'
+import { hasCode } from '../errors/cluster-error.ts'
 
 /** Whether a process of this id runs. One that has ended and was not yet waited for does not. */
 export function isAlive(pid: number): boolean {

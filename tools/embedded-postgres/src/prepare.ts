@@ -4,18 +4,18 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Child, startChild } from './child.ts'
-import { readIfThere } from './data-folder.ts'
-import { ClusterError } from './errors.ts'
+import { readIfThere } from '../data/data-folder.ts'
+import { ClusterError } from '../errors/cluster-error.ts'
+import { type Child, startChild } from '../processes/child.ts'
+import { childrenOf, commandOf, isAlive, waitForEnd } from '../processes/process-table.ts'
+import type { Program } from '../processes/supervised-process.ts'
 import {
   type Binaries,
   checkPassable,
   findBinaries,
   postgresUser,
   type SystemUser,
-} from './postgres-binaries.ts'
-import { childrenOf, commandOf, isAlive, waitForEnd } from './processes.ts'
-import type { Program } from './supervised.ts'
+} from './binaries.ts'
 
 /** How the embedded server is set up. */
 export interface PostgresOptions {

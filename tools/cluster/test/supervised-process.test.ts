@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { lastWords, startChild } from '../src/child.ts'
-import { Supervised } from '../src/supervised.ts'
+import { lastWords, startChild } from '../src/processes/child.ts'
+import { Supervised } from '../src/processes/supervised-process.ts'
 import { makeFolder } from './helpers.ts'
 
 /** A supervised `node -e`, serving once it has printed `up`. */

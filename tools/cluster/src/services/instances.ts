@@ -1,12 +1,12 @@
-import type { UpstreamAddress } from './edge/upstreams.ts'
-import type { EdgeProcess } from './edge-process.ts'
+import type { EdgeProcess } from '../edge/edge-process.ts'
+import type { UpstreamAddress } from '../edge/upstreams.ts'
+import { Supervised } from '../processes/supervised-process.ts'
 import {
   type ServiceEnvironment,
   type ServiceName,
   serviceNames,
   serviceProgram,
 } from './services.ts'
-import { Supervised } from './supervised.ts'
 
 /** One process of a service. */
 export interface Instance {

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { compileCache } from './services.ts'
+import { compileCache } from '../services/services.ts'
 
-const cli = join(resolve(import.meta.dirname, '../../..'), 'services/auth/src/cli/main.ts')
+const cli = join(resolve(import.meta.dirname, '../../../..'), 'services/auth/src/cli/main.ts')
 
 /** Makes the keyring where there is none, by the command an operator would use. */
 export async function ensureKeys(file: string): Promise<void> {

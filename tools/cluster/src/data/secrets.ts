@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { ClusterError } from '../errors/cluster-error.ts'
 import { readIfThere, writePrivate } from './data-folder.ts'
-import { ClusterError } from './errors.ts'
 
 /** What is generated once for a data folder; there is no default secret. */
 export interface Secrets {

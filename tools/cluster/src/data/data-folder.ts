@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import { ClusterError, hasCode } from './errors.ts'
+import { ClusterError, hasCode } from '../errors/cluster-error.ts'
 import { takeLock } from './lock.ts'
 
 /** Where a cluster keeps everything; held by one cluster at a time. */
@@ -21,7 +21,7 @@ export interface DataFolder {
   abandon(): void
 }
 
-const root = resolve(import.meta.dirname, '../../..')
+const root = resolve(import.meta.dirname, '../../../..')
 
 /**
  * Opens the data folder and takes its lock.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
-import { ClusterError, hasCode } from './errors.ts'
-import { type ServiceName, serviceNames } from './services.ts'
+import { ClusterError, hasCode } from '../errors/cluster-error.ts'
+import { type ServiceName, serviceNames } from '../services/services.ts'
 
 /** One database a service, each with a role that may enter no other. */
 export interface Databases {
