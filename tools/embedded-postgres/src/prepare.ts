@@ -1,186 +1,156 @@
-import { execFile, spawn } from 'node:child_process'
-import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { readIfThere } from '../data/data-folder.ts'
-import { ClusterError } from '../errors/cluster-error.ts'
-import { type Child, startChild } from '../processes/child.ts'
-import { childrenOf, commandOf, isAlive, waitForEnd } from '../processes/process-table.ts'
-import type { Program } from '../processes/supervised-process.ts'
-import {
-  type Binaries,
-  checkPassable,
-  findBinaries,
-  postgresUser,
-  type SystemUser,
-} from './binaries.ts'
+import { execa } from 'execa'
+import getPort from 'get-port'
+import { EmbeddedPostgresError } from './errors.ts'
+import { findPrograms } from './programs.ts'
+import { assertReachable, findServerUser, type SystemUser } from './system-user.ts'
 
-/** How the embedded server is set up. */
 export interface PostgresOptions {
+  /** The data folder; its parent must exist. */
   readonly folder: string
-  readonly logFile: string
+  /** Of the superuser `postgres`. */
   readonly password: string
   readonly maxConnections: number
-  /** Whether a crash of the machine may lose data; a crash of Postgres never does. */
-  readonly ephemeral: boolean
-  readonly say: (sentence: string) => void
+  /** `false` turns fsync off: a crash of the machine may lose data, a crash of Postgres does not. */
+  readonly durable: boolean
+  /** Receives one sentence for people. */
+  readonly onEvent?: (sentence: string) => void
 }
 
-/** The embedded server, not started yet. */
-export interface EmbeddedPostgres {
-  readonly program: Program<void>
+/** A server that is ready to be started, any number of times, always on the same port. */
+export interface PreparedPostgres {
   /** Connection URI of the superuser. */
-  readonly adminUrl: string
+  readonly url: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  /** The user to run as, if not the current one. */
+  readonly user: SystemUser | undefined
+  /** Fast shutdown: sessions end, committed data is kept. */
+  readonly stopSignal: 'SIGINT'
+  readonly stopTimeoutMs: number
+  /** The server accepts connections once this is in its log. */
+  readonly readyText: string
 }
 
 const stopTimeoutMs = 10_000
 
 /**
- * Prepares an embedded PostgreSQL: makes its data folder where there is none, and ends a server that
- * an earlier cluster left behind.
+ * Prepares a PostgreSQL server: creates the data folder if there is none, and stops a server that an
+ * earlier process left running on it.
  *
- * @throws ClusterError
+ * @throws EmbeddedPostgresError
  */
-export async function preparePostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
-  const { folder, logFile, password, maxConnections, ephemeral, say } = options
-  const binaries = await findBinaries()
-  const user = postgresUser(say)
-  if (user) {
-    checkPassable(dirname(folder), user)
-    checkPassable(dirname(binaries.postgres), user)
+export async function preparePostgres(options: PostgresOptions): Promise<PreparedPostgres> {
+  const { folder, password, maxConnections, durable, onEvent = () => {} } = options
+  const { initdb, postgres } = await findPrograms()
+  const user = findServerUser(onEvent)
+  if (user) for (const path of [folder, postgres]) assertReachable(dirname(path), user)
+  await stopLeftover(folder, onEvent)
+  if ((await readIfExists(`${folder}/PG_VERSION`)) === undefined) {
+    await initialize(initdb, user, options)
   }
-  await endLeftover(folder, say)
-  if ((await readIfThere(`${folder}/PG_VERSION`)) === undefined) {
-    await initialise(binaries, user, folder, password)
-  }
-  const port = await findFreePort()
+  const port = await getPort({ host: '127.0.0.1' })
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: maxConnections,
-    ...(ephemeral && { fsync: 'off', full_page_writes: 'off' }),
+    ...(!durable && { fsync: 'off', full_page_writes: 'off' }),
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   return {
-    adminUrl: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
-    program: {
-      name: 'postgres',
-      stopSignal: 'SIGINT', // Fast shutdown: sessions are ended, what is committed is kept.
-      stopTimeoutMs,
-      launch() {
-        const child = startChild({
-          command: binaries.postgres,
-          args: ['-D', folder, ...flags],
-          env: serverEnv(),
-          logFile,
-          ipc: false,
-          user,
-        })
-        endWithUs(child, user)
-        return child
-      },
-      async untilReady(child, died) {
-        while (!child.output().includes('database system is ready to accept connections')) {
-          await sleep(10, undefined, { signal: died })
-        }
-      },
-    },
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    command: postgres,
+    args: ['-D', folder, ...flags],
+    env: serverEnv(),
+    user,
+    stopSignal: 'SIGINT',
+    stopTimeoutMs,
+    readyText: 'database system is ready to accept connections',
   }
 }
 
-/** Freezes or thaws a server and all its sessions: sockets stay open and nothing answers. */
-export function signalWholeServer(postmaster: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  for (const pid of [postmaster, ...childrenOf(postmaster)]) process.kill(pid, signal)
-}
-
-/** Made aside and then renamed, so that an interrupted start leaves nothing half-made. */
-async function initialise(
-  binaries: Binaries,
+/** Works in a folder that is renamed when it is complete, so an interrupted start leaves nothing half-made. */
+async function initialize(
+  initdb: string,
   user: SystemUser | undefined,
-  folder: string,
-  password: string,
-) {
+  { folder, password, durable }: PostgresOptions,
+): Promise<void> {
   const draft = `${folder}.new`
   const passwordFile = `${folder}.password`
   await rm(draft, { recursive: true, force: true })
   await writeFile(passwordFile, password, { mode: 0o600 })
-  try {
-    const own = async (path: string) => user && chown(path, user.uid, user.gid)
-    await own(passwordFile)
-    // Root keeps the parent folder to itself, so the server's user cannot make its own folder there.
-    await mkdir(draft, { mode: 0o700 })
-    await own(draft)
-    await promisify(execFile)(
-      binaries.initdb,
-      [
-        `--pgdata=${draft}`,
-        `--pwfile=${passwordFile}`,
-        '--username=postgres',
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        '--locale=C',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
-        '--no-instructions',
-      ],
-      { env: serverEnv(), ...user },
-    )
-    await rename(draft, folder)
-  } catch (err) {
-    const { stderr = '' } = err as { stderr?: string }
-    const words = stderr.split('\n').find((line) => line.includes('error:'))
-    throw words ? new ClusterError(`The database cannot be set up: ${words}`) : err
-  } finally {
-    await rm(passwordFile, { force: true })
-  }
-}
-
-/** Ends the server that a killed cluster left on this data folder. */
-async function endLeftover(folder: string, say: (sentence: string) => void): Promise<void> {
-  const pid = Number((await readIfThere(`${folder}/postmaster.pid`))?.split('\n', 1)[0])
-  if (!(pid > 1) || !isAlive(pid) || !commandOf(pid).includes(folder)) return
-  process.kill(pid, 'SIGINT')
-  process.kill(pid, 'SIGCONT')
-  if (!(await waitForEnd(pid, stopTimeoutMs))) {
-    throw new ClusterError(
-      `A Postgres of an earlier run (process ${pid}) does not stop; end it first.`,
-    )
-  }
-  say(`stopped a Postgres that an earlier run left behind (process ${pid})`)
-}
-
-/**
- * Sees to it that the server stops when this process is killed: a shell waits for the pipe between us
- * to break.
- */
-function endWithUs(child: Child, user: SystemUser | undefined): void {
-  if (process.platform === 'win32' || child.process.pid === undefined) return
-  const script = 'read -r _; kill -INT "$0"'
-  const watchdog = spawn('/bin/sh', ['-c', script, String(child.process.pid)], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
+  // Root owns the parent folder, so the server's user cannot create its own folder there.
+  await mkdir(draft, { mode: 0o700 })
+  if (user) for (const path of [draft, passwordFile]) await chown(path, user.uid, user.gid)
+  const flags = [
+    `--pgdata=${draft}`,
+    `--pwfile=${passwordFile}`,
+    '--username=postgres',
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-instructions',
+    ...(durable ? [] : ['--no-sync']),
+  ]
+  const { failed, stderr, shortMessage } = await execa(initdb, flags, {
+    env: serverEnv(),
+    extendEnv: false,
+    reject: false,
     ...user,
   })
-  watchdog.on('error', () => {})
-  watchdog.stdin?.on('error', () => {})
-  child.process.once('exit', () => watchdog.kill('SIGKILL'))
+  await rm(passwordFile, { force: true })
+  if (failed) {
+    const reason = stderr?.split('\n').find((line) => line.includes('error:')) ?? shortMessage
+    throw new EmbeddedPostgresError(`initdb failed: ${reason}`)
+  }
+  await rename(draft, folder)
 }
 
-/** The server speaks English, which we read, and follows no PG* variable of the caller. */
+/** Stops the server that a killed process left running on this data folder. */
+async function stopLeftover(folder: string, onEvent: (sentence: string) => void): Promise<void> {
+  const pid = Number((await readIfExists(`${folder}/postmaster.pid`))?.split('\n', 1)[0])
+  // The file may be older than the last reboot, and the process ID now another program's.
+  const isRunning = async () => pid > 1 && (await commandLineOf(pid)).includes(folder)
+  if (!(await isRunning())) return
+  process.kill(pid, 'SIGINT')
+  process.kill(pid, 'SIGCONT')
+  const deadline = Date.now() + stopTimeoutMs
+  while (await isRunning()) {
+    if (Date.now() > deadline) {
+      throw new EmbeddedPostgresError(
+        `PostgreSQL from an earlier run (process ${pid}) does not stop; end it first`,
+      )
+    }
+    await sleep(20)
+  }
+  onEvent(`stopped PostgreSQL, which an earlier run left behind (process ${pid})`)
+}
+
+/** The command line of a process; empty if there is no such process, or if it has ended. */
+async function commandLineOf(pid: number): Promise<string> {
+  if (process.platform === 'linux') {
+    return (await readIfExists(`/proc/${pid}/cmdline`))?.replaceAll('\0', ' ') ?? ''
+  }
+  return (await execa('ps', ['-o', 'command=', '-p', String(pid)], { reject: false })).stdout ?? ''
+}
+
+/** The log must be in English, because it is parsed; PG* variables of the caller must not apply. */
 function serverEnv(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name))
-  return { ...Object.fromEntries(own), LC_ALL: 'C' }
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name))
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' }
 }
 
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
+async function readIfExists(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (err) {
+    if (['ENOENT', 'ESRCH'].includes(String((err as NodeJS.ErrnoException).code))) return undefined
+    throw err
+  }
 }

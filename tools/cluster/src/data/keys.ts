@@ -1,19 +1,11 @@
-import { execFile } from 'node:child_process'
-import { stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
-import { compileCache } from '../services/services.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { nodeEnv, repository } from '../processes/node.ts'
 
-const cli = join(resolve(import.meta.dirname, '../../../..'), 'services/auth/src/cli/main.ts')
-
-/** Makes the keyring where there is none, by the command an operator would use. */
+/** Creates the key file if it is missing, with the command that an operator uses. */
 export async function ensureKeys(file: string): Promise<void> {
-  const there = await stat(file).then(
-    () => true,
-    () => false,
-  )
-  if (there) return
-  await promisify(execFile)(process.execPath, [cli, 'keys', 'generate', '--out', file], {
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
-  })
+  if (existsSync(file)) return
+  const cli = join(repository, 'services/auth/src/cli/main.ts')
+  await execa(process.execPath, [cli, 'keys', 'generate', '--out', file], { env: nodeEnv() })
 }

@@ -1,79 +1,47 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { ClusterError, hasCode } from '../errors/cluster-error.ts'
-import { isAlive, startOf } from '../processes/process-table.ts'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { ClusterError } from '../errors/cluster-error.ts'
 
-/** Who holds a data folder. */
-interface Holder {
-  readonly pid: number
-  /** When that process started: process ids are used again. */
-  readonly started: string
-}
-
-/** A held lock. */
 export interface Lock {
-  /** Whether an earlier holder died without giving it back. */
+  /** Whether the previous holder died without releasing the lock. */
   readonly takenOver: boolean
-  release(): Promise<void>
+  release(): void
 }
 
 /**
- * Takes the lock of a data folder. One whose holder is dead is taken over.
+ * Locks a folder for this process. The lock is SQLite's exclusive lock on an empty database file: the
+ * operating system releases it when the process dies, however it dies, so no stale lock has to be
+ * told from a live one. The file stays, because deleting it would allow a second lock on its
+ * successor. `cluster.pid` exists while a cluster runs, and after it was killed.
  *
- * @throws ClusterError while another cluster runs on the folder
+ * @throws ClusterError if another process holds the lock
  */
-export async function takeLock(file: string): Promise<Lock> {
-  const mine = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder)
-  let takenOver = false
-  for (;;) {
-    try {
-      await writeFile(file, mine, { flag: 'wx', mode: 0o600 })
-      return { takenOver, release: () => rm(file, { force: true }) }
-    } catch (err) {
-      if (!hasCode(err, 'EEXIST')) throw err
-    }
-    const held = await readSettled(file)
-    const holder = parseHolder(held)
-    if (holder && isAlive(holder.pid) && startOf(holder.pid) === holder.started) {
-      throw new ClusterError(
-        `A cluster already runs on this data folder (process ${holder.pid}); stop it, or give --ephemeral for a second one.`,
-      )
-    }
-    takenOver = await removeStale(file, held)
-  }
-}
-
-/**
- * Two starts may find the same dead holder. Moving the file away decides which of them removes it,
- * and whoever moved a lock taken meanwhile puts it back.
- */
-async function removeStale(file: string, stale: string): Promise<boolean> {
-  const aside = `${file}.${process.pid}`
+export function lockFolder(folder: string): Lock {
+  const pidFile = `${folder}/cluster.pid`
+  const previousPid = read(pidFile)
+  const lock = new DatabaseSync(`${folder}/cluster.lock`)
   try {
-    await rename(file, aside)
+    lock.exec('BEGIN EXCLUSIVE')
   } catch (err) {
-    if (hasCode(err, 'ENOENT')) return false
-    throw err
+    const { errcode } = err as { errcode?: number }
+    if (errcode !== 5 /* SQLITE_BUSY */) throw err
+    throw new ClusterError(
+      `A cluster is already running on this data folder (process ${previousPid ?? 'unknown'}); stop it, or use --ephemeral to start a second one.`,
+    )
   }
-  const moved = await readFile(aside, 'utf8')
-  if (moved !== stale) await link(aside, file).catch(() => {})
-  await rm(aside)
-  return moved === stale
-}
-
-/** A lock being written is empty for a moment. */
-async function readSettled(file: string): Promise<string> {
-  for (let attempt = 0; ; attempt++) {
-    const text = await readFile(file, 'utf8').catch(() => '')
-    if (text !== '' || attempt === 5) return text
-    await sleep(20)
+  writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
+  return {
+    takenOver: previousPid !== undefined,
+    release() {
+      rmSync(pidFile, { force: true })
+      lock.close()
+    },
   }
 }
 
-function parseHolder(text: string): Holder | undefined {
+function read(file: string): string | undefined {
   try {
-    const holder = JSON.parse(text)
-    return Number.isInteger(holder?.pid) ? holder : undefined
+    return readFileSync(file, 'utf8')
   } catch {
     return undefined
   }

@@ -1,14 +1,20 @@
-import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ClusterError } from '../errors/cluster-error.ts'
 import { type Child, startChild } from '../processes/child.ts'
+import { nodeEnv } from '../processes/node.ts'
 import type { Program } from '../processes/supervised-process.ts'
-import { compileCache } from '../services/services.ts'
 import type { EdgeCommand, EdgeReport } from './main.ts'
 import type { Routes } from './upstreams.ts'
 
-/** The edge as a process of its own, told over IPC where requests shall go. */
+export interface EdgeProcessOptions {
+  readonly port: number
+  readonly logFile: string
+  /** How long to retry a busy port: that of a killed cluster may stay busy for a moment. */
+  readonly retryBusyForMs: number
+}
+
+/** The edge as its own process. It receives its routes over IPC. */
 export class EdgeProcess {
   readonly program: Program<number>
   #port: number
@@ -16,99 +22,80 @@ export class EdgeProcess {
   #child: Child | undefined
   #lastId = 0
 
-  /** @param busyForMs how long the port of a cluster that was just killed may still be busy */
-  constructor(port: number, logFile: string, busyForMs: number) {
+  constructor({ port, logFile, retryBusyForMs }: EdgeProcessOptions) {
     this.#port = port
     this.program = {
       name: 'edge',
-      stopSignal: 'SIGTERM',
-      stopTimeoutMs: 5_000,
       launch: () => {
         this.#child = startChild({
           command: process.execPath,
           args: [fileURLToPath(import.meta.resolve('./main.ts'))],
-          env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+          env: nodeEnv(),
           logFile,
           ipc: true,
+          stopSignal: 'SIGTERM',
+          stopTimeoutMs: 5_000,
         })
         return this.#child
       },
-      untilReady: async (child, died) => {
-        this.#port = await this.#listen(child, died, Date.now() + busyForMs)
+      untilReady: async (child, signal) => {
+        // A restarted edge keeps the port that the first one picked.
+        this.#port = await this.#listen(child, signal, Date.now() + retryBusyForMs)
         return this.#port
       },
     }
   }
 
   /**
-   * Sends requests to these instances from now on. Resolves when instances left out have answered what
-   * they had, or at once while there is no edge.
+   * Replaces the routes. Resolves when removed instances have answered their requests, or
+   * immediately while the edge is down: it gets the routes when it starts again.
    */
   async route(routes: Routes): Promise<void> {
     this.#routes = routes
-    const edge = this.#child?.process
-    if (!edge?.connected) return
+    if (!this.#child?.isRunning()) return
     const id = ++this.#lastId
-    const ended = new AbortController()
-    const end = () => ended.abort()
-    edge.once('exit', end)
-    const answered = report(
-      edge,
-      ended.signal,
-      ({ type, ...rest }) => type === 'routed' && 'id' in rest && rest.id === id,
-    )
-    edge.send({ type: 'route', id, routes } satisfies EdgeCommand, () => {})
-    await answered.catch(() => {}) // The next edge is told at its start.
-    edge.off('exit', end)
+    await ask(
+      this.#child,
+      { type: 'route', id, routes },
+      (report) => report.type === 'routed' && report.id === id,
+    ).catch(() => {})
   }
 
-  async #listen(child: Child, died: AbortSignal, busyUntil: number): Promise<number> {
+  async #listen(child: Child, signal: AbortSignal, retryUntil: number): Promise<number> {
     for (;;) {
-      const answered = report(child.process, died, ({ type }) => type !== 'routed')
-      child.process.send({
-        type: 'listen',
-        port: this.#port,
-        routes: this.#routes,
-      } satisfies EdgeCommand)
-      const answer = await answered
-      if (answer.type === 'listening') return answer.port
-      if (answer.type !== 'failed') continue
-      if (answer.code !== 'EADDRINUSE' || Date.now() > busyUntil)
-        throw explain(answer.code, this.#port)
-      await sleep(100, undefined, { signal: died })
+      const port = this.#port
+      const command: EdgeCommand = { type: 'listen', port, routes: this.#routes }
+      const report = await ask(child, command, ({ type }) => type !== 'routed')
+      if (report.type === 'listening') return report.port
+      const code = report.type === 'failed' ? report.code : ''
+      if (code !== 'EADDRINUSE' || Date.now() > retryUntil) throw explain(code, port)
+      await sleep(100, undefined, { signal })
     }
   }
 }
 
-/** The next report of the edge that fits; rejects when the signal aborts. */
-function report(
-  edge: ChildProcess,
-  signal: AbortSignal,
-  fits: (report: EdgeReport) => boolean,
+/** Sends a command and waits for its report. Rejects when the edge dies first. */
+async function ask(
+  { process }: Child,
+  command: EdgeCommand,
+  isAnswer: (report: EdgeReport) => boolean,
 ): Promise<EdgeReport> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: unknown) => {
-      if (fits(message as EdgeReport)) done(() => resolve(message as EdgeReport))
-    }
-    const onAbort = () => done(() => reject(signal.reason))
-    const done = (settle: () => void) => {
-      edge.off('message', onMessage)
-      signal.removeEventListener('abort', onAbort)
-      settle()
-    }
-    edge.on('message', onMessage)
-    signal.addEventListener('abort', onAbort)
-  })
+  const filter = (message: unknown) => isAnswer(message as EdgeReport)
+  const [report] = await Promise.all([
+    process.getOneMessage({ filter }),
+    process.sendMessage(command),
+  ])
+  return report as EdgeReport
 }
 
 function explain(code: string, port: number): ClusterError {
   if (code === 'EADDRINUSE') {
     return new ClusterError(
-      `Port ${port} is in use by another program; end it, or choose another port: npm start -- --port ${port === 9000 ? 9001 : 9000}`,
+      `Port ${port} is in use by another program; stop it, or choose another port: npm start -- --port ${port === 9000 ? 9001 : 9000}`,
     )
   }
   if (code === 'EACCES') {
-    return new ClusterError(`This user may not listen on port ${port}; choose one above 1023.`)
+    return new ClusterError(`This user cannot listen on port ${port}; choose one above 1023.`)
   }
   return new ClusterError(`The edge cannot listen on port ${port} (${code}).`)
 }

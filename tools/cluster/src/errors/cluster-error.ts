@@ -1,14 +1,9 @@
-/** Something the person at the keyboard can act on: the message is one sentence, printed without a stack. */
+/** A failure the user can act on. The message is one sentence, printed without a stack trace. */
 export class ClusterError extends Error {
   override name = 'ClusterError'
 }
 
-/** A mistake on the command line. */
-export class UsageError extends ClusterError {
-  override name = 'UsageError'
-}
-
-/** Whether an error of the operating system has this code, as `ENOENT`. */
+/** Whether an error carries one of these codes, such as `ENOENT` or an SQLSTATE. */
 export function hasCode(err: unknown, ...codes: string[]): boolean {
   return err instanceof Error && 'code' in err && codes.includes(String(err.code))
 }

@@ -1,79 +1,105 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
+import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa, type ResultPromise } from 'execa'
 
-/** A process to start. */
 export interface ChildOptions {
   readonly command: string
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
-  /** Where its output goes, both streams in one. */
+  /** Receives both output streams. */
   readonly logFile: string
-  /** Whether it talks to us over an IPC channel. */
-  readonly ipc: boolean
-  /** Who it runs as, where that is not us. */
+  readonly ipc?: boolean
+  /** The user to run as, if not the current one. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined
+  /** Sent by `kill()` without a signal. SIGKILL follows after the timeout. */
+  readonly stopSignal: NodeJS.Signals
+  readonly stopTimeoutMs: number
 }
 
-/** A started process and what it has written so far. */
+/** A started process. Wrapped, because execa's own object is a promise of the process's end. */
 export interface Child {
-  readonly process: ChildProcess
-  /** Its output since it started, at most the last 64 KiB. */
+  readonly process: ResultPromise<{ buffer: false; reject: false; ipc: true }>
+  isRunning(): boolean
+  /** What it has written since it started, at most 64 KiB. */
   output(): string
 }
 
 const maxOutputBytes = 64 * 1024
-/** A log larger than this is put aside at the next start, replacing the one put aside before. */
+/** A larger log is renamed to `<name>.old` at the next start. */
 const maxLogBytes = 10 * 1024 * 1024
 
 /**
- * Starts a process whose output goes straight to its log.
- *
- * It leads a process group of its own, so that Ctrl-C at the terminal reaches the cluster alone, which
- * then stops everything in order. The log is no pipe, so that a process outlives us cleanly.
+ * Starts a process that writes directly to its log file, not through a pipe, which would break if
+ * the cluster were killed. It gets its own process group: Ctrl-C at the terminal reaches the cluster
+ * alone, which then stops everything in order.
  */
-export function startChild({ command, args, env, logFile, ipc, user }: ChildOptions): Child {
-  rotate(logFile)
-  const log = openSync(logFile, 'a+', 0o600)
-  const from = fstatSync(log).size
-  const child = spawn(command, args, {
+export function startChild(options: ChildOptions): Child {
+  const { command, args, env, logFile, ipc = false, user, stopSignal, stopTimeoutMs } = options
+  const logBytes = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
+  if (logBytes > maxLogBytes) renameSync(logFile, `${logFile}.old`)
+  const from = logBytes > maxLogBytes ? 0 : logBytes
+  const log = openSync(logFile, 'a', 0o600) as 3 // execa accepts any descriptor; its types stop at 9.
+  const child = execa(command, args, {
     env,
+    extendEnv: false,
     detached: true,
-    stdio: ipc ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
+    stdin: 'ignore',
+    stdout: log,
+    stderr: log,
+    ipc,
+    serialization: 'json',
+    buffer: false,
+    reject: false,
+    killSignal: stopSignal,
+    forceKillAfterDelay: stopTimeoutMs,
     ...user,
   })
-  let open = true
-  child.once('close', () => {
-    // What is still asked about the output is asked as the process ends.
-    setTimeout(() => {
-      open = false
-      closeSync(log)
-    }, 1_000).unref()
-  })
+  closeSync(log)
+  const { nodeChildProcess } = child
   return {
-    process: child,
-    output() {
-      if (!open) return ''
-      const start = Math.max(from, fstatSync(log).size - maxOutputBytes)
-      const text = Buffer.allocUnsafe(maxOutputBytes)
-      return text.toString('utf8', 0, readSync(log, text, 0, maxOutputBytes, start))
-    },
+    process: child as unknown as Child['process'],
+    isRunning: () =>
+      child.pid !== undefined &&
+      nodeChildProcess.exitCode === null &&
+      nodeChildProcess.signalCode === null,
+    output: () => readTail(logFile, from),
   }
 }
 
-function rotate(logFile: string): void {
-  const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
-  if (size > maxLogBytes) renameSync(logFile, `${logFile}.old`)
+function readTail(file: string, from: number): string {
+  const size = statSync(file, { throwIfNoEntry: false })?.size
+  if (size === undefined) return ''
+  const log = openSync(file, 'r')
+  try {
+    const text = Buffer.allocUnsafe(maxOutputBytes)
+    return text.toString(
+      'utf8',
+      0,
+      readSync(log, text, 0, maxOutputBytes, Math.max(from, size - maxOutputBytes)),
+    )
+  } finally {
+    closeSync(log)
+  }
 }
 
-/** What a process complained about last, as a phrase; failing that, the last it said. */
-export function lastWords(output: string): string {
+/** Polls the output until `find` returns something. */
+export async function findInOutput<T>(
+  child: Child,
+  find: (output: string) => T | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    const found = find(child.output())
+    if (found !== undefined) return found
+    await sleep(20, undefined, { signal })
+  }
+}
+
+/** The last error in an output, as a phrase, or its last line if it has no error. */
+export function lastErrorLine(output: string): string {
   const lines = output.split('\n').map((line) => line.trim())
-  const complaint = lines.findLast((line) => /Error: |cannot start|FATAL|"level":[56]0/.test(line))
-  return messageOf(complaint ?? lines.findLast((line) => line !== '') ?? '')
-}
-
-/** A log line of ours is JSON; a sentence on standard error is not. */
-function messageOf(line: string): string {
+  const error = lines.findLast((line) => /Error: |cannot start|FATAL|"level":[56]0/.test(line))
+  const line = error ?? lines.findLast((text) => text !== '') ?? ''
   try {
     const { err, msg } = JSON.parse(line)
     return String(err?.message ?? msg)

@@ -1,6 +1,7 @@
+import { send } from '@latchkey/test-kit/client'
 import { ClusterError } from '../errors/cluster-error.ts'
 
-/** Somebody to try things as. */
+/** A user to try the API with. */
 export interface DemoUser {
   readonly email: string
   readonly password: string
@@ -8,17 +9,15 @@ export interface DemoUser {
 
 const email = 'demo@example.com'
 
-/** Registers the demo user the way everybody registers; one that is there already is fine. */
+/** Registers the demo user through the API, unless it exists. */
 export async function registerDemoUser(edgeUrl: string, password: string): Promise<DemoUser> {
-  const response = await fetch(`${edgeUrl}/auth/v1/register`, {
+  const user = { email, password }
+  const { status, reply } = await send(`${edgeUrl}/auth/v1/register`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email, password }),
-    signal: AbortSignal.timeout(10_000),
+    body: user,
   })
-  const text = await response.text()
-  if (response.status !== 201 && response.status !== 409) {
-    throw new ClusterError(`The demo user could not be registered: ${response.status} ${text}`)
-  }
-  return { email, password }
+  if (status === 201 || status === 409) return user
+  throw new ClusterError(
+    `The demo user could not be registered: ${status} ${JSON.stringify(reply) ?? ''}`,
+  )
 }
