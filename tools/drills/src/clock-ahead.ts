@@ -19,6 +19,7 @@ export const clockAhead: Drill = {
   instances: 2,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
+    NODE_OPTIONS: `--import ${import.meta.resolve('./clock.ts')}`,
     LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
   },
   async run({ cluster, progress }) {
