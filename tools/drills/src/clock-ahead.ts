@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, logout, register, send, type Tokens } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import { login, logout, register, send, type Tokens } from '@latchkey/test-kit/client'
 import { type Drill, type Finding, seconds } from './drill.ts'
 
 const aheadSeconds = 30
@@ -19,6 +19,7 @@ export const clockAhead: Drill = {
   instances: 2,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
+    NODE_OPTIONS: `--import ${import.meta.resolve('./clock.ts')}`,
     LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
   },
   async run({ cluster, progress }) {

@@ -1,7 +1,7 @@
 // A process of its own, so that the clients that are measured do not wait for it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Person } from '@latchkey/cluster/client'
+import type { Person } from '@latchkey/test-kit/client'
 import { Pool } from 'undici'
 
 /** What the flood is to be: logins of these people, so many a second, whether or not answers come. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serviceNames } from '@latchkey/cluster/services'
+import { serviceNames } from '@latchkey/cluster/services/services'
 import { type Drill, killAndAwait, scaled } from './drill.ts'
 import { type Answer, failuresOf, nothingWrong, startTraffic, summary } from './traffic.ts'
 

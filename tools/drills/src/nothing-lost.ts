@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, type Person, send, type Tokens } from '@latchkey/cluster/client'
+import { login, type Person, send, type Tokens } from '@latchkey/test-kit/client'
 import { type Drill, type Finding, killAndAwait, type Stage, scaled } from './drill.ts'
 
 /** What services have acknowledged, and have to stand by. */

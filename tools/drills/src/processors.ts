@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { childrenOf } from '@latchkey/cluster/processes'
+import { childrenOf } from '@latchkey/cluster/processes/process-table'
 
 /** Why processes cannot be given processors of their own here, if so. */
 export function pinningObstacle(): string | undefined {

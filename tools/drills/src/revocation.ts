@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, logout, type Person, register, send } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import { login, logout, type Person, register, send } from '@latchkey/test-kit/client'
 import { type Drill, type Finding, percentile, type Stage, scaled, seconds } from './drill.ts'
 import { describeFailures, startLoad } from './load.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, type Person, register, send, type Tokens } from '@latchkey/cluster/client'
+import { login, type Person, register, send, type Tokens } from '@latchkey/test-kit/client'
 
 /** What clients do. */
 const deeds = ['whoami', 'orders', 'login', 'refresh'] as const

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { register, send, type Tokens } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import { register, send, type Tokens } from '@latchkey/test-kit/client'
 import type { Drill, Finding } from './drill.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
