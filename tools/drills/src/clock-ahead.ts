@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { login, logout, register, send, type Tokens } from '@latchkey/test-kit/client'
-import { type Drill, type Finding, seconds } from './drill.ts'
+import { type Drill, type Finding, formatSeconds } from './drill.ts'
 
 const aheadSeconds = 30
 /** The verifiers' default. */
 const toleranceSeconds = 5
 const ttlSeconds = 32
-/** From here on the instance that is ahead takes a token for expired, in seconds of its age. */
+/** The age in seconds from which the instance that is ahead considers a token expired. */
 const refusedFrom = ttlSeconds + toleranceSeconds - aheadSeconds
-/** What a revocation may take to reach every instance, in milliseconds. */
+/** How long a revocation may take to reach every instance. */
 const revokedWithinMs = 5_000
 
-/** A wrong clock costs its own instance's clients a refresh, and nobody anything else. */
+/** A wrong clock makes clients of that instance refresh early, and has no other effect. */
 export const clockAhead: Drill = {
   name: 'clock-ahead',
-  what: `the clock of orders-1 is ${aheadSeconds} s ahead, more than verifiers tolerate; tokens live ${ttlSeconds} s`,
+  description: `the clock of orders-1 is ${aheadSeconds} s ahead, more than the verifiers' tolerance; tokens live ${ttlSeconds} s`,
   instances: 2,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
@@ -25,28 +25,28 @@ export const clockAhead: Drill = {
     const person = await register(cluster.url)
     const { access_token: token, refresh_token } = await login(cluster.url, person)
     const young = await askEach(cluster, token)
-    progress(1, 3, 'a token grows old')
+    progress(1, 3, 'waiting for the token to expire')
     await sleep((refusedFrom + 2) * 1_000)
     const old = await askEach(cluster, token)
     const body = { refresh_token }
     const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { method: 'POST', body })
     const renewed = await askEach(cluster, (refreshed.reply as Tokens).access_token)
-    progress(2, 3, 'a session ends')
+    progress(2, 3, 'logging out')
     return [
       {
-        claim: 'a new token is taken by all',
+        claim: 'every instance accepts a new token',
         seen: describe(young),
         holds: young.size > 1 && [...young.values()].every((result) => result === '200'),
       },
       {
-        claim: `${refusedFrom} s old it has expired for the instance that is ahead, and for no other`,
+        claim: `after ${refusedFrom} s it has expired for the instance that is ahead only`,
         seen: describe(old),
         holds: [...old].every(([name, result]) =>
           name === 'orders-1' ? result === '401 token_expired' : result === '200',
         ),
       },
       {
-        claim: 'a refresh, which clients do on a 401, makes it good',
+        claim: 'after a refresh, as clients do on a 401, every instance accepts the new token',
         seen: describe(renewed),
         holds: renewed.size > 1 && [...renewed.values()].every((result) => result === '200'),
       },
@@ -65,13 +65,13 @@ async function revocationReachesAll(cluster: Cluster): Promise<Finding> {
     results = await askEach(cluster, access_token)
   }
   return {
-    claim: 'revocations reach the instance that is ahead too',
-    seen: `${describe(results)} ${seconds(performance.now() - from)} after the logout`,
+    claim: 'a revocation reaches every instance',
+    seen: `${describe(results)} ${formatSeconds(performance.now() - from)} after the logout`,
     holds: results.size > 1 && revoked(),
   }
 }
 
-/** What each verifying instance says of a token, by its name: `200`, or status and code. */
+/** Each verifying instance's answer to a token: `200`, or status and code. */
 async function askEach({ instances }: Cluster, token: string): Promise<Map<string, string>> {
   const asked = instances.filter(({ service }) => service !== 'auth')
   const results = asked.map(async ({ name, url }) => {
@@ -87,6 +87,6 @@ async function askEach({ instances }: Cluster, token: string): Promise<Map<strin
 function describe(results: ReadonlyMap<string, string>): string {
   const byResult = Map.groupBy(results, ([, result]) => result)
   return [...byResult]
-    .map(([result, who]) => `${who.map(([name]) => name).join(', ')}: ${result}`)
+    .map(([result, entries]) => `${entries.map(([name]) => name).join(', ')}: ${result}`)
     .join('; ')
 }

@@ -1,72 +1,76 @@
-import { parseArgs, styleText } from 'node:util'
-import type { Drill, Stage } from './drill.ts'
-import { drills } from './index.ts'
-import { play } from './play.ts'
-
-const help = `Brings failures about on the local cluster, and shows what clients saw.
-
-  npm run drill                     all drills, one after another
-  npm run drill -- NAME …           these
-  npm run drill -- --list           what there is
-  npm run drill -- --scale 0.1 …    a shorter run
-
-Exit code 0: everything that was played held. 1: something did not.`
+import { styleText } from 'node:util'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import type { Context, Drill } from './drill.ts'
+import { drills } from './drills.ts'
+import { runDrill } from './run-drill.ts'
 
 const { stdout } = process
-const say = (line: string) => stdout.write(`${line}\n`)
+const print = (line: string) => stdout.write(`${line}\n`)
+const mark = (color: 'green' | 'red' | 'yellow', text: string) =>
+  styleText(color, text, { stream: stdout })
 
-/** How a drill ended. */
-type Outcome = 'held' | 'broke' | 'not played'
-
-async function playAloud(drill: Drill, scale: number): Promise<Outcome> {
-  say(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.what}`)
+async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'failed' | 'skipped'> {
+  print(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.description}`)
   const obstacle = drill.obstacle?.()
   if (obstacle !== undefined) {
-    say(`  ${styleText('yellow', 'not played', { stream: stdout })}  ${obstacle}`)
-    return 'not played'
+    print(`  ${mark('yellow', 'skipped')}: ${obstacle}`)
+    return 'skipped'
   }
-  const progress: Stage['progress'] = (done, of, what) => {
-    if (stdout.isTTY) stdout.write(`\r  ${done} of ${of} ${what} `)
+  const progress: Context['progress'] = (done, total, what) => {
+    if (stdout.isTTY) stdout.write(`\r  ${done} of ${total} ${what} `)
   }
-  const findings = await play(drill, scale, progress)
+  const findings = await runDrill(drill, scale, progress)
   if (stdout.isTTY) stdout.write('\r\x1b[K')
   for (const { claim, seen, holds } of findings) {
-    const mark = styleText(holds ? 'green' : 'red', holds ? 'held ' : 'BROKE', { stream: stdout })
-    say(`  ${mark}  ${claim}\n         ${seen}`)
+    print(`  ${holds ? mark('green', 'pass') : mark('red', 'FAIL')}  ${claim}\n        ${seen}`)
   }
-  return findings.every(({ holds }) => holds) ? 'held' : 'broke'
+  return findings.every(({ holds }) => holds) ? 'passed' : 'failed'
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      list: { type: 'boolean' },
-      scale: { type: 'string', default: '1' },
-    },
-    allowPositionals: true,
-  })
-  if (values.help || values.list) {
-    if (values.help) say(help)
-    for (const { name, what } of drills) say(`  ${name.padEnd(22)} ${what}`)
-    return 0
-  }
-  const scale = Number(values.scale)
-  if (!(scale > 0 && scale <= 1)) throw new Error('--scale takes a number above 0, at most 1')
-  const unknown = positionals.find((name) => !drills.some((drill) => drill.name === name))
-  if (unknown !== undefined) throw new Error(`there is no drill "${unknown}"; see --list`)
-  const chosen = drills.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-  const outcomes: Outcome[] = []
-  for (const drill of chosen) outcomes.push(await playAloud(drill, scale))
-  const count = (outcome: Outcome) => outcomes.filter((one) => one === outcome).length
-  const unplayed = count('not played')
-  const aside = unplayed === 0 ? '' : `, ${unplayed} not played`
-  say(`\n${count('held')} of ${chosen.length} drills held${aside}.`)
-  return count('broke') === 0 ? 0 : 1
+async function runAll(chosen: readonly Drill[], scale: number): Promise<void> {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  for (const drill of chosen) count[await runAndPrint(drill, scale)] += 1
+  print(`\n${count.passed} drills passed, ${count.failed} failed, ${count.skipped} skipped.`)
+  if (count.failed > 0) process.exitCode = 1
 }
+
+function parseScale(text: string): number {
+  const scale = Number(text)
+  if (scale > 0 && scale <= 1) return scale
+  throw new InvalidArgumentError('It must be a number above 0 and at most 1.')
+}
+
+const list = drills.map(({ name, description }) => `  ${name.padEnd(22)} ${description}`).join('\n')
+
+const program = new Command('npm run drill --')
+  .description('Causes failures on the local cluster and prints what its clients saw.')
+  .addArgument(
+    new Argument('[drills...]', 'the drills to run; all by default').choices(
+      drills.map(({ name }) => name),
+    ),
+  )
+  .addOption(
+    new Option('--scale <number>', 'run a shorter drill: a number above 0 and at most 1')
+      .argParser(parseScale)
+      .default(1),
+  )
+  .option('--list', 'list the drills')
+  .addHelpText(
+    'after',
+    '\nExit code: 0 if every drill passed or was skipped, 1 if one failed, 2 for an error.',
+  )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .action(async (names: string[], { scale, list: listOnly }: { scale: number; list?: true }) => {
+    if (listOnly) print(list)
+    else
+      await runAll(
+        drills.filter(({ name }) => names.length === 0 || names.includes(name)),
+        scale,
+      )
+  })
 
 try {
-  process.exitCode = await main()
+  await program.parseAsync()
 } catch (err) {
   process.stderr.write(`drill: ${err instanceof Error ? err.message : String(err)}\n`)
   process.exitCode = 2

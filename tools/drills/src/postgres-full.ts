@@ -4,40 +4,44 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { Client } from 'pg'
 import type { Drill } from './drill.ts'
-import { playOutage } from './postgres-away.ts'
-import { summary } from './traffic.ts'
+import { summarize } from './findings.ts'
+import { runOutage } from './outage.ts'
 
-/** Somebody else holds every connection there is. */
+/** Other clients take every connection. */
 export const postgresFull: Drill = {
   name: 'postgres-full',
-  what: 'all connections of Postgres taken by others for 20 s; half-way the services lose theirs too',
+  description:
+    'other clients take all connections of Postgres for 20 s; half-way the services lose theirs',
   instances: 2,
-  run: (stage) =>
-    playOutage(stage, async ({ cluster, scale, progress }, answers) => {
-      const hog = await takeAllConnections(cluster)
+  run: (context) =>
+    runOutage(context, async (answers) => {
+      const { cluster, scale, progress } = context
+      const hog = await startConnectionHog(cluster)
       const full = performance.now()
       progress(1, 3, 'all connections taken')
       await sleep(10_000 * scale)
-      const ended = await hog.endServices()
+      const ended = await hog.endServiceConnections()
       const from = performance.now()
-      progress(2, 3, 'the services’ own ended')
+      progress(2, 3, 'connections of the services ended')
       await sleep(Math.max(3_000, 10_000 * scale))
       const to = performance.now()
-      await hog.release()
-      const held = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
+      await hog.stop()
+      const whileFull = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
       const findings = [
         {
-          claim: 'services work on with the connections they have',
-          seen: `${hog.taken} connections taken by others; ${summary(held)} meanwhile`,
-          holds: held.some(({ deed, verdict }) => deed !== 'whoami' && verdict === 'right'),
+          claim: 'services continue with the connections they have',
+          seen: `${hog.count} connections taken; ${summarize(whileFull)} meanwhile`,
+          holds: whileFull.some(
+            ({ action, verdict }) => action !== 'whoami' && verdict === 'right',
+          ),
         },
         {
-          claim: 'then they are left without',
-          seen: `${ended} connections of services ended`,
+          claim: 'then the services lose their connections',
+          seen: `${ended} ended`,
           holds: ended > 0,
         },
       ]
-      return { away: [from, to], back: to, findings }
+      return { unavailable: { from, to }, back: to, findings }
     }),
 }
 
@@ -50,35 +54,30 @@ async function superuserUrl({ dataFolder, databaseUrls }: Cluster): Promise<stri
   return url.href
 }
 
-/** Connects as superuser, who may take the reserved ones too, until the server has no more. */
-async function takeAllConnections(cluster: Cluster) {
+/** Takes all connections, and every one that becomes free, until it is stopped. */
+async function startConnectionHog(cluster: Cluster) {
+  // A superuser may use the reserved connections too.
   const connectionString = await superuserUrl(cluster)
   const clients: Client[] = []
-  let taking = true
-  const take = async () => {
+  const connect = async (): Promise<boolean> => {
     const client = new Client({ connectionString })
     client.on('error', () => {})
-    try {
-      await client.connect()
-      clients.push(client)
-      return true
-    } catch {
-      return false
-    }
+    const connected = client.connect().then(() => clients.push(client))
+    return connected.then(Boolean, () => false)
   }
-  while (await take());
+  while (await connect());
   const [first] = clients
-  if (!first) throw new Error('not one connection could be taken')
-  // Whatever falls free is taken as well.
-  const keepTaking = (async () => {
-    while (taking) if (!(await take())) await sleep(20)
+  if (!first) throw new Error('Not a single connection to Postgres could be opened.')
+  let stopped = false
+  const work = (async () => {
+    while (!stopped) if (!(await connect())) await sleep(20)
   })()
   return {
-    get taken() {
+    get count() {
       return clients.length
     },
-    /** Until they have none: a service may be quicker to connect again than we. @returns how many there were */
-    async endServices(): Promise<number> {
+    /** Repeats until none is left: a service may reconnect first. @returns how many were ended */
+    async endServiceConnections(): Promise<number> {
       let total = 0
       for (;;) {
         const { rowCount } = await first.query(
@@ -87,12 +86,12 @@ async function takeAllConnections(cluster: Cluster) {
         )
         if (!rowCount) return total
         total += rowCount
-        while (await take());
+        while (await connect());
       }
     },
-    async release(): Promise<void> {
-      taking = false
-      await keepTaking
+    async stop(): Promise<void> {
+      stopped = true
+      await work
       await Promise.all(clients.map((client) => client.end()))
     },
   }

@@ -1,56 +1,59 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { createInterface } from 'node:readline'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { register, send, type Tokens } from '@latchkey/test-kit/client'
+import { execa, execaNode, execaSync } from 'execa'
 import type { Drill, Finding } from './drill.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
-/** From the packages that this version has brought along, mostly. */
+/** Most packages come from pnpm's store, which the current version has filled. */
 const installTimeoutMs = 300_000
-const git = (...args: string[]) =>
-  execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
 
-/** The last release; `LATCHKEY_DRILL_OLD_VERSION` names another commit. */
+/** The last release, or the commit in `LATCHKEY_DRILL_OLD_VERSION`. */
 function oldVersion(): string | undefined {
   const { LATCHKEY_DRILL_OLD_VERSION: given } = process.env
   if (given) return given
-  try {
-    return git('describe', '--tags', '--abbrev=0').trim()
-  } catch {
-    return undefined
-  }
+  const described = execaSync('git', ['describe', '--tags', '--abbrev=0'], {
+    cwd: root,
+    reject: false,
+  })
+  return described.failed ? undefined : described.stdout
 }
 
-/** What a rolling update goes through: the released auth service and this one on one database. */
+/** Runs what a rolling update goes through: two versions of the auth service on one database. */
 export const twoVersions: Drill = {
   name: 'two-versions',
-  what: 'the auth service of the last release beside this one, on one database',
+  description: 'the auth service of the last release and this one on one database',
   instances: 2,
-  obstacle: () => (oldVersion() === undefined ? 'there is no release tag yet' : undefined),
+  obstacle: () => (oldVersion() === undefined ? 'no release tag' : undefined),
   async run({ cluster, progress }) {
     progress(1, 2, 'installing the release')
-    const old = await startOld(cluster, oldVersion() ?? '')
+    const old = await startOldVersion(cluster, oldVersion() ?? '')
     try {
-      const here = `${cluster.url}/auth`
-      const findings: Finding[] = []
-      for (const [claim, one, other] of [
-        ['what the release opens, this version refreshes and ends', old.url, here],
-        ['what this version opens, the release refreshes and ends', here, old.url],
-      ] as const) {
-        findings.push(await crossOver(cluster.url, claim, one, other))
-      }
-      return findings
+      const current = `${cluster.url}/auth`
+      return [
+        await crossOver(
+          cluster.url,
+          'this version refreshes and ends a session of the release',
+          old.url,
+          current,
+        ),
+        await crossOver(
+          cluster.url,
+          'the release refreshes and ends a session of this version',
+          current,
+          old.url,
+        ),
+      ]
     } finally {
       await old.stop()
     }
   },
 }
 
-/** A session opened at one, refreshed and ended at the other, and back. */
+/** Opens a session at one version, and refreshes and ends it at the other. */
 async function crossOver(url: string, claim: string, one: string, other: string): Promise<Finding> {
   const post = (path: string, body: object) => send(path, { method: 'POST', body })
   const person = await register(url)
@@ -73,19 +76,17 @@ async function crossOver(url: string, claim: string, one: string, other: string)
   }
 }
 
-/** Starts the auth service as another commit has it, with the packages that its own lock file names. */
-async function startOld(cluster: Cluster, version: string) {
+/** Starts the auth service of another commit, with the packages of its lock file. */
+async function startOldVersion(cluster: Cluster, version: string) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-release-'))
-  const archive = execFileSync('git', ['archive', version], { cwd: root, maxBuffer: 2 ** 30 })
-  execFileSync('tar', ['-x', '-C', folder], { input: archive })
-  await promisify(execFile)(process.execPath, ['install.mjs'], {
-    cwd: folder,
-    timeout: installTimeoutMs,
-    maxBuffer: 2 ** 24,
-  })
-  const child = spawn(process.execPath, [join(folder, 'services/auth/src/main.ts')], {
+  await execa('git', ['archive', version], { cwd: root, buffer: false }).pipe('tar', [
+    '-x',
+    '-C',
+    folder,
+  ])
+  await execaNode('install.mjs', { cwd: folder, timeout: installTimeoutMs })
+  const child = execaNode(join(folder, 'services/auth/src/main.ts'), {
     env: {
-      ...process.env,
       LATCHKEY_PORT: '0',
       LATCHKEY_INSTANCE: 'auth-release',
       LATCHKEY_ISSUER: `${cluster.url}/auth`,
@@ -94,24 +95,22 @@ async function startOld(cluster: Cluster, version: string) {
       LATCHKEY_AUDIENCES: 'orders billing',
       LATCHKEY_DEFAULT_SCOPE: 'orders:read',
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stderr: 'inherit',
+    reject: false,
+    buffer: false,
   })
-  let output = ''
-  const url = await new Promise<string>((done, fail) => {
-    child.once('exit', (code) => fail(new Error(`${version} ended with ${code}: ${output}`)))
-    child.stdout.on('data', (text) => {
-      output += text
-      const [, found] = /"msg":"Server listening at (http:[^"]+)"/.exec(output) ?? []
-      if (found) done(found)
+  const url = await new Promise<string>((resolve, reject) => {
+    child.then(({ exitCode }) => reject(new Error(`${version} ended with ${exitCode}.`)))
+    createInterface(child.stdout).on('line', (line) => {
+      const [, found] = /"msg":"Server listening at (http:[^"]+)"/.exec(line) ?? []
+      if (found) resolve(found)
     })
   })
   return {
     url,
     async stop() {
-      child.removeAllListeners('exit')
-      const ended = once(child, 'exit')
       child.kill('SIGTERM')
-      await ended
+      await child
       await rm(folder, { recursive: true })
     },
   }

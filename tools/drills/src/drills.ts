@@ -6,14 +6,14 @@ import type { Drill } from './drill.ts'
 import { kill } from './kill.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
-import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-away.ts'
 import { postgresFull } from './postgres-full.ts'
+import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-outages.ts'
 import { edgeRestarted, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 import { twoVersions } from './two-versions.ts'
 
-/** Every drill, in the order in which they are played. */
+/** Every drill, in the order in which they run. */
 export const drills: readonly Drill[] = [
   kill,
   rollingRestart,
