@@ -16,7 +16,6 @@ const revokedWithinMs = 5_000
 export const clockAhead: Drill = {
   name: 'clock-ahead',
   description: `the clock of orders-1 is ${aheadSeconds} s ahead, more than the verifiers' tolerance; tokens live ${ttlSeconds} s`,
-  instances: 2,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
     LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
@@ -29,7 +28,7 @@ export const clockAhead: Drill = {
     await sleep((refusedFrom + 2) * 1_000)
     const old = await askEach(cluster, token)
     const body = { refresh_token }
-    const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { method: 'POST', body })
+    const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { body })
     const renewed = await askEach(cluster, (refreshed.reply as Tokens).access_token)
     progress(2, 3, 'logging out')
     return [

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import type { Drill } from './drill.ts'
 import { failuresOf } from './findings.ts'
-import { runOutage } from './outage.ts'
+import { outageDrill } from './outage.ts'
 
 /** A new Postgres with the services' databases needs about 150 MB, with its write-ahead log. */
 const diskMb = 512
@@ -14,10 +13,9 @@ const noticeMs = 60_000
 const chunkBytes = 16 * 2 ** 20
 
 /** Fills the disk of Postgres, and of nothing else. */
-export const diskFull: Drill = {
+export const diskFull = outageDrill({
   name: 'disk-full',
   description: 'the disk of Postgres, a file system in memory, full until 20 s after requests fail',
-  instances: 2,
   obstacle: () =>
     process.platform === 'linux' && process.getuid?.() === 0
       ? undefined
@@ -42,30 +40,25 @@ export const diskFull: Drill = {
     }
   },
 
-  run: (context) =>
-    runOutage(
-      context,
-      async (answers) => {
-        const { cluster, scale, progress } = context
-        const ballast = join(cluster.dataFolder, 'ballast')
-        const from = performance.now()
-        progress(1, 2, 'the disk is full')
-        // Postgres continues while its existing files have room.
-        const noticedAt = () =>
-          failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
-        const end = () => (noticedAt() ?? from + noticeMs) + 20_000 * scale
-        await keepFull(ballast, cluster.dataFolder, () => performance.now() > end())
-        const to = performance.now()
-        await rm(ballast)
-        progress(2, 2, 'the disk has room again')
-        // Postgres exits if it cannot write its log; an operator then starts it.
-        await sleep(500)
-        if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')
-        return { unavailable: { from, to }, back: performance.now() }
-      },
-      { whoami: 6, orders: 6, login: 2, refresh: 4 },
-    ),
-}
+  clients: { whoami: 6, orders: 6, login: 2, refresh: 4 },
+
+  async disturb({ cluster, scale, progress }, answers) {
+    const ballast = join(cluster.dataFolder, 'ballast')
+    const from = performance.now()
+    progress(1, 2, 'the disk is full')
+    // Postgres continues while its existing files have room.
+    const noticedAt = () => failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
+    const end = () => (noticedAt() ?? from + noticeMs) + 20_000 * scale
+    await keepFull(ballast, cluster.dataFolder, () => performance.now() > end())
+    const to = performance.now()
+    await rm(ballast)
+    progress(2, 2, 'the disk has room again')
+    // Postgres exits if it cannot write its log; an operator then starts it.
+    await sleep(500)
+    if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')
+    return { unavailable: { from, to }, back: performance.now() }
+  },
+})
 
 /** Fills the disk with one file, and again whenever space becomes free. */
 async function keepFull(file: string, folder: string, isOver: () => boolean): Promise<void> {

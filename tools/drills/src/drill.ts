@@ -8,8 +8,8 @@ export interface Drill {
   readonly name: string
   /** What it does, in one sentence. */
   readonly description: string
-  /** Instances of each service it needs. */
-  readonly instances: number
+  /** Instances of each service; 2 by default. */
+  readonly instances?: number
   /** Settings of the services that differ from the defaults. */
   readonly env?: NodeJS.ProcessEnv
   /** Why it cannot run on this machine, if it cannot. */

@@ -25,7 +25,7 @@ async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Prom
   const results: string[] = []
   const pending = new Set<Promise<void>>()
   const logIn = async (body: Person | undefined) => {
-    const sent = await send(`${url}/auth/v1/login`, { method: 'POST', ...(body && { body }) })
+    const sent = await send(`${url}/auth/v1/login`, body && { body })
     const result = sent.status === 0 ? 'no answer' : String(sent.status)
     results.push(sent.retryAfter === null ? result : `${result} with Retry-After`)
   }

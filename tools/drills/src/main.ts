@@ -1,9 +1,10 @@
 import { styleText } from 'node:util'
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError } from 'commander'
 import type { Context, Drill } from './drill.ts'
 import { drills } from './drills.ts'
 import { runDrill } from './run-drill.ts'
 
+const names = drills.map(({ name }) => name)
 const { stdout } = process
 const print = (line: string) => stdout.write(`${line}\n`)
 const mark = (color: 'green' | 'red' | 'yellow', text: string) =>
@@ -27,9 +28,11 @@ async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'fai
   return findings.every(({ holds }) => holds) ? 'passed' : 'failed'
 }
 
-async function runAll(chosen: readonly Drill[], scale: number): Promise<void> {
+async function runAll(chosen: readonly string[], scale: number): Promise<void> {
   const count = { passed: 0, failed: 0, skipped: 0 }
-  for (const drill of chosen) count[await runAndPrint(drill, scale)] += 1
+  for (const drill of drills)
+    if (chosen.length === 0 || chosen.includes(drill.name))
+      count[await runAndPrint(drill, scale)] += 1
   print(`\n${count.passed} drills passed, ${count.failed} failed, ${count.skipped} skipped.`)
   if (count.failed > 0) process.exitCode = 1
 }
@@ -40,33 +43,20 @@ function parseScale(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0 and at most 1.')
 }
 
-const list = drills.map(({ name, description }) => `  ${name.padEnd(22)} ${description}`).join('\n')
+function listDrills(): void {
+  for (const { name, description } of drills) print(`${name.padEnd(22)} ${description}`)
+}
 
 const program = new Command('npm run drill --')
   .description('Causes failures on the local cluster and prints what its clients saw.')
-  .addArgument(
-    new Argument('[drills...]', 'the drills to run; all by default').choices(
-      drills.map(({ name }) => name),
-    ),
-  )
-  .addOption(
-    new Option('--scale <number>', 'run a shorter drill: a number above 0 and at most 1')
-      .argParser(parseScale)
-      .default(1),
-  )
+  .addArgument(new Argument('[drills...]', 'all by default').choices(names))
+  .option('--scale <number>', 'above 0 and at most 1: runs shorter drills', parseScale, 1)
   .option('--list', 'list the drills')
-  .addHelpText(
-    'after',
-    '\nExit code: 0 if every drill passed or was skipped, 1 if one failed, 2 for an error.',
-  )
+  .addHelpText('after', '\nExits with 0 if no drill failed, with 1 if one did, with 2 on an error.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .action(async (names: string[], { scale, list: listOnly }: { scale: number; list?: true }) => {
-    if (listOnly) print(list)
-    else
-      await runAll(
-        drills.filter(({ name }) => names.length === 0 || names.includes(name)),
-        scale,
-      )
+  .action(async (chosen: string[], options: { scale: number; list?: true }) => {
+    if (options.list) listDrills()
+    else await runAll(chosen, options.scale)
   })
 
 try {

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Context, type Finding, formatSeconds, noRestart, pidsOf } from './drill.ts'
+import {
+  type Context,
+  type Drill,
+  type Finding,
+  formatSeconds,
+  noRestart,
+  pidsOf,
+} from './drill.ts'
 import { failuresOf, noneFails, noneWrong, type Period, summarize } from './findings.ts'
 import { type Answer, type Clients, underTraffic } from './traffic.ts'
 
@@ -12,7 +19,7 @@ const databaseTimeoutMs = 2_000 + 5_000
 const recoveryMs = 2_000
 
 /** How Postgres was disturbed. */
-export interface Outage {
+interface Outage {
   /** When it was unavailable. Absent for restarts, which can be too short for any login to fail. */
   readonly unavailable?: Period
   /** When it became available again. */
@@ -20,40 +27,45 @@ export interface Outage {
   readonly findings?: readonly Finding[]
 }
 
-/** Disturbs Postgres under load and checks the claims that hold for every such outage. */
-export async function runOutage(
-  { cluster }: Context,
-  disturb: (answers: readonly Answer[]) => Promise<Outage>,
-  clients: Clients = { whoami: 6, orders: 2, login: 2, refresh: 2 },
-): Promise<Finding[]> {
-  const pids = pidsOf(cluster)
-  const { answers, result } = await underTraffic(cluster.url, clients, async (answers) => {
-    await sleep(1_000)
-    const outage = await disturb(answers)
-    await sleep(recoveryMs + 1_000)
-    return outage
-  })
-  const { unavailable, back, findings = [] } = result
-  return [
-    ...findings,
-    ...judgeAnswers(answers),
-    ...(unavailable ? [loginsFailed(answers, unavailable)] : []),
-    recovered(answers, back),
-    noneWrong(answers),
-    noRestart(cluster, pids),
-  ]
-}
+/** A drill that disturbs Postgres under load and checks the claims of every such outage. */
+export const outageDrill = ({
+  disturb,
+  clients = { whoami: 6, orders: 2, login: 2, refresh: 2 },
+  ...drill
+}: Omit<Drill, 'run'> & {
+  disturb(context: Context, answers: readonly Answer[]): Promise<Outage>
+  clients?: Clients
+}): Drill => ({
+  ...drill,
+  async run(context) {
+    const { cluster } = context
+    const pids = pidsOf(cluster)
+    const { answers, result } = await underTraffic(cluster.url, clients, async (answers) => {
+      await sleep(1_000)
+      const outage = await disturb(context, answers)
+      await sleep(recoveryMs + 1_000)
+      return outage
+    })
+    const { unavailable, back, findings = [] } = result
+    return [
+      ...findings,
+      ...judgeAnswers(answers),
+      ...(unavailable ? [loginsFailed(answers, unavailable)] : []),
+      recovered(answers, back),
+      noneWrong(answers),
+      noRestart(cluster, pids),
+    ]
+  },
+})
 
 /** Checks what has to hold while Postgres is unavailable. */
 export function judgeAnswers(answers: readonly Answer[]): Finding[] {
+  const verifications = answers.filter(({ action }) => action === 'whoami')
   const others = failuresOf(answers).filter(({ action }) => action !== 'whoami')
   const honest = others.filter(({ status, retryAfter }) => status === 503 && retryAfter !== null)
   const longest = Math.max(0, ...answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt))
   return [
-    noneFails(
-      'no verification fails',
-      answers.filter(({ action }) => action === 'whoami'),
-    ),
+    noneFails('no verification fails', verifications),
     {
       claim: 'a request that needs Postgres fails with 503 and Retry-After',
       seen: `${honest.length} of ${others.length} failures`,
@@ -72,11 +84,8 @@ export function loginsFailed(answers: readonly Answer[], { from, to }: Period): 
   const logins = answers.filter(
     ({ action, askedAt }) => action === 'login' && askedAt > from && askedAt < to,
   )
-  return {
-    claim: 'logins fail while Postgres is unavailable',
-    seen: summarize(logins),
-    holds: failuresOf(logins).length > 0,
-  }
+  const claim = 'logins fail while Postgres is unavailable'
+  return { claim, seen: summarize(logins), holds: failuresOf(logins).length > 0 }
 }
 
 /** Checks that everything works soon after Postgres is back. */

@@ -3,47 +3,37 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { Client } from 'pg'
-import type { Drill } from './drill.ts'
 import { summarize } from './findings.ts'
-import { runOutage } from './outage.ts'
+import { outageDrill } from './outage.ts'
 
 /** Other clients take every connection. */
-export const postgresFull: Drill = {
+export const postgresFull = outageDrill({
   name: 'postgres-full',
   description:
     'other clients take all connections of Postgres for 20 s; half-way the services lose theirs',
-  instances: 2,
-  run: (context) =>
-    runOutage(context, async (answers) => {
-      const { cluster, scale, progress } = context
-      const hog = await startConnectionHog(cluster)
-      const full = performance.now()
-      progress(1, 3, 'all connections taken')
-      await sleep(10_000 * scale)
-      const ended = await hog.endServiceConnections()
-      const from = performance.now()
-      progress(2, 3, 'connections of the services ended')
-      await sleep(Math.max(3_000, 10_000 * scale))
-      const to = performance.now()
-      await hog.stop()
-      const whileFull = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
-      const findings = [
-        {
-          claim: 'services continue with the connections they have',
-          seen: `${hog.count} connections taken; ${summarize(whileFull)} meanwhile`,
-          holds: whileFull.some(
-            ({ action, verdict }) => action !== 'whoami' && verdict === 'right',
-          ),
-        },
-        {
-          claim: 'then the services lose their connections',
-          seen: `${ended} ended`,
-          holds: ended > 0,
-        },
-      ]
-      return { unavailable: { from, to }, back: to, findings }
-    }),
-}
+  async disturb({ cluster, scale, progress }, answers) {
+    const hog = await startConnectionHog(cluster)
+    const full = performance.now()
+    progress(1, 3, 'all connections taken')
+    await sleep(10_000 * scale)
+    const ended = await hog.endServiceConnections()
+    const from = performance.now()
+    progress(2, 3, 'connections of the services ended')
+    await sleep(Math.max(3_000, 10_000 * scale))
+    const to = performance.now()
+    const taken = await hog.stop()
+    const whileFull = answers.filter(({ askedAt }) => askedAt > full && askedAt < from)
+    const findings = [
+      {
+        claim: 'services continue with the connections they have',
+        seen: `${taken} connections taken; ${summarize(whileFull)} meanwhile`,
+        holds: whileFull.some(({ action, verdict }) => action !== 'whoami' && verdict === 'right'),
+      },
+      { claim: 'then the services lose them', seen: `${ended} ended`, holds: ended > 0 },
+    ]
+    return { unavailable: { from, to }, back: to, findings }
+  },
+})
 
 async function superuserUrl({ dataFolder, databaseUrls }: Cluster): Promise<string> {
   const secrets = JSON.parse(await readFile(join(dataFolder, 'secrets.json'), 'utf8'))
@@ -73,9 +63,6 @@ async function startConnectionHog(cluster: Cluster) {
     while (!stopped) if (!(await connect())) await sleep(20)
   })()
   return {
-    get count() {
-      return clients.length
-    },
     /** Repeats until none is left: a service may reconnect first. @returns how many were ended */
     async endServiceConnections(): Promise<number> {
       let total = 0
@@ -89,10 +76,12 @@ async function startConnectionHog(cluster: Cluster) {
         while (await connect());
       }
     },
-    async stop(): Promise<void> {
+    /** @returns how many connections were taken */
+    async stop(): Promise<number> {
       stopped = true
       await work
       await Promise.all(clients.map((client) => client.end()))
+      return clients.length
     },
   }
 }

@@ -17,7 +17,7 @@ export function pinningObstacle(): string | undefined {
  *
  * @returns the auth service's processors as taskset writes them, and what undoes it for this process
  */
-export async function pinAuth({ instances, pid, restart }: Cluster) {
+export async function pinAuth({ instances, restart }: Cluster) {
   const all = allowedProcessors()
   const own = all.slice(0, all.length >> 1).join()
   const others = all.slice(all.length >> 1).join()

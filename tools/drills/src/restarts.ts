@@ -9,7 +9,6 @@ const edgeBackMs = 3_000
 export const rollingRestart: Drill = {
   name: 'rolling-restart',
   description: 'every instance restarted in turn, twice, under reads, writes, logins and refreshes',
-  instances: 2,
   async run(context) {
     const { cluster } = context
     const before = pidsOf(cluster)
@@ -35,7 +34,6 @@ export const rollingRestart: Drill = {
 export const edgeRestarted: Drill = {
   name: 'edge-restarted',
   description: 'the edge restarted five times and killed once, under load',
-  instances: 2,
   async run(context) {
     const { cluster } = context
     const gaps: Period[] = []

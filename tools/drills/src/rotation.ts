@@ -14,7 +14,6 @@ const latchkey = join(resolve(import.meta.dirname, '../../..'), 'services/auth/s
 export const rotation: Drill = {
   name: 'rotation',
   description: 'ten whole key rotations (add, promote, retire) within a minute of load',
-  instances: 2,
   // A key can be retired once its tokens have expired.
   env: { LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: '5' },
   async run(context) {

@@ -14,7 +14,7 @@ export async function runDrill(
   scale: number,
   progress: Context['progress'] = () => {},
 ): Promise<Finding[]> {
-  const { instances, env } = drill
+  const { instances = 2, env } = drill
   const folder = await drill.dataFolder?.()
   try {
     const cluster = await startCluster({

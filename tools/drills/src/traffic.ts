@@ -55,17 +55,17 @@ export async function underTraffic<T>(
   }
 }
 
-/** Sends a request; `isExpected` tells whether the answer is the right one. */
-type Ask = () => Promise<Incoming & { isExpected: boolean }>
+/** Sends a request; `isRight` tells whether the answer is the expected one. */
+type Ask = () => Promise<Incoming & { isRight: boolean }>
 
 async function judge(action: Action, ask: Ask): Promise<Omit<Answer, keyof Timing>> {
-  const { status, retryAfter, isExpected } = await ask()
-  const verdict = isExpected ? 'right' : retryableStatuses.has(status) ? 'failed' : 'wrong'
+  const { status, retryAfter, isRight } = await ask()
+  const verdict = isRight ? 'right' : retryableStatuses.has(status) ? 'failed' : 'wrong'
   return { action, status, retryAfter, verdict }
 }
 
 const actionRunners: Record<Action, (url: string, person: Person, tokens: Tokens) => Ask> = {
-  whoami: (url, person, first) => {
+  whoami(url, person, first) {
     const sub = subjectOf(first)
     let tokens = first
     let renewAt = renewalTime(tokens)
@@ -78,45 +78,50 @@ const actionRunners: Record<Action, (url: string, person: Person, tokens: Tokens
       turn += 1
       const service = turn % 2 === 0 ? 'orders' : 'billing'
       const answer = await send(`${url}/${service}/whoami`, { token: tokens.access_token })
-      const isExpected = answer.status === 200 && (answer.reply as { sub: string }).sub === sub
-      return { ...answer, isExpected }
+      return compare(answer, 200, (reply: { sub: string }) => reply.sub === sub)
     }
   },
 
-  orders: (url, _person, { access_token: token }) => {
+  orders(url, _person, { access_token: token }) {
     let quantity = 0
     return async () => {
       quantity = (quantity % 100) + 1
       const body = { item: 'a key', quantity, unit_price_cents: 350 }
-      const answer = await send(`${url}/orders/v1/orders`, { method: 'POST', token, body })
-      const { total_cents } = (answer.reply ?? {}) as { total_cents?: number }
-      return { ...answer, isExpected: answer.status === 201 && total_cents === quantity * 350 }
+      const answer = await send(`${url}/orders/v1/orders`, { token, body })
+      const total = quantity * body.unit_price_cents
+      return compare(answer, 201, (order: { total_cents: number }) => order.total_cents === total)
     }
   },
 
-  login: (url, person, tokens) => {
+  login(url, person, tokens) {
     const sub = subjectOf(tokens)
     return async () => {
-      const answer = await send(`${url}/auth/v1/login`, { method: 'POST', body: person })
-      return { ...answer, isExpected: hasTokensOf(sub, answer) }
+      const answer = await send(`${url}/auth/v1/login`, { body: person })
+      return compare(answer, 200, (reply: Tokens) => subjectOf(reply) === sub)
     }
   },
 
-  refresh: (url, _person, tokens) => {
+  refresh(url, _person, tokens) {
     const sub = subjectOf(tokens)
     let { refresh_token } = tokens
     return async () => {
       // After a lost answer the same token is sent again: it gets the same successor.
       const answer = await refresh(url, refresh_token)
-      const isExpected = hasTokensOf(sub, answer)
-      if (isExpected) refresh_token = (answer.reply as Tokens).refresh_token
-      return { ...answer, isExpected }
+      return compare(answer, 200, (reply: Tokens) => {
+        refresh_token = reply.refresh_token
+        return subjectOf(reply) === sub
+      })
     }
   },
 }
 
+const compare = <T>(answer: Incoming, status: number, isRight: (reply: T) => boolean) => ({
+  ...answer,
+  isRight: answer.status === status && isRight(answer.reply as T),
+})
+
 const refresh = (url: string, refresh_token: string): Promise<Incoming> =>
-  send(`${url}/auth/v1/refresh`, { method: 'POST', body: { refresh_token } })
+  send(`${url}/auth/v1/refresh`, { body: { refresh_token } })
 
 /** Half-way through the life of the access token. */
 const renewalTime = ({ expires_in }: Tokens): number => Date.now() + expires_in * 500
@@ -125,9 +130,6 @@ async function renew(url: string, person: Person, { refresh_token }: Tokens): Pr
   const { status, reply } = await refresh(url, refresh_token)
   return status === 200 ? (reply as Tokens) : login(url, person)
 }
-
-const hasTokensOf = (sub: string, { status, reply }: Incoming): boolean =>
-  status === 200 && subjectOf(reply as Tokens) === sub
 
 const subjectOf = ({ access_token }: Tokens): string =>
   JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString()).sub

@@ -26,7 +26,6 @@ function oldVersion(): string | undefined {
 export const twoVersions: Drill = {
   name: 'two-versions',
   description: 'the auth service of the last release and this one on one database',
-  instances: 2,
   obstacle: () => (oldVersion() === undefined ? 'no release tag' : undefined),
   async run({ cluster, progress }) {
     progress(1, 2, 'installing the release')
@@ -55,7 +54,7 @@ export const twoVersions: Drill = {
 
 /** Opens a session at one version, and refreshes and ends it at the other. */
 async function crossOver(url: string, claim: string, one: string, other: string): Promise<Finding> {
-  const post = (path: string, body: object) => send(path, { method: 'POST', body })
+  const post = (path: string, body: object) => send(path, { body })
   const person = await register(url)
   const opened = await post(`${one}/v1/login`, person)
   const { access_token: token, refresh_token } = opened.reply as Tokens

@@ -27,7 +27,7 @@ export const scales: Record<string, number> = {
 export const sharing = Map.groupBy(
   drills.filter((drill) => !needsOwnCluster(drill)),
   // A drill for one instance also runs with two.
-  ({ instances }) => Math.max(2, instances),
+  ({ instances = 2 }) => Math.max(2, instances),
 )
 export const apart = drills.filter(needsOwnCluster)
 

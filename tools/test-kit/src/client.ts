@@ -15,7 +15,7 @@ export interface Person {
   password: string
 }
 
-/** A request to send: GET without a body by default. */
+/** A request to send. The default method is POST with a body, else GET. */
 export interface Outgoing {
   readonly method?: string
   readonly token?: string
@@ -36,7 +36,7 @@ const maxAttempts = 300
 /** Sends JSON. Never rejects. */
 export async function send(
   url: string,
-  { method = 'GET', token, body }: Outgoing = {},
+  { token, body, method = body ? 'POST' : 'GET' }: Outgoing = {},
 ): Promise<Incoming> {
   try {
     const response = await fetch(url, {
@@ -62,7 +62,7 @@ export async function send(
 /** Registers a new user. */
 export async function register(url: string): Promise<Person> {
   const person = { email: `${randomUUID()}@example.com`, password: randomUUID() }
-  const { status } = await send(`${url}/auth/v1/register`, { method: 'POST', body: person })
+  const { status } = await send(`${url}/auth/v1/register`, { body: person })
   if (status !== 201) throw new Error(`Registration failed with status ${status}.`)
   return person
 }
