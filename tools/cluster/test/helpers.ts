@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { childrenOf, isAlive } from '../src/processes.ts'
+import { childrenOf } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
@@ -47,6 +48,17 @@ export function runMain(t: Test, ...flags: string[]): CommandLine {
         if (code !== undefined) throw new Error(`ended with ${code} and said: ${output}`)
       }
     },
+  }
+}
+
+/** Whether a process exists and is not a zombie, which has ended but was not waited for. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    const isLinux = process.platform === 'linux'
+    return !isLinux || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
   }
 }
 

@@ -18,14 +18,16 @@ export type FloodResults = readonly string[]
 /** Beyond this a request is not sent: it would only queue in this process. */
 const maxOutstanding = 1_000
 const tickMs = 10
+/** Long enough for the whole queue of the server, also where hashes are slow. */
+const timeoutMs = 300_000
 /** Until the server's queue is full. Answers before are not counted. */
 const leadInMs = 1_000
 
 async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Promise<FloodResults> {
   const results: string[] = []
   const pending = new Set<Promise<void>>()
-  const logIn = async (body: Person | undefined) => {
-    const sent = await send(`${url}/auth/v1/login`, body && { body })
+  const logIn = async (body: Person) => {
+    const sent = await send(`${url}/auth/v1/login`, { body, timeoutMs })
     const result = sent.status === 0 ? 'no answer' : String(sent.status)
     results.push(sent.retryAfter === null ? result : `${result} with Retry-After`)
   }
@@ -39,7 +41,7 @@ async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Prom
           results.push('not sent')
           continue
         }
-        const login = logIn(people[sent % people.length])
+        const login = logIn(people[sent % people.length] as Person)
         pending.add(login)
         login.finally(() => pending.delete(login))
       }

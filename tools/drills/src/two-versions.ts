@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { register, send, type Tokens } from '@latchkey/test-kit/client'
+import { startService } from '@latchkey/test-kit/service'
 import { execa, execaNode, execaSync } from 'execa'
 import type { Drill, Finding } from './drill.ts'
 
@@ -84,9 +84,9 @@ async function startOldVersion(cluster: Cluster, version: string) {
     folder,
   ])
   await execaNode('install.mjs', { cwd: folder, timeout: installTimeoutMs })
-  const child = execaNode(join(folder, 'services/auth/src/main.ts'), {
-    env: {
-      LATCHKEY_PORT: '0',
+  const { url, stop } = await startService(
+    'auth',
+    {
       LATCHKEY_INSTANCE: 'auth-release',
       LATCHKEY_ISSUER: `${cluster.url}/auth`,
       LATCHKEY_KEYS_FILE: cluster.keysFile,
@@ -94,22 +94,12 @@ async function startOldVersion(cluster: Cluster, version: string) {
       LATCHKEY_AUDIENCES: 'orders billing',
       LATCHKEY_DEFAULT_SCOPE: 'orders:read',
     },
-    stderr: 'inherit',
-    reject: false,
-    buffer: false,
-  })
-  const url = await new Promise<string>((resolve, reject) => {
-    child.then(({ exitCode }) => reject(new Error(`${version} ended with ${exitCode}.`)))
-    createInterface(child.stdout).on('line', (line) => {
-      const [, found] = /"msg":"Server listening at (http:[^"]+)"/.exec(line) ?? []
-      if (found) resolve(found)
-    })
-  })
+    folder,
+  )
   return {
     url,
     async stop() {
-      child.kill('SIGTERM')
-      await child
+      await stop()
       await rm(folder, { recursive: true })
     },
   }

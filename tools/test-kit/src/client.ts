@@ -20,6 +20,7 @@ export interface Outgoing {
   readonly method?: string
   readonly token?: string
   readonly body?: object
+  readonly timeoutMs?: number
 }
 
 /** An answer. Status 0 means that none arrived. */
@@ -29,14 +30,13 @@ export interface Incoming {
   readonly reply: unknown
 }
 
-const timeoutMs = 10_000
 const retryMs = 100
 const maxAttempts = 300
 
 /** Sends JSON. Never rejects. */
 export async function send(
   url: string,
-  { token, body, method = body ? 'POST' : 'GET' }: Outgoing = {},
+  { token, body, method = body ? 'POST' : 'GET', timeoutMs = 10_000 }: Outgoing = {},
 ): Promise<Incoming> {
   try {
     const response = await fetch(url, {

@@ -1,24 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
-import { ClusterError, hasCode } from './errors.ts'
-import { type ServiceName, serviceNames } from './services.ts'
+import { ClusterError, hasCode } from '../errors/cluster-error.ts'
+import { type ServiceName, serviceNames } from '../services/services.ts'
 
-/** One database a service, each with a role that may enter no other. */
+/** A database for each service, each with a role that can connect to no other. */
 export interface Databases {
-  /** Connection URIs by service. */
   readonly urls: Readonly<Record<ServiceName, string>>
   /** As `18.4`. */
   readonly serverVersion: string
-  /** Removes databases and roles. */
+  /** Removes the databases and the roles. */
   drop(): Promise<void>
 }
 
 /**
- * Makes `latchkey_auth`, `latchkey_orders` and `latchkey_billing` where they are missing, each owned by
- * a role of the same name.
+ * Creates the missing databases, named as `latchkey_orders`, each owned by a role of the same name.
  *
- * @param fresh makes databases of new names, as an ephemeral cluster on a shared server needs
- * @throws ClusterError when the server cannot be reached or does not let us
+ * @param fresh uses new names, for an ephemeral cluster on a shared server
+ * @throws ClusterError if the server is unreachable or denies the user
  */
 export async function prepareDatabases(
   adminUrl: string,
@@ -29,7 +27,7 @@ export async function prepareDatabases(
   const names = serviceNames.map((service) => [service, `latchkey_${service}${suffix}`] as const)
   const serverVersion = await asAdmin(adminUrl, async (client) => {
     await client.query("SELECT pg_advisory_lock(hashtext('latchkey cluster'))")
-    for (const [service, name] of names) await makeDatabase(client, name, passwords[service])
+    for (const [service, name] of names) await createDatabase(client, name, passwords[service])
     const { rows } = await client.query<{ server_version: string }>('SHOW server_version')
     return rows[0]?.server_version.split(' ', 1)[0] ?? ''
   })
@@ -53,7 +51,7 @@ export async function prepareDatabases(
   }
 }
 
-async function makeDatabase(client: Client, name: string, password: string): Promise<void> {
+async function createDatabase(client: Client, name: string, password: string): Promise<void> {
   const { rows } = await client.query<{ role: boolean; database: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS role,
             EXISTS (SELECT FROM pg_database WHERE datname = $1) AS database`,
@@ -62,7 +60,7 @@ async function makeDatabase(client: Client, name: string, password: string): Pro
   const verb = rows[0]?.role ? 'ALTER' : 'CREATE'
   await client.query(`${verb} ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
   if (rows[0]?.database) return
-  // Who is no superuser may give a database only to a role that it is a member of, and drop it.
+  // A non-superuser can only assign ownership to a role it is a member of. Dropping requires it too.
   await client.query(`GRANT ${name} TO CURRENT_USER`)
   await client.query(`CREATE DATABASE ${name} OWNER ${name}`)
   await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`)
@@ -82,7 +80,7 @@ async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>
   } catch (err) {
     const [reason] = (err instanceof AggregateError ? err.errors[0] : err).message.split('\n')
     if (hasCode(err, '28P01', '28000')) {
-      throw new ClusterError(`The login of "${username}" at ${server} failed: ${reason}.`)
+      throw new ClusterError(`Login as "${username}" at ${server} failed: ${reason}.`)
     }
     throw new ClusterError(`Cannot reach ${server}: ${reason}.`)
   }
@@ -91,7 +89,7 @@ async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>
   } catch (err) {
     if (!hasCode(err, '42501')) throw err
     throw new ClusterError(
-      `The user "${username}" may not create databases and roles on ${server}; it needs CREATEDB and CREATEROLE.`,
+      `The user "${username}" cannot create databases and roles on ${server}; grant it CREATEDB and CREATEROLE.`,
     )
   } finally {
     await client.end()

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { lastWords, startChild } from '../src/child.ts'
-import { Supervised } from '../src/supervised.ts'
+import { lastErrorLine, startChild } from '../src/processes/child.ts'
+import { SupervisedProcess } from '../src/processes/supervised-process.ts'
 import { makeFolder } from './helpers.ts'
 
 /** A supervised `node -e`, serving once it has printed `up`. */
@@ -10,27 +10,24 @@ async function supervise(t: Test, script: () => string) {
   const logFile = join(await makeFolder(t), 'child.log')
   const sentences: string[] = []
   const said = Promise.withResolvers<void>()
-  const supervised = new Supervised(
+  const supervised = new SupervisedProcess(
     {
       name: 'child',
-      stopSignal: 'SIGTERM',
-      stopTimeoutMs: 300,
       launch: () =>
         startChild({
           command: process.execPath,
           args: ['-e', script()],
           env: {},
           logFile,
-          ipc: false,
+          stopSignal: 'SIGTERM',
+          stopTimeoutMs: 300,
         }),
       async untilReady(child, died) {
         while (!child.output().includes('up')) await sleep(5, undefined, { signal: died })
       },
     },
     {
-      up: () => {},
-      down: () => {},
-      say: (sentence) => {
+      onEvent: (sentence) => {
         sentences.push(sentence)
         said.resolve()
       },
@@ -86,11 +83,11 @@ t.test('a process that ignores its stop signal, or is frozen, is ended by force'
 })
 
 t.test('last words are a sentence, whether logged as JSON or thrown', async (t) => {
-  t.equal(lastWords('{"level":30,"msg":"hello"}\n{"level":60,"msg":"no keys"}\n'), 'no keys')
-  t.equal(lastWords('{"level":60,"err":{"message":"refused"},"msg":"x"}\n'), 'refused')
+  t.equal(lastErrorLine('{"level":30,"msg":"hello"}\n{"level":60,"msg":"no keys"}\n'), 'no keys')
+  t.equal(lastErrorLine('{"level":60,"err":{"message":"refused"},"msg":"x"}\n'), 'refused')
   t.equal(
-    lastWords('Error: broken\n    at file:1:2\n  code: 1\n}\n\nNode.js v24.0.0\n'),
+    lastErrorLine('Error: broken\n    at file:1:2\n  code: 1\n}\n\nNode.js v24.0.0\n'),
     'Error: broken',
   )
-  t.equal(lastWords(''), '')
+  t.equal(lastErrorLine(''), '')
 })
