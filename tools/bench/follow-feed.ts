@@ -2,17 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createRevocationFeed, createVerifier, openKeyring } from '@latchkey/verify'
 import { mintToken } from '@latchkey/verify/testing'
-import { measure, median, medianDifference, timeTokens } from './measure.ts'
-
-/** What it measured, printed as JSON. */
-export interface Finding {
-  entries: number
-  caughtUpSeconds: number
-  megabytes: number
-  /** Nanoseconds per verification. */
-  distinct: { withoutFeed: number; withFeed: number; added: number }
-  repeated: { withoutFeed: number; withFeed: number; added: number }
-}
+import { compare, measure, median, timeTokens } from './measure.ts'
 
 /** Resident memory after a collection. */
 function residentMegabytes(): number {
@@ -36,6 +26,7 @@ const caughtUpSeconds = (performance.now() - started) / 1_000
 feed.close()
 const megabytes = residentMegabytes() - before
 
+/** Measures nanoseconds per verification. */
 async function measureWithAndWithout(cache: object, tokensOf: (round: number) => Buffer[]) {
   const options = { keys, issuer, audience, ...cache }
   const without = createVerifier(options)
@@ -48,16 +39,18 @@ async function measureWithAndWithout(cache: object, tokensOf: (round: number) =>
   return {
     withoutFeed: median(samples.get('without')),
     withFeed: median(samples.get('following')),
-    added: medianDifference(samples, 'following', 'without'),
+    added: compare(samples, 'following', 'without', (x, y) => x - y),
   }
 }
 
-const finding: Finding = {
+const finding = {
   entries: feed.state.entries,
   caughtUpSeconds,
   megabytes,
   distinct: await measureWithAndWithout({ cache: false }, (n) => tokens[n % tokens.length] ?? []),
   repeated: await measureWithAndWithout({}, () => tokens[0] ?? []),
 }
+/** What is printed, as JSON. */
+export type Finding = typeof finding
 console.log(JSON.stringify(finding))
 keys.close()

@@ -54,24 +54,17 @@ export const timeTokens =
 
 export function median(values: readonly number[] = []): number {
   const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+  const middle = sorted.length / 2
+  const [lower = Number.NaN, upper = lower] = sorted.slice(Math.ceil(middle) - 1, middle + 1)
+  return (lower + upper) / 2
 }
 
-/** The median of `a / b` in each round. */
-export const medianRatio = (samples: Samples, a: string, b: string) =>
-  medianOfPairs(samples, a, b, (x, y) => x / y)
-
-/** The median of `a - b` in each round. */
-export const medianDifference = (samples: Samples, a: string, b: string) =>
-  medianOfPairs(samples, a, b, (x, y) => x - y)
-
-function medianOfPairs(
+/** The median of `a / b`, or of another combination of the two, in each round. */
+export function compare(
   samples: Samples,
   a: string,
   b: string,
-  combine: (x: number, y: number) => number,
+  combine = (x: number, y: number) => x / y,
 ): number {
   const others = samples.get(b) ?? []
   return median(samples.get(a)?.map((value, round) => combine(value, others[round] ?? Number.NaN)))

@@ -10,6 +10,14 @@ export interface Measure {
   readonly aim?: string
 }
 
+/** A value that has to stay under its bar. */
+export const under = (what: string, value: number, bar: number, unit: string, digits = 0) => ({
+  what,
+  result: `${value.toFixed(digits)} ${unit}`,
+  bar: `under ${bar} ${unit}`,
+  isMet: value < bar,
+})
+
 /** A bar of a plot. */
 interface Bar {
   readonly label: string

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { execaNode } from 'execa'
-import { type Measurement, measure, median, medianRatio } from './measure.ts'
+import { compare, type Measurement, measure, median } from './measure.ts'
 import { report } from './report.ts'
 import { makeTokens, secretText } from './tokens.ts'
 
@@ -35,18 +35,18 @@ const load =
     return result['2xx'] / duration
   }
 
-const kinds = ['open', 'latchkey', 'fastify-jwt'] as const
+const kinds = ['open', 'latchkey', 'fastify-jwt']
 const script = fileURLToPath(import.meta.resolve('./http-server.ts'))
 const servers = kinds.map((kind) =>
   execaNode(script, [kind, secretText], { ipc: true, reject: false }),
 )
-const loads = servers.map(async (server) => load((await server.getOneMessage()) as string))
-const [open, latchkey, fastifyJwt] = await Promise.all(loads)
-const samples = await measure({ open, latchkey, 'fastify-jwt': fastifyJwt }, rounds, 3)
+const urls = await Promise.all(servers.map((server) => server.getOneMessage()))
+const subjects = kinds.map((kind, i) => [kind, load(String(urls[i]))] as const)
+const samples = await measure(Object.fromEntries(subjects), rounds, 3)
 for (const server of servers) server.kill()
 
-const againstOpen = medianRatio(samples, 'latchkey', 'open')
-const againstJwt = medianRatio(samples, 'latchkey', 'fastify-jwt')
+const againstOpen = compare(samples, 'latchkey', 'open')
+const againstJwt = compare(samples, 'latchkey', 'fastify-jwt')
 await report({
   name: 'verify-http',
   title: 'A Fastify route over HTTP',

@@ -1,4 +1,5 @@
 /** `npm run bench:verify`: verifiers in one process. Needs `--expose-gc` to measure memory. */
+import { randomInt } from 'node:crypto'
 import {
   createFastJwt,
   createJose,
@@ -6,9 +7,9 @@ import {
   floor,
   jsonwebtokenContender,
 } from './contenders.ts'
-import { measure, median, medianRatio, type Samples, timeTokens } from './measure.ts'
+import { compare, measure, median, type Samples, timeTokens } from './measure.ts'
 import { measureFullCache, measureInvalidTokens } from './memory.ts'
-import { type Measure, report } from './report.ts'
+import { type Measure, report, under } from './report.ts'
 import { makeToken, makeTokens } from './tokens.ts'
 
 const warmUp = 8
@@ -44,7 +45,7 @@ for (const clients of [100, 1_000]) {
   repeated.set(clients, await measure(subjects, rounds, warmUp))
 }
 
-const randomLetter = () => String.fromCharCode(97 + Math.floor(Math.random() * 26))
+const randomLetter = () => String.fromCharCode(randomInt(97, 123))
 const invalid = {
   'garbage without dots': () => makeToken().replaceAll('.', '-'),
   'garbage in three segments': () => makeToken().replace(/[^.]/g, randomLetter),
@@ -73,38 +74,21 @@ await report({
   name: 'verify',
   title: 'Verifying an access token',
   measures: [
-    atLeast(
-      'distinct tokens, against fast-jwt',
-      medianRatio(once, 'fast-jwt', 'latchkey'),
-      1.5,
-      1.9,
-    ),
-    atMost('distinct tokens, against the floor', medianRatio(once, 'latchkey', 'floor'), 1.25, 1.0),
-    ...[...repeated].map(([clients, samples]) =>
-      atLeast(
-        `tokens of ${clients} clients repeated, against fast-jwt with its cache`,
-        medianRatio(samples, 'fast-jwt', 'latchkey'),
-        4,
-        6,
-      ),
-    ),
-    atLeast('distinct tokens, against jose', medianRatio(once, 'jose', 'latchkey'), 10),
-    atLeast(
-      'distinct tokens, against jsonwebtoken',
-      medianRatio(once, 'jsonwebtoken', 'latchkey'),
-      1.7,
-    ),
+    faster('distinct tokens, against fast-jwt', once, 'fast-jwt', 1.5, 1.9),
+    atMost('distinct tokens, against the floor', compare(once, 'latchkey', 'floor'), 1.25, '1 ×'),
+    ...[...repeated].map(([clients, samples]) => {
+      const what = `tokens of ${clients} clients repeated, against fast-jwt with its cache`
+      return faster(what, samples, 'fast-jwt', 4, 6)
+    }),
+    faster('distinct tokens, against jose', once, 'jose', 10),
+    faster('distinct tokens, against jsonwebtoken', once, 'jsonwebtoken', 1.7),
     ...Object.keys(invalid).map((name) => ({
       // Two runs of the same code differ by 5 %.
-      ...atMost(
-        `refusing ${name}, against accepting`,
-        medianRatio(refused, name, 'accepting'),
-        1.05,
-      ),
+      ...atMost(`refusing ${name}, against accepting`, compare(refused, name, 'accepting'), 1.05),
       bar: 'not slower',
     })),
-    under('growth over 1,000,000 distinct invalid tokens', measureInvalidTokens(), 1),
-    under('a full cache of 10,000', measureFullCache(), 20),
+    under('growth over 1,000,000 distinct invalid tokens', measureInvalidTokens(), 1, 'MB', 1),
+    under('a full cache of 10,000', measureFullCache(), 20, 'MB', 1),
   ],
   bars: [
     ...toBars(once),
@@ -116,20 +100,13 @@ await report({
   unit: 'ns',
 })
 
-function atLeast(what: string, value: number, bar: number, aim?: number): Measure {
-  const result = `${value.toFixed(2)} × faster`
-  return { what, result, bar: `${bar} × faster`, isMet: value >= bar, ...toAim(aim) }
+function faster(what: string, samples: Samples, than: string, bar: number, aim?: number): Measure {
+  const ratio = compare(samples, than, 'latchkey')
+  const result = `${ratio.toFixed(2)} × faster`
+  return { what, result, bar: `${bar} × faster`, isMet: ratio >= bar, aim: aim ? `${aim} ×` : '' }
 }
 
-function atMost(what: string, value: number, bar: number, aim?: number): Measure {
-  const result = `${value.toFixed(2)} × its time`
-  return { what, result, bar: `${bar} × its time`, isMet: value <= bar, ...toAim(aim) }
-}
-
-function under(what: string, mb: number, bar: number): Measure {
-  return { what, result: `${mb.toFixed(1)} MB`, bar: `under ${bar} MB`, isMet: mb < bar }
-}
-
-function toAim(aim: number | undefined): { aim?: string } {
-  return aim === undefined ? {} : { aim: `${aim} ×` }
+function atMost(what: string, ratio: number, bar: number, aim = ''): Measure {
+  const result = `${ratio.toFixed(2)} × its time`
+  return { what, result, bar: `${bar} × its time`, isMet: ratio <= bar, aim }
 }
