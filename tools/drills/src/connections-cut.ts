@@ -2,16 +2,8 @@ import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import {
-  type Drill,
-  formatSeconds,
-  noRestart,
-  pidsOf,
-  repeat,
-  residentMb,
-  scaled,
-} from './drill.ts'
-import { noneFails } from './findings.ts'
+import { type Drill, formatSeconds, pidsOf, repeat, residentMb, scaled } from './drill.ts'
+import { noneFails, noRestart } from './findings.ts'
 import { underTraffic } from './traffic.ts'
 
 const warmUpWaves = 80
@@ -56,7 +48,7 @@ export const connectionsCut: Drill = {
     })
     const { before, longestMs } = result
     const after = resourcesOf(cluster)
-    const growthOf = (resource: keyof Resources) =>
+    const growthOf = (resource: 'files' | 'residentMb') =>
       Math.max(...after.map((now, i) => now[resource] - (before[i]?.[resource] ?? 0)))
     const [files, mb] = [growthOf('files'), growthOf('residentMb')]
     const describe = (text: string) => (before.length > 0 ? text : 'not counted on this system')
@@ -117,8 +109,8 @@ async function sendSlowHeads(port: number, count: number): Promise<number> {
   const openFor = Array.from({ length: count }, async () => {
     const socket = await open(port, 'GET /orders/whoami HTTP/1.1\r\nX-Slow: ')
     const openedAt = performance.now()
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     const writing = setInterval(() => socket.write('x'), 1_000)
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     await Promise.race([closed, sleep(2 * slowHeadMs)])
     clearInterval(writing)
     socket.destroy()
@@ -127,14 +119,8 @@ async function sendSlowHeads(port: number, count: number): Promise<number> {
   return Math.max(...(await Promise.all(openFor)))
 }
 
-interface Resources {
-  /** Open files. */
-  readonly files: number
-  readonly residentMb: number
-}
-
-/** Of the edge and every instance; empty where there is no /proc. */
-function resourcesOf(cluster: Cluster): Resources[] {
+/** Open files and memory of the edge and every instance; empty where there is no /proc. */
+function resourcesOf(cluster: Cluster) {
   if (process.platform !== 'linux') return []
   return ['edge', ...cluster.instances.map(({ name }) => name)].map((name) => {
     const pid = cluster.pid(name)

@@ -19,7 +19,6 @@ export interface Drill {
   run(context: Context): Promise<Finding[]>
 }
 
-/** What a running drill works with. */
 export interface Context {
   readonly cluster: Cluster
   /** 1 runs the whole drill; less shortens it, for a test. */
@@ -66,21 +65,10 @@ export const formatSeconds = (ms: number) => `${(ms / 1_000).toFixed(2)} s`
 /** The process of every instance. */
 export const pidsOf = ({ instances, pid }: Cluster) => instances.map(({ name }) => pid(name))
 
-/** Checks that every instance is still the same process. */
-export function noRestart(cluster: Cluster, before: readonly (number | undefined)[]): Finding {
-  const after = pidsOf(cluster)
-  const restarted = cluster.instances.filter((_, i) => after[i] !== before[i])
-  return {
-    claim: 'no process is restarted',
-    seen: restarted.map(({ name }) => name).join(', ') || '0 restarts',
-    holds: restarted.length === 0,
-  }
-}
-
 /** Resident memory of a process in MB, on Linux. */
 export function residentMb(pid: number | undefined): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1_024) / 1e6
+  const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return (Number(kib) * 1_024) / 1e6
 }
 
 /** Kills a process; resolves when its successor serves. */

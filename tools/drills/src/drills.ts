@@ -3,12 +3,15 @@ import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
-import { kill } from './kill.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
-import { postgresFull } from './postgres-full.ts'
-import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-outages.ts'
-import { edgeRestarted, rollingRestart } from './restarts.ts'
+import {
+  postgresAway,
+  postgresFrozen,
+  postgresFull,
+  postgresRestarted,
+} from './postgres-outages.ts'
+import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 import { twoVersions } from './two-versions.ts'

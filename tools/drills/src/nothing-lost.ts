@@ -68,10 +68,9 @@ function createWriter(url: string, done: Acknowledged) {
 async function lookUp(url: string, { people, ended, open, orders }: Acknowledged) {
   const post = async (path: string, body: object) => (await send(`${url}${path}`, { body })).status
   const refresh = (refresh_token: string) => post('/auth/v1/refresh', { refresh_token })
+  const logIn = (person: Person) => post('/auth/v1/login', person)
   return [
-    await all('every registered user can log in', people, 200, (person) =>
-      post('/auth/v1/login', person),
-    ),
+    await all('every registered user can log in', people, 200, logIn),
     await all('every session that was logged out stays ended', ended, 401, refresh),
     await all('every other session can be refreshed', open, 200, refresh),
     await all('every placed order can be read', orders, 200, async ({ id, person }) => {

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Context, type Drill, type Finding, formatSeconds, pidsOf } from './drill.ts'
 import {
-  type Context,
-  type Drill,
-  type Finding,
-  formatSeconds,
+  failuresOf,
+  noneFails,
+  noneWrong,
   noRestart,
-  pidsOf,
-} from './drill.ts'
-import { failuresOf, noneFails, noneWrong, type Period, summarize } from './findings.ts'
+  ofAction,
+  type Period,
+  summarize,
+} from './findings.ts'
 import { type Answer, type Clients, underTraffic } from './traffic.ts'
 
 /**
@@ -60,12 +61,11 @@ export const outageDrill = ({
 
 /** Checks what has to hold while Postgres is unavailable. */
 export function judgeAnswers(answers: readonly Answer[]): Finding[] {
-  const verifications = answers.filter(({ action }) => action === 'whoami')
   const others = failuresOf(answers).filter(({ action }) => action !== 'whoami')
   const honest = others.filter(({ status, retryAfter }) => status === 503 && retryAfter !== null)
   const longest = Math.max(0, ...answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt))
   return [
-    noneFails('no verification fails', verifications),
+    noneFails('no verification fails', ofAction('whoami', answers)),
     {
       claim: 'a request that needs Postgres fails with 503 and Retry-After',
       seen: `${honest.length} of ${others.length} failures`,
@@ -81,9 +81,7 @@ export function judgeAnswers(answers: readonly Answer[]): Finding[] {
 
 /** Checks that Postgres was unavailable at all: a login needs it. */
 export function loginsFailed(answers: readonly Answer[], { from, to }: Period): Finding {
-  const logins = answers.filter(
-    ({ action, askedAt }) => action === 'login' && askedAt > from && askedAt < to,
-  )
+  const logins = ofAction('login', answers).filter(({ askedAt }) => askedAt > from && askedAt < to)
   const claim = 'logins fail while Postgres is unavailable'
   return { claim, seen: summarize(logins), holds: failuresOf(logins).length > 0 }
 }

@@ -1,9 +1,51 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Drill, formatSeconds, killAndAwaitRestart, pidsOf, repeat } from './drill.ts'
-import { failuresOutside, noneFails, noneWrong, type Period, summarize } from './findings.ts'
-import { mixedClients, underTraffic } from './traffic.ts'
+import {
+  failuresOutside,
+  noneFails,
+  noneWrong,
+  ofAction,
+  type Period,
+  summarize,
+} from './findings.ts'
+import { type Answer, mixedClients, underTraffic } from './traffic.ts'
 
+/** How long the edge may take to notice a death, in milliseconds. */
+const noticeMs = 100
 const edgeBackMs = 3_000
+
+/** Kills instances of every service while clients read and write. */
+export const kill: Drill = {
+  name: 'kill',
+  description:
+    'SIGKILL of an instance of each service in turn, three times, under reads and writes',
+  async run(context) {
+    const { cluster } = context
+    const services = [...new Set(cluster.instances.map(({ service }) => service))]
+    const deaths: Period[] = []
+    const { answers } = await underTraffic(cluster.url, mixedClients, () =>
+      repeat(context, 9, 'kills', async (n) => {
+        const name = `${services[n % services.length]}-${(n % 2) + 1}`
+        const from = performance.now()
+        const restarted = killAndAwaitRestart(cluster, name)
+        while (cluster.isUp(name)) await sleep(1)
+        deaths.push({ from, to: performance.now() + noticeMs })
+        await restarted
+        await sleep(1_000)
+      }),
+    )
+    return [
+      noneFails('no read fails, because the edge may repeat it', ofAction('whoami', answers)),
+      failuresOnlyDuring(deaths, answers, 'a write fails only if a dying instance had it'),
+      noneWrong(answers),
+      {
+        claim: 'every killed instance serves again',
+        seen: `${deaths.length} kills`,
+        holds: cluster.instances.every(({ url }) => url !== undefined),
+      },
+    ]
+  },
+}
 
 /** Stops and starts every instance, one after another, as an update does. */
 export const rollingRestart: Drill = {
@@ -47,21 +89,30 @@ export const edgeRestarted: Drill = {
         await sleep(1_000)
       }),
     )
-    const strays = failuresOutside(answers, gaps)
     const longest = Math.max(...gaps.map(({ from, to }) => to - from))
-    const lastGapEnd = gaps.at(-1)?.to ?? 0
     return [
       {
         claim: `the edge serves again within ${formatSeconds(edgeBackMs)}`,
         seen: `longest of ${gaps.length}: ${formatSeconds(longest)}`,
         holds: longest < edgeBackMs,
       },
-      {
-        claim: 'a client that retries succeeds: only requests sent while the edge was down fail',
-        seen: `${summarize(answers)}; ${strays.length} failures at other times`,
-        holds: strays.length === 0 && answers.some(({ askedAt }) => askedAt > lastGapEnd),
-      },
+      failuresOnlyDuring(
+        gaps,
+        answers,
+        'a client that retries succeeds: only requests sent while the edge was down fail',
+      ),
       noneWrong(answers),
     ]
   },
+}
+
+/** Checks that requests at other times succeed, and that there were some after the last period. */
+function failuresOnlyDuring(periods: readonly Period[], answers: readonly Answer[], claim: string) {
+  const strays = failuresOutside(answers, periods).length
+  const end = periods.at(-1)?.to ?? Number.NaN
+  return {
+    claim,
+    seen: `${summarize(answers)}; ${strays} failures at other times`,
+    holds: strays === 0 && answers.some(({ askedAt }) => askedAt > end),
+  }
 }

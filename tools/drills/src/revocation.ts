@@ -27,11 +27,10 @@ export const revocation: Drill = {
   description: '200 logouts under load, each timed until every instance refuses the token',
   instances: 3,
   run: (context) =>
-    logOutMany(
-      context,
-      'every instance refuses the token: 99th percentile under 2 s',
-      (delays) => percentile(delays, 0.99) < 2_000,
-    ),
+    logOutMany(context, {
+      claim: 'every instance refuses the token: 99th percentile under 2 s',
+      isFast: (delaysMs) => percentile(delaysMs, 0.99) < 2_000,
+    }),
 }
 
 export const revocationInTrouble: Drill = {
@@ -39,12 +38,11 @@ export const revocationInTrouble: Drill = {
   description: 'the same while auth-2 is killed every 2 s, then while Postgres is stopped for 20 s',
   instances: 3,
   run: (context) =>
-    // A logout acknowledged just before Postgres stops becomes known when Postgres is back.
-    logOutMany(
-      context,
-      'every instance refuses the token, at the latest 5 s after the outage',
-      (delays) => Math.max(...delays) < outageMs + 5_000,
-      async (isDone) => {
+    logOutMany(context, {
+      // A logout acknowledged just before Postgres stops becomes known when Postgres is back.
+      claim: 'every instance refuses the token, at the latest 5 s after the outage',
+      isFast: (delaysMs) => Math.max(...delaysMs) < outageMs + 5_000,
+      async disturb(isDone) {
         const { cluster, scale } = context
         for (let i = 0; i < scaled(10, scale) && !isDone(); i += 1) {
           cluster.kill('auth-2')
@@ -54,35 +52,38 @@ export const revocationInTrouble: Drill = {
         await sleep(outageMs * Math.min(1, scale * 2))
         await cluster.startProcess('postgres')
       },
-    ),
+    }),
 }
 
-async function logOutMany(
-  { cluster, scale, progress }: Context,
-  claim: string,
-  isFast: (delaysMs: number[]) => boolean,
-  disturb: (isDone: () => boolean) => Promise<void> = async () => {},
-): Promise<Finding[]> {
+interface Variant {
+  readonly claim: string
+  isFast(delaysMs: readonly number[]): boolean
+  /** Runs beside the logouts, which continue until it ends. */
+  disturb?(isDone: () => boolean): Promise<void>
+}
+
+async function logOutMany(context: Context, variant: Variant): Promise<Finding[]> {
+  const { cluster, scale, progress } = context
+  const { claim, isFast, disturb = async () => {} } = variant
   const total = scaled(logouts, scale)
   const people = await Promise.all(Array.from({ length: parallel }, () => register(cluster.url)))
   const delays: number[] = []
   let lost = 0
   let begun = 0
   let disturbed = true
+  const logOutRepeatedly = async (person: Person) => {
+    while (begun < total || disturbed) {
+      begun += 1
+      const delay = await timeOneLogout(cluster, person)
+      if (delay === undefined) lost += 1
+      else delays.push(delay)
+      progress(delays.length + lost, total, 'logouts')
+    }
+  }
   const { answers } = await underTraffic(cluster.url, { whoami: 6 }, async () => {
     const disturbing = disturb(() => begun >= total).finally(() => {
       disturbed = false
     })
-    const logOutRepeatedly = async (person: Person) => {
-      // Until the disturbance ends, so that each part of it meets some logouts.
-      while (begun < total || disturbed) {
-        begun += 1
-        const delay = await timeOneLogout(cluster, person)
-        if (delay === undefined) lost += 1
-        else delays.push(delay)
-        progress(delays.length + lost, total, 'logouts')
-      }
-    }
     await Promise.all([disturbing, ...people.map(logOutRepeatedly)])
   })
   const [median, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
@@ -106,16 +107,14 @@ async function timeOneLogout(cluster: Cluster, person: Person): Promise<number |
   const accepted = await Promise.all(verifying.map(({ url }) => send(`${url}/whoami`, { token })))
   if (accepted.some(({ status }) => status !== 200)) throw new Error('A new token was refused.')
   const repliedAt = await logout(cluster.url, token)
-  const refusals = await Promise.all(
-    verifying.map(async ({ url }) => {
-      while (performance.now() - repliedAt < lostAfterMs) {
-        const { status } = await send(`${url}/whoami`, { token })
-        if (status === 401) return performance.now()
-        await sleep(askEveryMs)
-      }
-      return undefined
-    }),
-  )
-  const last = Math.max(...refusals.map((at) => at ?? Number.NaN))
+  const refusals = verifying.map(async ({ url }) => {
+    while (performance.now() - repliedAt < lostAfterMs) {
+      const { status } = await send(`${url}/whoami`, { token })
+      if (status === 401) return performance.now()
+      await sleep(askEveryMs)
+    }
+    return Number.NaN
+  })
+  const last = Math.max(...(await Promise.all(refusals)))
   return Number.isNaN(last) ? undefined : last - repliedAt
 }

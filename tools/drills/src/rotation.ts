@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { type ExecaError, execaNode } from 'execa'
-import { type Drill, noRestart, pidsOf, repeat, scaled } from './drill.ts'
-import { noneFails } from './findings.ts'
+import { execaNode } from 'execa'
+import { type Drill, formatSeconds, pidsOf, repeat, scaled } from './drill.ts'
+import { noneFails, noRestart } from './findings.ts'
 import { underTraffic } from './traffic.ts'
 
 const rotations = 10
@@ -21,24 +21,21 @@ export const rotation: Drill = {
     const total = scaled(rotations, scale)
     const pids = pidsOf(cluster)
     const refusal = await promoteWithoutBilling(cluster)
-    const { answers, result: elapsed } = await underTraffic(
-      cluster.url,
-      { whoami: 10 },
-      async () => {
-        const startedAt = Date.now()
-        const retirements: Promise<string>[] = []
-        await repeat(context, rotations, 'rotations', async (n) => {
-          const old = (await readKeys(cluster))[0]?.kid ?? ''
-          await runKeys(cluster, 'add', `drill-${n}`)
-          await retryUntilAllowed(() => runKeys(cluster, 'promote', `drill-${n}`))
-          retirements.push(retryUntilAllowed(() => runKeys(cluster, 'retire', old)))
-        })
-        await Promise.all(retirements)
-        const seconds = (Date.now() - startedAt) / 1_000
-        await sleep(Math.max(0, 60 * scale - seconds) * 1_000)
-        return seconds
-      },
-    )
+    const startedAt = performance.now()
+    const elapsedMs = () => performance.now() - startedAt
+    const { answers, result } = await underTraffic(cluster.url, { whoami: 10 }, async () => {
+      const retirements: Promise<string>[] = []
+      await repeat(context, rotations, 'rotations', async (n) => {
+        const old = (await readKeys(cluster))[0]?.kid ?? ''
+        await runKeys(cluster, 'add', `drill-${n}`)
+        await retryUntilAllowed(() => runKeys(cluster, 'promote', `drill-${n}`))
+        retirements.push(retryUntilAllowed(() => runKeys(cluster, 'retire', old)))
+      })
+      await Promise.all(retirements)
+      const seen = `in ${formatSeconds(elapsedMs())}`
+      await sleep(Math.max(0, 60_000 * scale - elapsedMs()))
+      return seen
+    })
     const left = (await readKeys(cluster)).filter(({ use }) => use === undefined)
     return [
       {
@@ -48,7 +45,7 @@ export const rotation: Drill = {
       },
       {
         claim: `${total} whole rotations succeed`,
-        seen: `in ${elapsed.toFixed(0)} s; ${left.length} key left`,
+        seen: `${result}; ${left.length} key left`,
         holds: left.length === 1 && left[0]?.kid === `drill-${total - 1}`,
       },
       noneFails('no live token is refused', answers),
@@ -69,10 +66,8 @@ async function promoteWithoutBilling(cluster: Cluster): Promise<string> {
     await runKeys(cluster, 'add', 'unheard')
     // By then the others have reloaded and reported.
     await sleep(4_000)
-    return await runKeys(cluster, 'promote', 'unheard').then(
-      () => 'it was promoted',
-      (err: ExecaError) => String(err.stderr).trim().replaceAll(/\s+/g, ' '),
-    )
+    const promoting = runKeys(cluster, 'promote', 'unheard').then(() => 'it was promoted')
+    return await promoting.catch(({ stderr }) => String(stderr).trim().replaceAll(/\s+/g, ' '))
   } finally {
     cluster.thaw('billing-1')
     await retryUntilAllowed(() => runKeys(cluster, 'retire', 'unheard'))
