@@ -12,14 +12,12 @@ export const atRest: Drill = {
   obstacle: () => (process.platform === 'linux' ? undefined : 'needs Linux, to read memory'),
   async run({ cluster, scale, progress }) {
     const names = cluster.instances.map(({ name }) => name)
-    progress(1, names.length + 1, 'rest')
+    progress(0, 1, 'rest')
     await sleep(60_000 * scale)
     const resident = names.map((name) => residentMb(cluster.pid(name)))
+    progress(0, 1, 'restarts')
     const restarts: Awaited<ReturnType<typeof restart>>[] = []
-    for (const name of names) {
-      progress(restarts.length + 2, names.length + 1, 'restarts')
-      restarts.push(await restart(cluster, name))
-    }
+    for (const name of names) restarts.push(await restart(cluster, name))
     const list = (values: readonly string[]) =>
       names.map((name, i) => `${name} ${values[i]}`).join(', ')
     return [

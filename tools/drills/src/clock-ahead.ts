@@ -84,9 +84,5 @@ async function askEach({ instances }: Cluster, token: string): Promise<Results> 
   return new Map(await Promise.all(results))
 }
 
-function describe(results: Results): string {
-  const byResult = Map.groupBy(results, ([, result]) => result)
-  return [...byResult]
-    .map(([result, entries]) => `${entries.map(([name]) => name).join(', ')}: ${result}`)
-    .join('; ')
-}
+const describe = (results: Results) =>
+  [...results].map(([name, result]) => `${name} ${result}`).join(', ')

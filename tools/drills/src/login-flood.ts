@@ -65,29 +65,19 @@ export const loginFlood: Drill = {
   },
 }
 
-/** One flood. */
-interface Round {
-  /** Logins per second that were answered 200. */
-  readonly accepted: number
-  /** Hashes per second without a service, before and after. */
-  readonly bare: number
-  readonly results: FloodResults
-  /** Of the client that refreshes meanwhile. */
-  readonly answers: readonly Answer[]
-  /** The maximum of all auth instances. */
-  readonly residentMb: number
-}
+/** One flood, with the hashes per second that the same processors check without a service. */
+type Round = Awaited<ReturnType<typeof runRound>> & { readonly bare: number }
 
-async function runRound(cluster: Cluster, order: FloodOrder): Promise<Omit<Round, 'bare'>> {
-  const auth = cluster.instances.filter(({ service }) => service === 'auth')
-  let highest = 0
+async function runRound({ instances, pid, url }: Cluster, order: FloodOrder) {
+  const auth = instances.filter(({ service }) => service === 'auth')
+  let maxMb = 0
   const sampling = setInterval(() => {
-    highest = Math.max(highest, ...auth.map(({ name }) => residentMb(cluster.pid(name))))
+    maxMb = Math.max(maxMb, ...auth.map(({ name }) => residentMb(pid(name))))
   }, 200)
-  const flooding = underTraffic(cluster.url, watched, () => flood(order))
-  const { answers, result } = await flooding.finally(() => clearInterval(sampling))
-  const accepted = result.filter((each) => each === '200').length / (order.milliseconds / 1_000)
-  return { accepted, results: result, answers, residentMb: highest }
+  const flooding = underTraffic(url, watched, () => flood(order))
+  const { answers, result: results } = await flooding.finally(() => clearInterval(sampling))
+  const accepted = results.filter((each) => each === '200').length / (order.milliseconds / 1_000)
+  return { accepted, results, answers, maxMb }
 }
 
 function judge(quiet: readonly Answer[], rounds: readonly Round[], setting: string): Finding[] {
@@ -98,7 +88,7 @@ function judge(quiet: readonly Answer[], rounds: readonly Round[], setting: stri
   const median = sorted[rounds.length >> 1] as Round
   const counts = countValues(rounds.flatMap(({ results }) => results))
   const { '200': _, 'not sent': __, '503 with Retry-After': refused = 0, ...others } = counts
-  const mb = Math.max(...rounds.map((round) => round.residentMb))
+  const mb = Math.max(...rounds.map(({ maxMb }) => maxMb))
   const percent = (value: number) => `${(value * 100).toFixed(0)} %`
   return [
     {

@@ -7,14 +7,14 @@ import { runDrill } from './run-drill.ts'
 const names = drills.map(({ name }) => name)
 const { stdout } = process
 const print = (line: string) => stdout.write(`${line}\n`)
-const mark = (color: 'green' | 'red' | 'yellow', text: string) =>
-  styleText(color, text, { stream: stdout })
+const paint = (format: 'bold' | 'green' | 'red' | 'yellow', text: string) =>
+  styleText(format, text, { stream: stdout })
 
 async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'failed' | 'skipped'> {
-  print(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.description}`)
+  print(`\n${paint('bold', drill.name)}: ${drill.description}`)
   const obstacle = drill.obstacle?.()
   if (obstacle !== undefined) {
-    print(`  ${mark('yellow', 'skipped')}: ${obstacle}`)
+    print(`  ${paint('yellow', 'skipped')}: ${obstacle}`)
     return 'skipped'
   }
   const progress: Context['progress'] = (done, total, what) => {
@@ -23,7 +23,7 @@ async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'fai
   const findings = await runDrill(drill, scale, progress)
   if (stdout.isTTY) stdout.write('\r\x1b[K')
   for (const { claim, seen, holds } of findings) {
-    print(`  ${holds ? mark('green', 'pass') : mark('red', 'FAIL')}  ${claim}\n        ${seen}`)
+    print(`  ${holds ? paint('green', 'pass') : paint('red', 'FAIL')}  ${claim}\n        ${seen}`)
   }
   return findings.every(({ holds }) => holds) ? 'passed' : 'failed'
 }
@@ -43,10 +43,6 @@ function parseScale(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0 and at most 1.')
 }
 
-function listDrills(): void {
-  for (const { name, description } of drills) print(`${name.padEnd(22)} ${description}`)
-}
-
 const program = new Command('npm run drill --')
   .description('Causes failures on the local cluster and prints what its clients saw.')
   .addArgument(new Argument('[drills...]', 'all by default').choices(names))
@@ -55,8 +51,8 @@ const program = new Command('npm run drill --')
   .addHelpText('after', '\nExits with 0 if no drill failed, with 1 if one did, with 2 on an error.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .action(async (chosen: string[], options: { scale: number; list?: true }) => {
-    if (options.list) listDrills()
-    else await runAll(chosen, options.scale)
+    if (!options.list) return runAll(chosen, options.scale)
+    for (const { name, description } of drills) print(`${name.padEnd(22)} ${description}`)
   })
 
 try {

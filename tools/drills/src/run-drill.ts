@@ -10,25 +10,16 @@ export const drillSettings = {
 
 /** Runs a drill on a new cluster, which is removed afterwards. */
 export async function runDrill(
-  drill: Drill,
+  { instances = 2, env, dataFolder, run }: Drill,
   scale: number,
   progress: Context['progress'] = () => {},
 ): Promise<Finding[]> {
-  const { instances = 2, env } = drill
-  const folder = await drill.dataFolder?.()
+  const folder = await dataFolder?.()
+  const where = folder ? { dataFolder: folder.path, ephemeral: false } : { ephemeral: true }
   try {
-    const cluster = await startCluster({
-      port: 0,
-      instances,
-      ephemeral: folder === undefined,
-      dataFolder: folder?.path,
-      env: { ...drillSettings, ...env },
-    })
-    try {
-      return await drill.run({ cluster, scale, progress })
-    } finally {
-      await cluster.stop()
-    }
+    const settings = { port: 0, instances, env: { ...drillSettings, ...env } }
+    const cluster = await startCluster({ ...settings, ...where })
+    return await run({ cluster, scale, progress }).finally(() => cluster.stop())
   } finally {
     await folder?.release()
   }
