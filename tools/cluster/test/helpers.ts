@@ -9,13 +9,13 @@ import { childrenOf } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
-/** A cluster started by its command line. */
+/** A cluster started from the command line. */
 export interface CommandLine {
   readonly process: ChildProcess
   output(): string
   /** Resolves when the output matches. */
   sees(pattern: RegExp): Promise<void>
-  /** Its exit code, once it has ended. */
+  /** Resolves with its exit code. */
   readonly exited: Promise<number | null>
 }
 
@@ -45,7 +45,7 @@ export function runMain(t: Test, ...flags: string[]): CommandLine {
           heard = resolve
         })
         const code = await Promise.race([more, exited])
-        if (code !== undefined) throw new Error(`ended with ${code} and said: ${output}`)
+        if (code !== undefined) throw new Error(`exited with ${code}: ${output}`)
       }
     },
   }
@@ -62,12 +62,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A process and all below it. */
+/** A process and all its descendants. */
 export function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)]
 }
 
-/** Whether all of them end in time. */
+/** Whether all of them end within the timeout. */
 export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promise<boolean> {
   const deadline = Date.now() + timeoutMs
   while (pids.some(isAlive)) {
@@ -77,7 +77,7 @@ export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promi
   return true
 }
 
-/** A folder that Postgres, which never runs as root, can pass through. */
+/** A folder that the user `postgres` can enter. */
 export async function makeFolder(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cluster-test-'))
   await chmod(folder, 0o711)
@@ -85,7 +85,7 @@ export async function makeFolder(t: Test): Promise<string> {
   return folder
 }
 
-/** Sends requests one after another until stopped; counts the answers by status. */
+/** Sends requests one after another until stopped, and counts the responses by status. */
 export function keepAsking(ask: () => Promise<Response>) {
   const seen = new Map<number | string, number>()
   let asking = true

@@ -18,6 +18,7 @@ export const clockAhead: Drill = {
   description: `the clock of orders-1 is ${aheadSeconds} s ahead, more than the verifiers' tolerance; tokens live ${ttlSeconds} s`,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
+    NODE_OPTIONS: `--import ${import.meta.resolve('./clock.ts')}`,
     LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
   },
   async run({ cluster, progress }) {

@@ -33,6 +33,7 @@ export function lockFolder(folder: string): Lock {
   return {
     takenOver: previousPid !== undefined,
     release() {
+      if (!lock.isOpen) return
       rmSync(pidFile, { force: true })
       lock.close()
     },
