@@ -1,26 +1,43 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What a login or a refresh answers. */
+/** The reply to a login or a refresh. */
 export interface Tokens {
   access_token: string
   refresh_token: string
+  /** Seconds until the access token expires. */
   expires_in: number
 }
 
-/** Who logs in. */
+/** A user's credentials. */
 export interface Person {
   email: string
   password: string
 }
 
-const timeoutMs = 10_000
+/** A request to send. The default method is POST with a body, else GET. */
+export interface Outgoing {
+  readonly method?: string
+  readonly token?: string
+  readonly body?: object
+  readonly timeoutMs?: number
+}
 
-/** Sends JSON; a request that gets no answer is status 0. */
+/** An answer. Status 0 means that none arrived. */
+export interface Incoming {
+  readonly status: number
+  readonly retryAfter: string | null
+  readonly reply: unknown
+}
+
+const retryMs = 100
+const maxAttempts = 300
+
+/** Sends JSON. Never rejects. */
 export async function send(
   url: string,
-  { method = 'GET', token, body }: { method?: string; token?: string; body?: object } = {},
-): Promise<{ status: number; servedBy: string; retryAfter: string | null; reply: unknown }> {
+  { token, body, method = body ? 'POST' : 'GET', timeoutMs = 10_000 }: Outgoing = {},
+): Promise<Incoming> {
   try {
     const response = await fetch(url, {
       method,
@@ -34,41 +51,44 @@ export async function send(
     const text = await response.text()
     return {
       status: response.status,
-      servedBy: response.headers.get('x-served-by') ?? '',
       retryAfter: response.headers.get('retry-after'),
       reply: text && JSON.parse(text),
     }
   } catch {
-    return { status: 0, servedBy: '', retryAfter: null, reply: undefined }
+    return { status: 0, retryAfter: null, reply: undefined }
   }
 }
 
-/** Registers a user nobody else has. */
+/** Registers a new user. */
 export async function register(url: string): Promise<Person> {
   const person = { email: `${randomUUID()}@example.com`, password: randomUUID() }
-  const { status } = await send(`${url}/auth/v1/register`, { method: 'POST', body: person })
-  if (status !== 201) throw new Error(`a user could not be registered: ${status}`)
+  const { status } = await send(`${url}/auth/v1/register`, { body: person })
+  if (status !== 201) throw new Error(`Registration failed with status ${status}.`)
   return person
 }
 
-/** Logs in, trying on while the service is away. */
+/** Logs in; retries while the service is unavailable. */
 export async function login(url: string, person: Person): Promise<Tokens> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    const { status, reply } = await send(`${url}/auth/v1/login`, { method: 'POST', body: person })
-    if (status === 200) return reply as Tokens
-    if (status !== 0 && status < 500) throw new Error(`a login was refused: ${status}`)
-    await sleep(100)
-  }
-  throw new Error('nobody could log in for half a minute')
+  return (await post(`${url}/auth/v1/login`, 200, { body: person })) as Tokens
 }
 
-/** Logs out, trying on until it is acknowledged. @returns when that was, on the clock of `performance.now` */
+/**
+ * Logs out; retries until the logout is acknowledged.
+ *
+ * @returns when that was, on the clock of `performance.now`
+ */
 export async function logout(url: string, token: string): Promise<number> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    const { status } = await send(`${url}/auth/v1/logout`, { method: 'POST', token })
-    if (status === 204) return performance.now()
-    if (status !== 0 && status < 500) throw new Error(`a logout was refused: ${status}`)
-    await sleep(100)
+  await post(`${url}/auth/v1/logout`, 204, { token })
+  return performance.now()
+}
+
+/** Posts until the answer has the expected status; any other answer below 500 is an error. */
+async function post(url: string, expected: number, request: Outgoing): Promise<unknown> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const { status, reply } = await send(url, { ...request, method: 'POST' })
+    if (status === expected) return reply
+    if (status !== 0 && status < 500) throw new Error(`${url} answered ${status}.`)
+    await sleep(retryMs)
   }
-  throw new Error('nobody could log out for half a minute')
+  throw new Error(`${url} was unavailable for ${(maxAttempts * retryMs) / 1_000} s.`)
 }

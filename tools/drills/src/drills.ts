@@ -3,17 +3,20 @@ import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
-import { kill } from './kill.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
-import { postgresAway, postgresFrozen, postgresRestarted } from './postgres-away.ts'
-import { postgresFull } from './postgres-full.ts'
-import { edgeRestarted, rollingRestart } from './restarts.ts'
+import {
+  postgresAway,
+  postgresFrozen,
+  postgresFull,
+  postgresRestarted,
+} from './postgres-outages.ts'
+import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 import { twoVersions } from './two-versions.ts'
 
-/** Every drill, in the order in which they are played. */
+/** Every drill, in the order in which they run. */
 export const drills: readonly Drill[] = [
   kill,
   rollingRestart,
