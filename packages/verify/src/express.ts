@@ -6,9 +6,9 @@ import {
   describeRefusal,
   type Requirements,
 } from './http.ts'
-import { checkStaleness } from './policy.ts'
-import { refusal } from './token-error.ts'
-import type { Claims, RegisteredClaims, Staleness } from './types.ts'
+import { refusal } from './token/error.ts'
+import { checkStaleness } from './token/policy.ts'
+import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 /** What `req.auth` holds. */

@@ -6,8 +6,8 @@ import {
   describeRefusal,
   type Requirements,
 } from './http.ts'
-import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import { TokenError } from './token/error.ts'
+import type { Claims, RegisteredClaims } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 /** What `request.user` holds. */

@@ -1,4 +1,4 @@
-import { decodeSegment, encodeBase64url } from './base64url.ts'
+import { decodeSegment, encodeBase64url } from './encoding/base64url.ts'
 import {
   authorize,
   describeRefusal,
@@ -6,27 +6,27 @@ import {
   readBearerToken,
   refineResult,
 } from './http.ts'
-import type { KeySet } from './keyring.ts'
-import { type KeySource, type KeysOption, readStaticKeys } from './keys-option.ts'
-import { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
-import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims, Staleness } from './types.ts'
-import { type CheckResult, type Platform, Verification } from './verification.ts'
+import type { KeySet } from './keys/keyring.ts'
+import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
+import { TokenError } from './token/error.ts'
+import { createPolicy, type Policy, type PolicyOptions } from './token/policy.ts'
+import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
+import { type CheckResult, type Platform, Verification } from './token/verification.ts'
 
 export type { Requirements } from './http.ts'
-export { parseKeySet } from './key-set.ts'
-export { KeyringError, type KeySet } from './keyring.ts'
-export type { KeysOption, StaticKey } from './keys-option.ts'
-export type { PolicyOptions } from './policy.ts'
+export { parseKeySet } from './keys/key-set.ts'
+export { KeyringError, type KeySet } from './keys/keyring.ts'
+export type { KeysOption, StaticKey } from './keys/keys-option.ts'
 export {
   createRevocationFeed,
   type RevocationFeed,
   type RevocationFeedOptions,
   type RevocationFeedState,
-} from './revocation-feed.ts'
-export { TokenError, type TokenErrorCode, type TokenErrorStatus } from './token-error.ts'
-export * from './types.ts'
-export type { CheckResult } from './verification.ts'
+} from './revocation/feed.ts'
+export { TokenError, type TokenErrorCode, type TokenErrorStatus } from './token/error.ts'
+export type { PolicyOptions } from './token/policy.ts'
+export * from './token/types.ts'
+export type { CheckResult } from './token/verification.ts'
 
 /** Options of `createVerifier`. */
 export interface FetchVerifierOptions extends PolicyOptions {

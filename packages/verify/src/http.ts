@@ -1,7 +1,7 @@
-import { checkStaleness } from './policy.ts'
-import { type Refused, refusal, TokenError } from './token-error.ts'
-import type { Claims, Role, Scope, Staleness } from './types.ts'
-import type { CheckResult } from './verification.ts'
+import { type Refused, refusal, TokenError } from './token/error.ts'
+import { checkStaleness } from './token/policy.ts'
+import type { Claims, Role, Scope, Staleness } from './token/types.ts'
+import type { CheckResult } from './token/verification.ts'
 
 const MISSING = refusal('token_missing')
 const MALFORMED_REQUEST = refusal('token_malformed', undefined, 400)

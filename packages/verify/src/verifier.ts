@@ -1,12 +1,12 @@
-import { HmacSha256 } from './hmac.ts'
-import type { KeySet } from './keyring.ts'
-import { openKeyring } from './keyring-file.ts'
-import { type KeySource, type KeysOption, readStaticKeys } from './keys-option.ts'
-import { nodePlatform } from './node-platform.ts'
-import { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
-import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims, Staleness } from './types.ts'
-import { type CheckResult, Verification } from './verification.ts'
+import { HmacSha256 } from './encoding/hmac.ts'
+import type { KeySet } from './keys/keyring.ts'
+import { openKeyring } from './keys/keyring-file.ts'
+import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
+import { TokenError } from './token/error.ts'
+import { nodePlatform } from './token/node-platform.ts'
+import { createPolicy, type Policy, type PolicyOptions } from './token/policy.ts'
+import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
+import { type CheckResult, Verification } from './token/verification.ts'
 
 /** Options of `createVerifier`. */
 export interface VerifierOptions extends PolicyOptions {

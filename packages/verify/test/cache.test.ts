@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { type Claims, createVerifier } from '../src/index.ts'
-import { createKey, createKeySet } from '../src/keyring.ts'
-import { TokenCache } from '../src/token-cache.ts'
+import { createKey, createKeySet } from '../src/keys/keyring.ts'
+import { TokenCache } from '../src/token/cache.ts'
 import { claims, header, key, policy, setClock, sign } from './tokens.ts'
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { RevocationSet } from '../src/revocation-set.ts'
+import { RevocationSet } from '../src/revocation/set.ts'
 
 const now = 1_800_000_000
 const later = now + 3_660

@@ -1,5 +1,5 @@
+import { type Refused, refusal } from './error.ts'
 import type { Policy } from './policy.ts'
-import { type Refused, refusal } from './token-error.ts'
 import type { Claims, Staleness } from './types.ts'
 
 const EXPIRED = refusal('token_expired', 'exp')

@@ -1,7 +1,7 @@
-import type { DecodeSegment } from './base64url.ts'
-import { encodeBase64url } from './base64url.ts'
-import { parseJson } from './json.ts'
-import { type Refused, refusal } from './token-error.ts'
+import type { DecodeSegment } from '../encoding/base64url.ts'
+import { encodeBase64url } from '../encoding/base64url.ts'
+import { parseJson } from '../encoding/json.ts'
+import { type Refused, refusal } from './error.ts'
 
 const MALFORMED = refusal('token_malformed')
 const ALGORITHM = refusal('token_algorithm')

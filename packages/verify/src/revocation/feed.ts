@@ -1,8 +1,8 @@
-import type { Keyring } from './keyring.ts'
-import { parseRevocationPage } from './revocation-page.ts'
-import { RevocationSet } from './revocation-set.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import type { Claims, Revocations } from '../token/types.ts'
+import { parseRevocationPage } from './page.ts'
 import { authAudience, mintServiceToken } from './service-token.ts'
-import type { Claims, Revocations } from './types.ts'
+import { RevocationSet } from './set.ts'
 
 /** Longest answer taken: a whole page of 10,000 entries is about 0.6 MB. */
 const MAX_PAGE_BYTES = 8 * 2 ** 20

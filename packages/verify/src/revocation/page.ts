@@ -1,4 +1,4 @@
-import type { RevocationPage } from './revocation-set.ts'
+import type { RevocationPage } from './set.ts'
 
 /**
  * Reads an answer of the feed. It is refused whole when anything in it is not as it should be: half of

@@ -1,5 +1,5 @@
-import { decodeBase64url } from './base64url.ts'
-import { parseJson } from './json.ts'
+import { decodeBase64url } from '../encoding/base64url.ts'
+import { parseJson } from '../encoding/json.ts'
 import { createKey, createKeySet, type Key, KeyringError, type KeySet } from './keyring.ts'
 import { checkSecretStrength, isPublishedKey } from './secret-strength.ts'
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { hasCanonicalEnd } from './base64url.ts'
+import { hasCanonicalEnd } from '../encoding/base64url.ts'
 import type { Platform } from './verification.ts'
 
 /** Long enough for every token (`maxTokenBytes`). */

@@ -1,11 +1,11 @@
-import type { DecodeSegment } from './base64url.ts'
-import { isCanonicalBase64url } from './base64url.ts'
+import type { DecodeSegment } from '../encoding/base64url.ts'
+import { isCanonicalBase64url } from '../encoding/base64url.ts'
+import { parseJsonObject } from '../encoding/json.ts'
+import { type CachedToken, TokenCache } from './cache.ts'
 import { checkClaims, checkRevocation, checkTime } from './claims.ts'
+import { type Refused, refusal } from './error.ts'
 import { type AcceptedHeader, Headers } from './header.ts'
-import { parseJsonObject } from './json.ts'
 import type { Policy } from './policy.ts'
-import { type CachedToken, TokenCache } from './token-cache.ts'
-import { type Refused, refusal } from './token-error.ts'
 import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
 /** What `check()` answers. */

@@ -1,5 +1,5 @@
-import { encodeBase64url } from './base64url.ts'
-import type { Keyring } from './keyring.ts'
+import { encodeBase64url } from '../encoding/base64url.ts'
+import type { Keyring } from '../keys/keyring.ts'
 
 /**
  * A token that a service mints for itself is for one call. It holds so long before and after, in seconds, that a

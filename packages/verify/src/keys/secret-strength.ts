@@ -1,4 +1,4 @@
-import { encodeBase64url } from './base64url.ts'
+import { encodeBase64url } from '../encoding/base64url.ts'
 import { KeyringError } from './keyring.ts'
 
 /** RFC 7518 section 3.2: a key for HS256 has at least the size of the hash. */
