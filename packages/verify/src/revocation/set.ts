@@ -1,4 +1,4 @@
-import { isUuid, UuidTable } from './uuid-table.ts'
+import { ExpiringIds } from './expiring-ids.ts'
 
 /** A page of the feed, as the auth service sends it: times are seconds since 1970. */
 export interface RevocationPage {
@@ -12,26 +12,22 @@ export interface RevocationPage {
   readonly subjects: readonly (readonly [sub: string, notBefore: number, expires: number])[]
 }
 
-/** The revocations that matter now. */
+/** The revocations that can still concern a live token. */
 export class RevocationSet {
-  /** Sessions of the auth service: there may be a million of them. */
-  readonly #sessions = new UuidTable()
-  /** Sessions whose IDs somebody else made. */
-  readonly #otherSessions = new Map<string, number>()
+  /** By `sid`. */
+  readonly #sessions = new ExpiringIds()
+  /** By `sub`. */
   readonly #subjects = new Map<string, { notBefore: number; expires: number }>()
 
   get size(): number {
-    return this.#sessions.size + this.#otherSessions.size + this.#subjects.size
+    return this.#sessions.size + this.#subjects.size
   }
 
   add({ sessions, subjects }: Pick<RevocationPage, 'sessions' | 'subjects'>): void {
-    for (const [sid, expires] of sessions) {
-      if (isUuid(sid)) this.#sessions.add(sid, expires)
-      else this.#otherSessions.set(sid, expires)
-    }
+    for (const [sid, expires] of sessions) this.#sessions.add(sid, expires)
     for (const [sub, notBefore, expires] of subjects) {
       const known = this.#subjects.get(sub)
-      // Whatever the order of arrival, the later boundary counts; set anew, it is the last to expire.
+      // Whatever the order of arrival, the later boundary wins. Deleted first, it moves to the end.
       this.#subjects.delete(sub)
       this.#subjects.set(sub, {
         notBefore: Math.max(notBefore, known?.notBefore ?? 0),
@@ -40,29 +36,21 @@ export class RevocationSet {
     }
   }
 
-  /** Whether the session was ended, or the subject's tokens revoked after this one was issued. */
+  /** Whether the session was ended, or the subject's tokens were revoked after this one was issued. */
   has(sid: string | undefined, sub: string, iat: number | undefined): boolean {
-    if (sid !== undefined && (this.#sessions.has(sid) || this.#hasOther(sid))) return true
+    if (sid !== undefined && this.#sessions.has(sid)) return true
     if (this.#subjects.size === 0) return false
     const subject = this.#subjects.get(sub)
-    // A token that does not say when it was issued cannot claim to be newer.
+    // A token without `iat` cannot claim to be newer.
     return subject !== undefined && (iat === undefined || iat < subject.notBefore)
   }
 
-  /** Drops what has expired. Entries come in the order in which they expire, so the first that has not ends it. */
+  /** Drops expired entries. They are in order of expiry: the first live one ends the search. */
   forget(nowSeconds: number): void {
     this.#sessions.forget(nowSeconds)
-    for (const [sid, expires] of this.#otherSessions) {
-      if (expires > nowSeconds) break
-      this.#otherSessions.delete(sid)
-    }
     for (const [sub, { expires }] of this.#subjects) {
-      if (expires > nowSeconds) break
+      if (expires > nowSeconds) return
       this.#subjects.delete(sub)
     }
-  }
-
-  #hasOther(sid: string): boolean {
-    return this.#otherSessions.size > 0 && this.#otherSessions.has(sid)
   }
 }
