@@ -1,11 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  authorize,
-  checkRequest,
-  checkRequirements,
-  describeRefusal,
-  type Requirements,
-} from './http.ts'
+import { checkRequest } from './bearer.ts'
+import { describeRefusal } from './refusal.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
 import { refusal } from './token/error.ts'
 import { checkStaleness } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'

@@ -1,11 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import {
-  authorize,
-  checkRequest,
-  checkRequirements,
-  describeRefusal,
-  type Requirements,
-} from './http.ts'
+import { checkRequest } from './bearer.ts'
+import { describeRefusal } from './refusal.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
 import { TokenError } from './token/error.ts'
 import type { Claims, RegisteredClaims } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'

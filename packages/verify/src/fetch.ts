@@ -1,22 +1,18 @@
+import { readBearerToken, refineResult } from './bearer.ts'
 import { decodeSegment, encodeBase64url } from './encoding/base64url.ts'
-import {
-  authorize,
-  describeRefusal,
-  type Requirements,
-  readBearerToken,
-  refineResult,
-} from './http.ts'
 import type { KeySet } from './keys/keyring.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
+import { describeRefusal } from './refusal.ts'
+import { authorize, type Requirements } from './requirements.ts'
 import { TokenError } from './token/error.ts'
 import { createPolicy, type Policy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, type Platform, Verification } from './token/verification.ts'
 
-export type { Requirements } from './http.ts'
 export { parseKeySet } from './keys/key-set.ts'
 export { KeyringError, type KeySet } from './keys/keyring.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'
+export type { Requirements } from './requirements.ts'
 export {
   createRevocationFeed,
   type RevocationFeed,
