@@ -1,18 +1,16 @@
-import { type Refused, refusal } from './token/error.ts'
+import { createRefusal, type Refused } from './token/error.ts'
 import type { Staleness } from './token/types.ts'
 import type { CheckResult } from './token/verification.ts'
 
-const MISSING = refusal('token_missing')
-const MALFORMED_REQUEST = refusal('token_malformed', undefined, 400)
+const MISSING = createRefusal('token_missing')
+const MALFORMED_REQUEST = createRefusal('token_malformed', undefined, 400)
 
 /** The syntax of a token in an Authorization header (RFC 6750 section 2.1). */
 const B64TOKEN = /^[\w.~+/-]+=*$/
 
 /**
- * Reads the token of an Authorization header (RFC 9110 section 11.4, RFC 6750 section 2.1): the scheme in any
- * case, then one or more spaces.
- *
- * @returns the token, not examined any further
+ * Reads the token of an Authorization header (RFC 9110 section 11.4, RFC 6750 section 2.1): the
+ * scheme in any case, then one or more spaces. Not checked: the token itself.
  */
 export function readBearerToken(authorization: string | null | undefined): string | Refused {
   if (!authorization || !/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return MISSING
@@ -21,14 +19,14 @@ export function readBearerToken(authorization: string | null | undefined): strin
   return start > 6 && start < authorization.length ? authorization.slice(start) : MALFORMED_REQUEST
 }
 
-/** What is read of a request to Node's HTTP server. */
+/** The part of a request to Node's HTTP server that is read. */
 interface NodeRequest {
   readonly headers: { readonly authorization?: string | undefined }
-  /** Names and values by turns. */
+  /** Names and values in turn. */
   readonly rawHeaders: readonly string[]
 }
 
-/** Checks the token of a request to Node's HTTP server; several Authorization headers are refused. */
+/** Checks the token of a request to Node's HTTP server. Several Authorization headers are refused. */
 export function checkRequest<Extra extends object>(
   verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
   request: NodeRequest,
@@ -42,7 +40,7 @@ export function checkRequest<Extra extends object>(
   return refineResult(verifier.check(token, staleness), token)
 }
 
-/** Whether there are several Authorization headers, of which Node shows only the first. */
+/** Whether there are several Authorization headers. Node's `headers` has only the first. */
 function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -52,7 +50,7 @@ function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-/** Tells a malformed token (401) from a header that can hold no token (400; RFC 6750 section 3.1). */
+/** Tells a malformed token (401) from a header that cannot contain one (400; RFC 6750 section 3.1). */
 export function refineResult<Result extends CheckResult<object>>(
   result: Result,
   token: string,

@@ -1,7 +1,7 @@
 import type { Requirements } from './requirements.ts'
 import { TokenError } from './token/error.ts'
 
-/** An answer to a refused request. */
+/** The response to a refused request. */
 export interface HttpRefusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -9,46 +9,12 @@ export interface HttpRefusal {
   readonly body: string
 }
 
-/**
- * Describes the answer to a refused request: status, challenge (RFC 6750 section 3), problem (RFC 9457).
- *
- * Anything but a `TokenError` is our own fault: 503 without a detail, and never 401, upon which a client
- * would throw a good token away.
- *
- * @param requestId where the server names its requests, to find this one in its logs
- */
-export function describeRefusal(
-  error: unknown,
-  requirements: Requirements = {},
-  requestId?: string,
-): HttpRefusal {
-  const { status, code, message, claim } =
-    error instanceof TokenError
-      ? error
-      : ({
-          status: 503,
-          code: 'verifier_unavailable',
-          message: 'Tokens cannot be verified',
-        } as const)
-  const challenge = describeChallenge(status, code, message, requirements)
-  return {
-    status,
-    headers: {
-      'content-type': 'application/problem+json',
-      'cache-control': 'no-store',
-      ...(challenge !== undefined && { 'www-authenticate': challenge }),
-    },
-    body: JSON.stringify({
-      type: 'about:blank',
-      title: TITLES[status],
-      status,
-      detail: message,
-      code,
-      claim,
-      request_id: requestId,
-    }),
-  }
-}
+const UNAVAILABLE = {
+  status: 503,
+  code: 'verifier_unavailable',
+  message: 'Tokens cannot be verified',
+  claim: undefined,
+} as const
 
 const TITLES = {
   400: 'Bad Request',
@@ -58,14 +24,42 @@ const TITLES = {
 }
 const ERRORS = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient_scope' }
 
+/**
+ * Describes the response to a refused request: status, challenge (RFC 6750 section 3), problem
+ * document (RFC 9457).
+ *
+ * Anything but a `TokenError` is a fault of the server: 503 without a detail, and never 401, after
+ * which a client would discard a good token.
+ *
+ * @param request_id ID of the request in the server's logs
+ */
+export function describeRefusal(
+  error: unknown,
+  requirements: Requirements = {},
+  request_id?: string,
+): HttpRefusal {
+  const { status, code, message: detail, claim } = error instanceof TokenError ? error : UNAVAILABLE
+  const challenge = describeChallenge(status, code, detail, requirements)
+  const title = TITLES[status]
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    },
+    body: JSON.stringify({ type: 'about:blank', title, status, detail, code, claim, request_id }),
+  }
+}
+
 function describeChallenge(
   status: keyof typeof TITLES,
   code: string,
-  message: string,
+  detail: string,
   { scopes }: Requirements,
 ): string | undefined {
   if (status === 503) return undefined
   if (code === 'token_missing') return 'Bearer'
   const scope = status === 403 && scopes?.length ? `, scope="${scopes.join(' ')}"` : ''
-  return `Bearer error="${ERRORS[status]}", error_description="${message}"${scope}`
+  return `Bearer error="${ERRORS[status]}", error_description="${detail}"${scope}`
 }

@@ -1,7 +1,7 @@
-import { createKey, createKeySet, type Keyring, type KeySet } from './keyring.ts'
+import { createKey, createKeySet, type Key, type Keyring, type KeySet } from './keyring.ts'
 import { checkSecretStrength } from './secret-strength.ts'
 
-/** A key given by the application itself. */
+/** A key passed by the application. See `createVerifier`. */
 export interface StaticKey {
   /** Key ID (RFC 7515 section 4.1.4). */
   kid: string
@@ -10,56 +10,45 @@ export interface StaticKey {
 }
 
 /**
- * Keys that need no file: a keyring (or whatever has a `current` set of keys), keys with their IDs, or one key,
- * whose tokens need no `kid`.
+ * Keys that need no file: a keyring (or any object with a `current` set of keys), keys with their
+ * IDs, or one key, whose tokens need no `kid`.
  */
 export type KeysOption = Pick<Keyring, 'current'> | readonly StaticKey[] | Uint8Array
 
 /** Where a verifier finds its keys. */
 export interface KeySource {
   readonly ring: Pick<Keyring, 'current'>
-  /** One key, given without an ID: `kid` headers are not looked at. */
+  /** One key without an ID: `kid` headers are ignored. */
   readonly isSole: boolean
 }
 
 /**
- * Makes a key source of the `keys` option.
+ * Creates a key source from the `keys` option.
  *
- * @throws TypeError when it is something else, a string above all
- * @throws KeyringError when a secret is weak, there is no key, or two share an ID
+ * @throws TypeError when it is anything else, in particular a string
+ * @throws KeyringError when a secret is weak, there is no key, or two keys share an ID
  */
 export function readStaticKeys(keys: KeysOption): KeySource {
-  if (typeof keys === 'string') {
+  if (isKeyring(keys)) return { ring: keys, isSole: false }
+  const isSole = keys instanceof Uint8Array
+  const given: unknown = isSole ? [{ kid: '', secret: keys }] : keys
+  if (!Array.isArray(given)) {
     throw new TypeError(
-      'keys must not be a string: text is not a key. Give the bytes, as Buffer.from(text, "base64url")',
+      typeof given === 'string'
+        ? 'keys must not be a string: pass the bytes, for example Buffer.from(text, "base64url")'
+        : 'keys must be a keyring, { file }, an array of { kid, secret }, or a Uint8Array',
     )
   }
-  if (keys instanceof Uint8Array) {
-    checkSecretStrength(keys, 'the key')
-    return { ring: { current: createKeySet([createKey('', keys)]) }, isSole: true }
-  }
-  if (isStaticKeyArray(keys)) {
-    for (const { kid, secret } of keys)
-      checkSecretStrength(secret, `the key ${JSON.stringify(kid)}`)
-    const set = createKeySet(keys.map(({ kid, secret }) => createKey(kid, secret)))
-    return { ring: { current: set }, isSole: false }
-  }
-  if (isKeyring(keys)) return { ring: keys, isSole: false }
-  throw new TypeError(
-    'keys must be a keyring, { file }, an array of { kid, secret }, or a Uint8Array',
-  )
+  return { ring: { current: createKeySet(given.map((key) => readKey(key, isSole))) }, isSole }
 }
 
-function isStaticKeyArray(keys: unknown): keys is readonly StaticKey[] {
-  if (!Array.isArray(keys)) return false
-  for (const key of keys) {
-    if (typeof key?.kid !== 'string' || key.kid === '' || !(key.secret instanceof Uint8Array)) {
-      throw new TypeError(
-        'each of keys must be { kid, secret }: a non-empty string and a Uint8Array',
-      )
-    }
+function readKey(key: Partial<StaticKey> | null, isSole: boolean): Key {
+  const { kid, secret } = key ?? {}
+  if (typeof kid !== 'string' || (kid === '' && !isSole) || !(secret instanceof Uint8Array)) {
+    throw new TypeError('each key must be { kid, secret }: a non-empty string and a Uint8Array')
   }
-  return true
+  checkSecretStrength(secret, isSole ? 'the key' : `key ${JSON.stringify(kid)}`)
+  return createKey(kid, secret)
 }
 
 function isKeyring(keys: unknown): keys is Pick<Keyring, 'current'> {

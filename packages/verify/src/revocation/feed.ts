@@ -1,74 +1,82 @@
 import type { Keyring } from '../keys/keyring.ts'
+import { limits, readNumbers } from '../token/bounds.ts'
 import type { Claims, Revocations } from '../token/types.ts'
-import { parseRevocationPage } from './page.ts'
+import { type RevocationPage, readRevocationPage } from './page.ts'
 import { authAudience, mintServiceToken } from './service-token.ts'
 import { RevocationSet } from './set.ts'
 
-/** Longest answer taken: a whole page of 10,000 entries is about 0.6 MB. */
-const MAX_PAGE_BYTES = 8 * 2 ** 20
-/** Longest name that the auth service notes. */
-const MAX_INSTANCE_LENGTH = 100
-/** Longest list of key IDs reported, encoded: a longer one would make the URL too long, and the poll fail. */
-const MAX_KIDS_LENGTH = 8_000
+const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
 
 /** Options of `createRevocationFeed`. */
 export interface RevocationFeedOptions {
-  /** Where the auth service is, without `/v1`: `http://localhost:8080/auth`. */
+  /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
   url: string | URL
-  /** The keys this process verifies with: they sign the polls and are reported with them. */
+  /** The keys this process verifies with. Polls are signed with them and report their IDs. */
   keys: Pick<Keyring, 'current'>
   /** The `iss` of this Latchkey's tokens. */
   issuer: string
-  /** The name of the service that polls. */
+  /** Name of the service that polls. */
   service: string
-  /** The name of this process, as `latchkey keys status` shows it: 1 to 100 characters. */
+  /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
   instance: string
-  /** Between two polls, give or take a tenth. Milliseconds, 100 to 60,000, default 1,000. */
+  /** Time between two polls, give or take a tenth. Milliseconds, 100 to 60,000, default 1,000. */
   pollIntervalMs?: number
-  /** How long one poll may take. Milliseconds, 100 to 60,000, default 2,000. */
+  /** Time limit of one poll. Milliseconds, 100 to 60,000, default 2,000. */
   timeoutMs?: number
-  /** Told of every poll, for metrics and logs; `error` is missing when it succeeded. */
+  /** Called after every poll, for metrics and logs; `error` is missing when it succeeded. */
   onPoll?: (error?: Error) => void
 }
 
-/** What a feed knows, and since when. */
+/** What a feed knows, and how recent it is. */
 export interface RevocationFeedState {
-  /** Revocations remembered now. */
+  /** Number of revocations now remembered. */
   readonly entries: number
-  /** Seconds since everything up to then was known; Infinity until the first time. */
+  /** Seconds since the last complete poll; Infinity until the first. */
   readonly ageSeconds: number
 }
 
-/** Revocations, pulled in the background. */
+/** Revocations, polled in the background. See `createRevocationFeed`. */
 export interface RevocationFeed extends Revocations {
   readonly state: RevocationFeedState
-  /** Resolves once everything revoked so far is known; never, while the auth service is away. */
+  /** Resolves after the first complete poll. Never rejects: it waits for the auth service. */
   readonly caughtUp: Promise<void>
-  /** Stops polling. What is known stays known. */
+  /** Stops polling. Known revocations stay in force. */
   close(): void
 }
 
 /**
- * Follows the auth service's revocations by polling: no request waits for it, and while the auth service
- * is away, what is known goes on to count.
+ * Follows the auth service's revocations by polling in the background: no request waits for it.
+ * While the auth service is unreachable, known revocations stay in force.
  *
- * Polls come from a timer that does not keep the process alive. After a failure the next comes
- * after one, then at most two intervals, so that a service that is back is noticed. Entries are
- * forgotten when no token they concern can live.
+ * The timer does not keep the process alive. After a failure the next poll follows after one
+ * interval, then after every two. An entry is forgotten when no token it concerns can be valid.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
+ *
+ * @example
+ * ```ts
+ * import { hostname } from 'node:os'
+ * import { createRevocationFeed, createVerifier, openKeyring } from '@latchkey/verify'
+ *
+ * const keys = openKeyring('keys.json')
+ * const url = 'https://example.com/auth'
+ * const service = 'orders'
+ * const feed = createRevocationFeed({ url, keys, issuer, service, instance: hostname() })
+ * await feed.caughtUp
+ * console.log(feed.state) // { entries: 12, ageSeconds: 0.1 }
+ * const verifier = createVerifier({ keys, issuer, audience: service, revocations: feed })
+ * ```
  */
 export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
   return new PollingFeed(options)
 }
 
 class PollingFeed implements RevocationFeed {
-  readonly #options: RevocationFeedOptions
+  readonly #options: RevocationFeedOptions & Record<keyof typeof BOUNDS, number>
   readonly #url: URL
-  readonly #intervalMs: number
-  readonly #timeoutMs: number
   readonly #set = new RevocationSet()
   readonly #caughtUp = Promise.withResolvers<void>()
+  readonly caughtUp = this.#caughtUp.promise
   readonly #closing = new AbortController()
   #cursor = 0
   #failures = 0
@@ -77,17 +85,15 @@ class PollingFeed implements RevocationFeed {
   asOf = Number.NEGATIVE_INFINITY
 
   constructor(options: RevocationFeedOptions) {
-    this.#options = options
+    this.#options = { ...options, ...readNumbers(options, BOUNDS) }
     this.#url = new URL(`${String(options.url).replace(/\/+$/, '')}/v1/revocations`)
-    this.#intervalMs = readMilliseconds('pollIntervalMs', options.pollIntervalMs, 1000)
-    this.#timeoutMs = readMilliseconds('timeoutMs', options.timeoutMs, 2000)
     for (const name of ['issuer', 'service', 'instance'] as const) {
       if (typeof options[name] !== 'string' || options[name] === '') {
         throw new TypeError(`${name} must be a non-empty string`)
       }
     }
-    if (options.instance.length > MAX_INSTANCE_LENGTH) {
-      throw new RangeError(`instance must be at most ${MAX_INSTANCE_LENGTH} characters`)
+    if (options.instance.length > limits.maxInstanceLength) {
+      throw new RangeError(`instance must be at most ${limits.maxInstanceLength} characters`)
     }
     void this.#loop()
   }
@@ -98,10 +104,6 @@ class PollingFeed implements RevocationFeed {
 
   get state(): RevocationFeedState {
     return { entries: this.#set.size, ageSeconds: Date.now() / 1000 - this.asOf }
-  }
-
-  get caughtUp(): Promise<void> {
-    return this.#caughtUp.promise
   }
 
   close(): void {
@@ -122,12 +124,15 @@ class PollingFeed implements RevocationFeed {
     if (this.#closing.signal.aborted) return
     const jitter = 0.9 + Math.random() * 0.2
     const backOff = this.#failures > 1 ? 2 : 1
-    this.#timer = setTimeout(() => void this.#loop(), this.#intervalMs * jitter * backOff)
-    // Only Node's timers keep a process alive, and only they have this.
+    this.#timer = setTimeout(
+      () => void this.#loop(),
+      this.#options.pollIntervalMs * jitter * backOff,
+    )
+    // Only Node's timers keep a process alive, and only they have `unref`.
     ;(this.#timer as { unref?: () => void }).unref?.()
   }
 
-  /** Asks until there is no more. What is known is known as of when the last question was asked. */
+  /** Polls until there is no next page. What is known is complete as of the start of the last poll. */
   async #catchUp(): Promise<void> {
     for (;;) {
       const askedAt = Date.now() / 1000
@@ -145,46 +150,25 @@ class PollingFeed implements RevocationFeed {
     }
   }
 
-  async #poll() {
-    const { keys, issuer, service, instance } = this.#options
+  /** @returns the next page, or `undefined` when nothing is new */
+  async #poll(): Promise<RevocationPage | undefined> {
+    const { keys, issuer, service, instance, timeoutMs } = this.#options
     const url = new URL(this.#url)
     url.searchParams.set('after', String(this.#cursor))
     url.searchParams.set('instance', instance)
     const kids = keys.current.keys.map(({ kid }) => kid).join()
-    if (encodeURIComponent(kids).length <= MAX_KIDS_LENGTH) url.searchParams.set('kids', kids)
+    const isShort = encodeURIComponent(kids).length <= limits.maxKidsLength
+    if (isShort) url.searchParams.set('kids', kids)
     const scope = 'revocations:read'
     const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
     const response = await fetch(url, {
       headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#cursor}"` },
       redirect: 'error',
-      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]),
     })
-    if (response.status === 304) {
-      await response.body?.cancel()
-      return undefined
-    }
-    if (response.status !== 200) {
-      await response.body?.cancel()
-      throw new Error(`the revocation feed answered ${response.status}`)
-    }
-    return parseRevocationPage(await readText(response))
+    if (response.status === 200) return readRevocationPage(response)
+    await response.body?.cancel()
+    if (response.status === 304) return undefined
+    throw new Error(`the revocation feed answered ${response.status}`)
   }
-}
-
-async function readText(response: Response): Promise<string> {
-  const chunks: string[] = []
-  const decoder = new TextDecoder()
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > MAX_PAGE_BYTES) throw new Error('the revocation feed answered with too much')
-    chunks.push(decoder.decode(chunk, { stream: true }))
-  }
-  return chunks.join('') + decoder.decode()
-}
-
-function readMilliseconds(option: string, value: number | undefined, preset: number): number {
-  if (value === undefined) return preset
-  if (!(value >= 100 && value <= 60_000)) throw new RangeError(`${option} must be 100 to 60,000`)
-  return value
 }

@@ -1,16 +1,26 @@
-import { encodeBase64url } from '../encoding/base64url.ts'
+import { encodeJson } from '../encoding/base64url.ts'
 import type { Keyring } from '../keys/keyring.ts'
+import { signWithWebCrypto, webPlatform } from '../token/web-platform.ts'
 
 /**
- * A token that a service mints for itself is for one call. It holds so long before and after, in seconds, that a
- * clock which is wrong does not keep the revocations from whoever polls them.
+ * A service token is used for one call. It is valid this long before and after, in seconds, so that
+ * a wrong clock does not cut a verifier off from the revocations.
  */
 const MARGIN_SECONDS = 60
 
-/** The audience of the auth service's own routes. */
+/**
+ * The audience of the auth service's own routes.
+ *
+ * @example
+ * ```ts
+ * import { authAudience, createVerifier } from '@latchkey/verify'
+ *
+ * const verifier = createVerifier({ keys: { file: 'keys.json' }, issuer, audience: authAudience })
+ * ```
+ */
 export const authAudience = 'latchkey:auth'
 
-/** For whom and for what a service mints a token. */
+/** Options of `mintServiceToken`. */
 export interface ServiceTokenOptions {
   issuer: string
   /** The service's name: `orders` becomes the subject `service:orders`. */
@@ -20,15 +30,24 @@ export interface ServiceTokenOptions {
 }
 
 /**
- * Mints a short-lived access token for a service itself, signed with the keyring's first key: whoever
- * shares the secret may speak for a service.
+ * Mints a short-lived access token for a service itself, signed with the keyring's signing key. Any
+ * holder of the shared secret can speak for any service.
+ *
+ * @example
+ * ```ts
+ * import { authAudience, mintServiceToken, openKeyring } from '@latchkey/verify'
+ *
+ * const options = { issuer, service: 'orders', audience: authAudience, scope: 'keys:read' }
+ * const token = await mintServiceToken(openKeyring('keys.json'), options)
+ * ```
  */
 export async function mintServiceToken(
   keyring: Pick<Keyring, 'current'>,
   { issuer, service, audience, scope }: ServiceTokenOptions,
 ): Promise<string> {
-  const { kid, secret } = keyring.current.signing
+  const { signing } = keyring.current
   const now = Math.floor(Date.now() / 1000)
+  const header = { alg: 'HS256', typ: 'at+jwt', kid: signing.kid }
   const claims = {
     iss: issuer,
     sub: `service:${service}`,
@@ -38,13 +57,6 @@ export async function mintServiceToken(
     jti: crypto.randomUUID(),
     scope,
   }
-  const text = new TextEncoder()
-  const encode = (value: object) => encodeBase64url(text.encode(JSON.stringify(value)))
-  const input = `${encode({ alg: 'HS256', typ: 'at+jwt', kid })}.${encode(claims)}`
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', Uint8Array.from(secret), algorithm, false, [
-    'sign',
-  ])
-  const mac = await crypto.subtle.sign('HMAC', key, text.encode(input))
-  return `${input}.${encodeBase64url(new Uint8Array(mac))}`
+  const input = [header, claims].map(encodeJson).join('.')
+  return `${input}.${await signWithWebCrypto(webPlatform.makeKey(signing, input.length), input)}`
 }

@@ -1,16 +1,5 @@
 import { ExpiringIds } from './expiring-ids.ts'
-
-/** A page of the feed, as the auth service sends it: times are seconds since 1970. */
-export interface RevocationPage {
-  /** What to ask for next: everything after this. */
-  readonly cursor: number
-  /** Whether there is more to ask for at once. */
-  readonly more: boolean
-  /** `sid`, and when the entry may be forgotten. */
-  readonly sessions: readonly (readonly [sid: string, expires: number])[]
-  /** `sub`, the `iat` from which its tokens hold, and when the entry may be forgotten. */
-  readonly subjects: readonly (readonly [sub: string, notBefore: number, expires: number])[]
-}
+import type { RevocationPage } from './page.ts'
 
 /** The revocations that can still concern a live token. */
 export class RevocationSet {

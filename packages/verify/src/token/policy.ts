@@ -1,76 +1,65 @@
-import { normaliseType } from './header.ts'
+import { limits, readNumbers } from './bounds.ts'
 import type { Revocations, Staleness } from './types.ts'
 
-/** What a token has to fulfil, whichever way its keys are given. */
+/** The rules that a token must meet. See `createVerifier`. */
 export interface PolicyOptions {
-  /** Accepted issuers (`iss`), compared as they are. Required. */
+  /** Accepted issuers (`iss`), compared exactly. Required. */
   issuer: string | readonly string[]
-  /** Accepted audiences: one of them has to be in `aud`. Required; `false` accepts any audience. */
+  /** Accepted audiences: `aud` must contain one of them. Required; `false` accepts any audience. */
   audience: string | readonly string[] | false
   /**
-   * Accepted `typ` headers, compared as RFC 7515 section 4.1.9 says; null accepts an absent one.
+   * Accepted `typ` headers, compared as in RFC 7515 section 4.1.9; null accepts a missing one.
    * Default: `['at+jwt']`.
    */
   types?: readonly (string | null)[]
-  /** How far the issuer's clock may differ from ours. Seconds, 0 to 60, default 5. */
+  /** Largest accepted difference between the issuer's clock and ours. Seconds, 0 to 60, default 5. */
   clockToleranceSeconds?: number
-  /** `exp - iat` may not exceed it; without `iat`, `exp` minus now. Seconds, default 86,400. */
+  /** Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 86,400. */
   maxLifetimeSeconds?: number
   /** Longer tokens are refused unread. 128 to 16,383, default 8,192. */
   maxTokenBytes?: number
   /**
-   * Remembers verified tokens of up to 2 KB, so that a repeated one costs a look-up: at most `maxEntries`, 4 or more,
-   * default 10,000. Time and revocation are checked on every use; a change of keys empties it. `false` turns it off.
+   * Keeps verified tokens of up to 2 KB, at most `maxEntries` (4 or more, default 10,000), so that
+   * a repeated token costs one look-up. Every use checks time and revocation; a change of keys
+   * empties the cache. `false` turns it off.
    */
   cache?: { maxEntries?: number } | false
-  /** Which tokens have been revoked, as `createRevocationFeed` knows. Default: none is. */
+  /** Source of revocations, see `createRevocationFeed`. Default: no token is revoked. */
   revocations?: Revocations
-  /** While revocations are stale: `allow`, the default, goes on with what is known; `deny` answers 503. */
+  /**
+   * What to do while revocations are stale: `allow` (the default) verifies with those known,
+   * `deny` answers 503.
+   */
   onStale?: 'allow' | 'deny'
-  /** Revocations are stale when the last news are older. Seconds, 1 to 86,400, default 30. */
+  /** Age from which revocations are stale. Seconds, 1 to 86,400, default 30. */
   maxStaleSeconds?: number
 }
 
-/** Options, checked and completed. */
-export interface Policy {
-  readonly issuers: ReadonlySet<string>
-  /** undefined: any audience */
-  readonly audiences: ReadonlySet<string> | undefined
-  /** normalised */
-  readonly types: ReadonlySet<string | null>
-  readonly clockToleranceSeconds: number
-  readonly maxLifetimeSeconds: number
-  readonly maxTokenBytes: number
-  /** 0: no cache */
-  readonly cacheEntries: number
-  readonly revocations: Revocations | undefined
-  readonly onStale: 'allow' | 'deny'
-  readonly maxStaleSeconds: number
-}
+/** Validated options, with defaults. */
+export type Policy = ReturnType<typeof createPolicy>
 
-const OPTIONS = new Set([
-  'keys',
-  'issuer',
-  'audience',
-  'types',
-  'clockToleranceSeconds',
-  'maxLifetimeSeconds',
-  'maxTokenBytes',
-  'cache',
-  'revocations',
-  'onStale',
-  'maxStaleSeconds',
-])
+const STALENESS_BOUNDS = { maxStaleSeconds: [limits.defaultMaxStaleSeconds, 1, 86_400] } as const
+const BOUNDS = {
+  clockToleranceSeconds: [5, 0, limits.maxClockToleranceSeconds],
+  maxLifetimeSeconds: [86_400, 1, 2 ** 31],
+  // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in a Map.
+  maxTokenBytes: [8_192, 128, 16_383],
+  ...STALENESS_BOUNDS,
+} as const
+const CACHE_BOUNDS = { maxEntries: [10_000, 4, 2 ** 22] } as const
+
+const OPTIONS = ['keys', 'issuer', 'audience', 'types', 'cache', 'revocations', 'onStale']
 
 /**
- * Checks options.
+ * Validates options.
  *
  * @throws TypeError when one is missing, unknown or of a wrong type
  * @throws RangeError when a number is out of bounds
  */
-export function createPolicy(options: PolicyOptions): Policy {
+export function createPolicy(options: PolicyOptions) {
   for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) throw new TypeError(`there is no option ${JSON.stringify(name)}`)
+    if (OPTIONS.includes(name) || Object.hasOwn(BOUNDS, name)) continue
+    throw new TypeError(`unknown option ${JSON.stringify(name)}`)
   }
   const { issuer, audience, types = ['at+jwt'], cache = {}, revocations } = options
   if (audience === undefined) {
@@ -84,35 +73,20 @@ export function createPolicy(options: PolicyOptions): Policy {
   }
   checkStaleness(options)
   return {
+    ...readNumbers(options, BOUNDS),
     issuers: readNames('issuer', issuer),
+    /** undefined: any audience */
     audiences: audience === false ? undefined : readNames('audience', audience),
     types: readTypes(types),
-    clockToleranceSeconds: readNumber(
-      'clockToleranceSeconds',
-      options.clockToleranceSeconds,
-      5,
-      0,
-      60,
-    ),
-    maxLifetimeSeconds: readNumber(
-      'maxLifetimeSeconds',
-      options.maxLifetimeSeconds,
-      86_400,
-      1,
-      2 ** 31,
-    ),
-    // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in every Map.
-    maxTokenBytes: readNumber('maxTokenBytes', options.maxTokenBytes, 8192, 128, 16_383),
-    cacheEntries:
-      cache === false ? 0 : readNumber('cache.maxEntries', cache.maxEntries, 10_000, 4, 2 ** 22),
+    /** 0: no cache */
+    cacheEntries: cache === false ? 0 : readNumbers(cache, CACHE_BOUNDS).maxEntries,
     revocations,
     onStale: options.onStale ?? 'allow',
-    maxStaleSeconds: options.maxStaleSeconds ?? 30,
   }
 }
 
 /**
- * Checks what to do while revocations are stale, of a verifier or of a route.
+ * Validates the staleness options of a verifier or a route.
  *
  * @throws TypeError or RangeError
  */
@@ -120,7 +94,12 @@ export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
   if (onStale !== undefined && onStale !== 'allow' && onStale !== 'deny') {
     throw new TypeError("onStale must be 'allow' or 'deny'")
   }
-  readNumber('maxStaleSeconds', maxStaleSeconds, 30, 1, 86_400)
+  readNumbers({ maxStaleSeconds }, STALENESS_BOUNDS)
+}
+
+/** Normalises a `typ`: a media type, whose "application/" may be missing (RFC 7515 section 4.1.9). */
+export function normaliseType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\/(?=[^/]*$)/, '')
 }
 
 function isRevocations(value: Partial<Revocations> | null): boolean {
@@ -133,32 +112,17 @@ function isRevocations(value: Partial<Revocations> | null): boolean {
 
 function readNames(option: string, value: string | readonly string[]): ReadonlySet<string> {
   const names = typeof value === 'string' ? [value] : value
-  const isValid =
-    Array.isArray(names) &&
-    names.length > 0 &&
-    names.every((name: unknown) => typeof name === 'string' && name !== '')
-  if (!isValid) throw new TypeError(`${option} must be a non-empty string, or an array of them`)
-  return new Set(names)
+  if (isFilledArray(names, (name) => typeof name === 'string' && name !== '')) return new Set(names)
+  throw new TypeError(`${option} must be a non-empty string or a non-empty array of them`)
 }
 
 function readTypes(types: readonly (string | null)[]): ReadonlySet<string | null> {
-  const isValid =
-    Array.isArray(types) &&
-    types.length > 0 &&
-    types.every((type: unknown) => type === null || (typeof type === 'string' && type !== ''))
-  if (!isValid) throw new TypeError('types must be an array of media types, null among them or not')
-  return new Set(types.map((type) => type && normaliseType(type)))
+  if (isFilledArray(types, (type) => type === null || (typeof type === 'string' && type !== ''))) {
+    return new Set(types.map((type) => type && normaliseType(type)))
+  }
+  throw new TypeError('types must be a non-empty array of media types or null')
 }
 
-function readNumber(
-  option: string,
-  value: number | undefined,
-  preset: number,
-  min: number,
-  max: number,
-): number {
-  if (value === undefined) return preset
-  if (typeof value !== 'number') throw new TypeError(`${option} must be a number`)
-  if (!(value >= min && value <= max)) throw new RangeError(`${option} must be ${min} to ${max}`)
-  return value
+function isFilledArray(value: unknown, isElement: (element: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isElement)
 }
