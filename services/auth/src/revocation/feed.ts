@@ -1,13 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
+import { limits } from '@latchkey/verify'
 import { Type } from 'typebox'
 import { reportVerifier } from '../keys/store.ts'
 import { requireService } from './require-service.ts'
 import { listRevocations } from './store.ts'
-
-/** Longest report noted, in characters: more than one is passed over, and the poll answered all the same. */
-const maxInstanceLength = 100
-const maxKidsLength = 8_000
 
 /** Entries in one answer at most; a verifier that starts from nothing asks until there is no more. */
 const pageSize = 10_000
@@ -89,8 +86,9 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-/** Whether a report names a verifier and its keys, and is no longer than is kept. */
+/** Whether a report names a verifier and its keys, and is no longer than a verifier sends. */
 function isWorthNoting(instance: string, kids: string): boolean {
+  const { maxInstanceLength, maxKidsLength } = limits
   const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength
   return instance !== '' && kids !== '' && isShort
 }
