@@ -42,7 +42,11 @@ const wrong: [what: string, options: object, error: ErrorMatch][] = [
   ['cache null', { ...good, cache: null }, TypeError],
   ['a cache of none', { ...good, cache: { maxEntries: 0 } }, RangeError],
   ['revocations that are none', { ...good, revocations: {} }, TypeError],
-  ['an option of another library', { ...good, algorithms: ['HS256'] }, /unknown option "algorithms"/],
+  [
+    'an option of another library',
+    { ...good, algorithms: ['HS256'] },
+    /unknown option "algorithms"/,
+  ],
 ]
 
 t.test('wrong options are refused when the verifier is created', async (t) => {
