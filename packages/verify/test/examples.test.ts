@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
@@ -24,7 +24,7 @@ function extractExamples(text: string): string[] {
   return [...lines.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
 }
 
-/** Compiles each example as a module. @returns the compiler's errors */
+/** Compiles each example as a module, and returns the errors. */
 function compile(examples: string[]): string {
   mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true })
   const out = mkdtempSync(join(folder, 'node_modules/.cache/examples-'))
@@ -39,10 +39,11 @@ function compile(examples: string[]): string {
     for (const [i, code] of [context, ...examples].entries()) {
       writeFileSync(join(out, `${i}.ts`), `${code}\nexport {}\n`)
     }
-    execFileSync(resolve(folder, '../../node_modules/.bin/tsc'), ['-p', out], { encoding: 'utf8' })
-    return ''
-  } catch (err) {
-    return (err as { stdout: string }).stdout
+    // tap's loader for tests, in NODE_OPTIONS, cannot load the compiler.
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const tsc = resolve(folder, '../../node_modules/.bin/tsc')
+    const { status, stdout, stderr } = spawnSync(tsc, ['-p', out], { encoding: 'utf8', env })
+    return status === 0 ? '' : `${stdout}${stderr}`
   } finally {
     rmSync(out, { recursive: true })
   }
