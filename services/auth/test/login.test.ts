@@ -1,5 +1,5 @@
-import { createVerifier } from '@latchkey/verify'
 import { createService } from '@latchkey/service-kit'
+import { createVerifier } from '@latchkey/verify'
 import argon2 from '@node-rs/argon2'
 import t from 'tap'
 import {

@@ -1,13 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
+import { limits } from '@latchkey/verify'
 import { type Static, Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations, type RevocationPage } from './store.ts'
-
-/** Longest report stored, in characters. A longer one is ignored; its poll is answered all the same. */
-const maxInstanceLength = 100
-const maxKidsLength = 8_000
 
 /** Maximum entries in one answer. A verifier that starts from nothing polls until there are no more. */
 const pageSize = 10_000
@@ -92,8 +89,9 @@ function formatPage({ revocations }: RevocationPage, cursor: number): Static<typ
   return page
 }
 
-/** Whether a report names a verifier and its keys, and is short enough to store. */
+/** Whether a report names a verifier and its keys, and is no longer than a verifier sends. */
 function isReportable(instance: string, kids: string): boolean {
+  const { maxInstanceLength, maxKidsLength } = limits
   const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength
   return instance !== '' && kids !== '' && isShort
 }

@@ -1,15 +1,13 @@
 // Writes revocations; builds the INSERTs of the stores that revoke.
 import type { Queryable } from '@latchkey/service-kit'
+import { limits } from '@latchkey/verify'
 import { maxAccessTokenTtlSeconds } from '../config.ts'
-
-/** The largest `clockToleranceSeconds` of `@latchkey/verify`. */
-const maxClockToleranceSeconds = 60
 
 /**
  * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be configured
  * to, not on the current one: tokens issued under an earlier configuration may still be valid.
  */
-export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + maxClockToleranceSeconds
+export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + limits.maxClockToleranceSeconds
 
 /** SQL: when a revocation made now may be forgotten. */
 export const revocationExpiry = `now() + interval '${revocationRetentionSeconds} seconds'`

@@ -7,21 +7,30 @@ const POLL_MS = 1000
 
 /** Options of `openKeyring`. */
 export interface KeyringFileOptions {
-  /** Called when the changed file cannot be used; the keys before stay in use. Default: a process warning. */
+  /** Called when a changed file cannot be used; the old keys stay. Default: a process warning. */
   onError?: (err: KeyringError) => void
-  /** Called after other keys were taken from the file. */
+  /** Called after new keys have been loaded. */
   onReload?: (set: KeySet) => void
 }
 
 /**
  * Opens a JWK Set file (RFC 7517) and follows its changes.
  *
- * The file is read again every second, whatever its time stamp says, and taken when its text differs: that notices
- * an in-place write, an atomic rename and the swap of a symbolic link alike. A text is checked whole before it
- * is taken. While it is unreadable or wrong, the keys before stay in use and `onError` is called once
- * for each kind of error. The timer does not keep the process alive.
+ * The file is read every second, regardless of its timestamp, and loaded when its text differs.
+ * That covers an in-place write, an atomic rename and the swap of a symbolic link. A file is
+ * checked completely before it is loaded. While it is unreadable or invalid, the old keys stay in
+ * use, and `onError` is called once for each error. The timer does not keep the process alive.
  *
+ * @throws TypeError when `file` is not a path
  * @throws KeyringError when the file cannot be used now
+ *
+ * @example
+ * ```ts
+ * import { createVerifier, openKeyring } from '@latchkey/verify'
+ *
+ * const keys = openKeyring('keys.json', { onError: (err) => console.error(err.message) })
+ * const verifier = createVerifier({ keys, issuer, audience: 'orders' })
+ * ```
  */
 export function openKeyring(file: string, options: KeyringFileOptions = {}): Keyring {
   if (typeof file !== 'string' || file === '') throw new TypeError('file must be a path')
@@ -33,9 +42,8 @@ class KeyringFile implements Keyring {
   readonly #options: KeyringFileOptions
   readonly #listeners = new Set<(set: KeySet) => void>()
   #current: KeySet
-  /** The text last looked at, good or bad. A string, as the parsed keys are; it is never shown. */
-  #text: string | undefined
-  #lastReadError: string | undefined
+  /** The result of the last read: the text, which contains secrets, or the message of an error. */
+  #seen: string
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -43,11 +51,11 @@ class KeyringFile implements Keyring {
     this.#file = file
     this.#options = options
     try {
-      this.#text = readFileSync(file, 'utf8')
+      this.#seen = readFileSync(file, 'utf8')
     } catch (err) {
       throw unreadable(file, err)
     }
-    this.#current = parseFile(file, this.#text)
+    this.#current = parseFile(file, this.#seen)
     this.#schedule()
   }
 
@@ -71,35 +79,20 @@ class KeyringFile implements Keyring {
   }
 
   async #reload(): Promise<void> {
-    let text: string
+    const read = await readFile(this.#file, 'utf8').catch((err) => unreadable(this.#file, err))
+    const seen = typeof read === 'string' ? read : read.message
+    if (seen === this.#seen || this.#isClosed) return
+    this.#seen = seen
     try {
-      text = await readFile(this.#file, 'utf8')
+      if (typeof read !== 'string') throw read
+      this.#current = parseFile(this.#file, read)
     } catch (err) {
-      this.#text = undefined
-      const error = unreadable(this.#file, err)
-      if (error.message !== this.#lastReadError) this.#report(error)
-      this.#lastReadError = error.message
+      if (this.#options.onError) this.#options.onError(err as KeyringError)
+      else process.emitWarning(err as KeyringError)
       return
     }
-    this.#lastReadError = undefined
-    if (text === this.#text || this.#isClosed) return
-    this.#text = text
-    let set: KeySet
-    try {
-      set = parseFile(this.#file, text)
-    } catch (err) {
-      this.#report(err as KeyringError)
-      return
-    }
-    this.#current = set
-    this.#options.onReload?.(set)
-    for (const listener of this.#listeners) listener(set)
-  }
-
-  #report(error: KeyringError): void {
-    if (this.#isClosed) return
-    if (this.#options.onError) this.#options.onError(error)
-    else process.emitWarning(error)
+    this.#options.onReload?.(this.#current)
+    for (const listener of this.#listeners) listener(this.#current)
   }
 }
 

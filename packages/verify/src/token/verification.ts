@@ -1,26 +1,36 @@
-import type { DecodeSegment } from './base64url.ts'
-import { isCanonicalBase64url } from './base64url.ts'
+import { type DecodeSegment, isCanonicalBase64url } from '../encoding/base64url.ts'
+import { parseJsonObject } from '../encoding/json.ts'
+import type { Key, KeySet } from '../keys/keyring.ts'
+import type { KeySource } from '../keys/keys-option.ts'
+import { type CachedToken, TokenCache } from './cache.ts'
 import { checkClaims, checkRevocation, checkTime } from './claims.ts'
+import { createRefusal, type Refused, TokenError } from './error.ts'
 import { type AcceptedHeader, Headers } from './header.ts'
-import { parseJsonObject } from './json.ts'
 import type { Policy } from './policy.ts'
-import { type CachedToken, TokenCache } from './token-cache.ts'
-import { type Refused, refusal } from './token-error.ts'
 import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
-/** What `check()` answers. */
+/**
+ * The result of `check()`.
+ *
+ * @example
+ * ```ts
+ * import type { CheckResult } from '@latchkey/verify'
+ *
+ * const describe = (result: CheckResult) => (result.ok ? result.claims.sub : result.error.code)
+ * ```
+ */
 export type CheckResult<Extra extends object = RegisteredClaims> =
   | { readonly ok: true; readonly claims: Claims & Readonly<Extra> }
   | Refused
 
-const MISSING = refusal('token_missing')
-const MALFORMED = refusal('token_malformed')
-const SIGNATURE = refusal('token_signature')
+const MISSING = createRefusal('token_missing')
+const MALFORMED = createRefusal('token_malformed')
+const SIGNATURE = createRefusal('token_signature')
 
 /** Characters of an HS256 signature: 32 bytes in unpadded base64url. */
 const SIGNATURE_LENGTH = 43
 
-/** A token whose key is known and whose signature has to be computed now. */
+/** A token whose key is known and whose signature has yet to be computed. */
 export interface PendingToken<K> {
   readonly ok: undefined
   readonly token: string
@@ -31,54 +41,46 @@ export interface PendingToken<K> {
   readonly keys: AdoptedKeys<K>
 }
 
+/** A set of keys in use, with all that was learned under it. */
 interface AdoptedKeys<K> {
+  readonly set: KeySet
   readonly headers: Headers<K & { readonly kid: string }>
   readonly cache: TokenCache | undefined
 }
 
 /** What differs between runtimes. */
-export interface Platform {
+export interface Platform<K> {
   readonly decode: DecodeSegment
-  /** Copies an ASCII string, so that it shares no memory with the request it came in. */
+  /** Copies an ASCII string, so that it shares no memory with the request it arrived in. */
   readonly flatten: (text: string) => string
+  /** Prepares a key for signing inputs of up to `maxTextBytes`. */
+  readonly makeKey: (key: Key, maxTextBytes: number) => K
 }
 
 /**
- * All of verification but the HMAC, which some runtimes compute at once and others later: `begin`, compute
- * the signature that `signingInput` should have, `finish`.
+ * All of verification except the HMAC, which is synchronous in Node and asynchronous in WebCrypto:
+ * `begin`, compute the signature of the pending token, `finish`.
  *
  * The order is the defence: the length before anything is hashed, the algorithm before the key,
  * the signature before any claim is read.
  */
 export class Verification<K extends { readonly kid: string }> {
   readonly #policy: Policy
-  readonly #platform: Platform
-  #keys: AdoptedKeys<K>
+  readonly #platform: Platform<K>
+  readonly #source: KeySource
+  #adopted: AdoptedKeys<K> | undefined
 
-  constructor(policy: Policy, platform: Platform) {
+  constructor(policy: Policy, platform: Platform<K>, source: KeySource) {
     this.#policy = policy
     this.#platform = platform
-    this.#keys = this.#adopt([], undefined)
+    this.#source = source
   }
 
-  /** Takes over another set of keys. Whatever was learned or cached under the last one is forgotten. */
-  adopt(keys: readonly K[], soleKey: K | undefined): void {
-    this.#keys = this.#adopt(keys, soleKey)
-  }
-
-  #adopt(keys: readonly K[], soleKey: K | undefined): AdoptedKeys<K> {
-    const { types, cacheEntries } = this.#policy
-    return {
-      headers: new Headers(keys, soleKey, types, this.#platform.decode),
-      cache: cacheEntries === 0 ? undefined : new TokenCache(cacheEntries),
-    }
-  }
-
-  /** Answers from the cache, refuses, or asks for the signature. */
+  /** Answers from the cache, refuses, or returns a token whose signature has to be computed. */
   begin(token: string, staleness?: Staleness): CheckResult<object> | PendingToken<K> {
     if (typeof token !== 'string' || token === '') return MISSING
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
-    const keys = this.#keys
+    const keys = this.#adoptKeys()
     const cached = keys.cache?.find(token)
     if (cached !== undefined) return this.#recheck(cached, staleness)
     const dot = token.length - SIGNATURE_LENGTH - 1
@@ -93,7 +95,7 @@ export class Verification<K extends { readonly kid: string }> {
   }
 
   /**
-   * Compares signatures, then reads and checks the claims.
+   * Compares signatures, then parses and checks the claims.
    *
    * @param expected the right signature, or `undefined` when the signing input is not ASCII
    */
@@ -116,8 +118,8 @@ export class Verification<K extends { readonly kid: string }> {
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
     const result = { ok: true, claims } as const
-    if (keys.cache?.isWelcome(token)) {
-      Object.freeze(result) // it will be handed out again
+    if (keys.cache?.noteSighting(token)) {
+      Object.freeze(result) // later calls return the same object
       keys.cache.add(this.#platform.flatten(token), {
         result,
         revocationsVersion: this.#policy.revocations?.version,
@@ -126,7 +128,22 @@ export class Verification<K extends { readonly kid: string }> {
     return result
   }
 
-  /** Checks what changes while a token is used: its time and, when there are other revocations, those. */
+  /** The keys now in use. A new set drops whatever was learned or cached under the previous one. */
+  #adoptKeys(): AdoptedKeys<K> {
+    const { current: set } = this.#source.ring
+    if (this.#adopted?.set === set) return this.#adopted
+    const { types, cacheEntries, maxTokenBytes } = this.#policy
+    const keys = set.keys.map((key) => this.#platform.makeKey(key, maxTokenBytes))
+    const soleKey = this.#source.isSole ? keys[0] : undefined
+    this.#adopted = {
+      set,
+      headers: new Headers(keys, soleKey, types, this.#platform.decode),
+      cache: cacheEntries === 0 ? undefined : new TokenCache(cacheEntries),
+    }
+    return this.#adopted
+  }
+
+  /** Checks what can change while a token is in use: its time and the revocations. */
   #recheck(cached: CachedToken, staleness: Staleness | undefined): CheckResult<object> {
     const { result, revocationsVersion } = cached
     const { claims } = result
@@ -155,4 +172,14 @@ function endsWithSignature(token: string, signature: string): boolean {
     difference |= token.charCodeAt(start + i) ^ signature.charCodeAt(i)
   }
   return difference === 0
+}
+
+/**
+ * The claims of an accepted token.
+ *
+ * @throws TokenError when it was refused: a new one, with its own stack
+ */
+export function requireClaims(result: CheckResult<object>): Claims {
+  if (result.ok) return result.claims
+  throw new TokenError(result.error.code, result.error.claim)
 }

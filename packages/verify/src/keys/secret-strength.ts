@@ -1,13 +1,13 @@
-import { encodeBase64url } from './base64url.ts'
+import { encodeBase64url } from '../encoding/base64url.ts'
 import { KeyringError } from './keyring.ts'
 
-/** RFC 7518 section 3.2: a key for HS256 has at least the size of the hash. */
+/** RFC 7518 section 3.2: a key for HS256 must be at least as long as the hash. */
 const MIN_SECRET_BYTES = 32
 
-/** Random 32 bytes hold about 30 distinct values; fewer than 12 happens by chance never. */
+/** 32 random bytes have about 30 distinct values; fewer than 12 never occur by chance. */
 const MIN_DISTINCT_BYTES = 12
 
-/** Secrets out of documentation and sample configurations. Each is long enough to pass for one. */
+/** Secrets from documentation and sample configurations, long enough to be used by mistake. */
 const SAMPLE_TEXTS = [
   'your-256-bit-secret', // jwt.io
   'your-384-bit-secret',
@@ -22,14 +22,14 @@ const SAMPLE_TEXTS = [
   '404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970', // Spring tutorials
 ]
 
-/** Words that no random secret holds and that nearly every placeholder does. */
+/** Words that nearly every placeholder contains and no random secret does. */
 const PLACEHOLDER =
   /change[-_ ]?(me|this|it)|secret|password|example|placeholder|default|insert[-_ ]/i
 
 /**
- * Refuses a secret that is too short, published, or plainly not random.
+ * Refuses a secret that is too short, published, or obviously not random.
  *
- * It cannot tell whether a secret that looks random is.
+ * Not checked: whether a secret that looks random is random.
  *
  * @throws KeyringError `keyring_weak_secret`
  */
@@ -45,17 +45,17 @@ function findWeakness(secret: Uint8Array): string | undefined {
   const text = String.fromCharCode(...secret.subarray(0, 1024))
   if (SAMPLE_TEXTS.includes(text.toLowerCase())) return 'is a published sample'
   if (/^[\x20-\x7e]+$/.test(text) && PLACEHOLDER.test(text)) return 'is a placeholder'
-  if (new Set(secret).size < MIN_DISTINCT_BYTES) return 'is low in entropy'
-  if (isRepetition(secret) || isProgression(secret)) return 'is low in entropy'
-  // Text holds less than 8 bits a byte: 32 hexadecimal digits are 128 bits.
+  if (new Set(secret).size < MIN_DISTINCT_BYTES) return 'has low entropy'
+  if (isRepetition(secret) || isProgression(secret)) return 'has low entropy'
+  // Text has less than 8 bits per byte: 32 hexadecimal digits are 128 bits.
   if (/^[0-9a-f]+$/i.test(text) && secret.length * 4 < 256) return 'is shorter than 256 bits'
   if (/^[\w+/=-]+$/.test(text) && secret.length * 6 < 256) return 'is shorter than 256 bits'
   return undefined
 }
 
 /**
- * Whether a block shorter than 256 bits, at least twice, makes up the secret. A random key never is;
- * with less than two whole blocks one in 256 would be.
+ * Whether the secret repeats a block shorter than 256 bits. Only blocks that fit at least twice
+ * count: with less than two, one random key in 256 would be refused.
  */
 function isRepetition(secret: Uint8Array): boolean {
   for (let period = 1; period < MIN_SECRET_BYTES && period * 2 <= secret.length; period++) {
@@ -64,7 +64,7 @@ function isRepetition(secret: Uint8Array): boolean {
   return false
 }
 
-/** Whether each byte is the one before plus a constant, as in 00 01 02 03 … */
+/** Whether each byte is the previous one plus a constant, as in 00 01 02 03 … */
 function isProgression(secret: Uint8Array): boolean {
   const step = ((secret[1] ?? 0) - (secret[0] ?? 0)) & 255
   return secret.every((byte, i) => i === 0 || ((byte - (secret[i - 1] ?? 0)) & 255) === step)
@@ -77,8 +77,8 @@ const PUBLISHED_KEYS = [
 ]
 
 /**
- * Whether a secret is that of a worked example in an RFC. Such a key is refused in a key file, while an
- * application may give it on purpose, to check itself against the example.
+ * Whether a secret is the key of a worked example in an RFC. A key file must not contain one; an
+ * application may pass one, to test itself against the example.
  */
 export function isPublishedKey(secret: Uint8Array): boolean {
   return secret.length <= 64 && PUBLISHED_KEYS.includes(encodeBase64url(secret))

@@ -1,35 +1,28 @@
+import { createRefusal, type Refused } from './error.ts'
 import type { Policy } from './policy.ts'
-import { type Refused, refusal } from './token-error.ts'
 import type { Claims, Staleness } from './types.ts'
 
-const EXPIRED = refusal('token_expired', 'exp')
-const NBF_AHEAD = refusal('token_not_yet_valid', 'nbf')
-const IAT_AHEAD = refusal('token_not_yet_valid', 'iat')
-const ISSUER = refusal('token_issuer', 'iss')
-const AUDIENCE = refusal('token_audience', 'aud')
-const REVOKED = refusal('token_revoked')
-const STALE = refusal('revocations_stale')
+const EXPIRED = createRefusal('token_expired', 'exp')
+const NBF_AHEAD = createRefusal('token_not_yet_valid', 'nbf')
+const IAT_AHEAD = createRefusal('token_not_yet_valid', 'iat')
+const ISSUER = createRefusal('token_issuer', 'iss')
+const AUDIENCE = createRefusal('token_audience', 'aud')
+const REVOKED = createRefusal('token_revoked')
+const STALE = createRefusal('revocations_stale')
+const wrong = (claim: string) => createRefusal('token_claim', claim)
+// biome-ignore format: a table
 const WRONG = {
-  iss: refusal('token_claim', 'iss'),
-  sub: refusal('token_claim', 'sub'),
-  aud: refusal('token_claim', 'aud'),
-  exp: refusal('token_claim', 'exp'),
-  nbf: refusal('token_claim', 'nbf'),
-  iat: refusal('token_claim', 'iat'),
-  jti: refusal('token_claim', 'jti'),
-  sid: refusal('token_claim', 'sid'),
-  client_id: refusal('token_claim', 'client_id'),
-  scope: refusal('token_claim', 'scope'),
-  roles: refusal('token_claim', 'roles'),
+  iss: wrong('iss'), sub: wrong('sub'), aud: wrong('aud'), exp: wrong('exp'), nbf: wrong('nbf'),
+  iat: wrong('iat'), jti: wrong('jti'), sid: wrong('sid'), client_id: wrong('client_id'),
+  scope: wrong('scope'), roles: wrong('roles'),
 }
 
 /**
- * Checks the claims that do not depend on the time: types of all registered claims, issuer and audience.
+ * Checks what does not depend on the time: types of all registered claims, issuer and audience.
  *
  * Not checked: whether `sub`, `sid` or a role exist.
  *
- * @param isAccessToken the header says `at+jwt`, of which RFC 9068 section 2.2 demands a subject
- * @returns why the claims are refused, or `undefined`
+ * @param isAccessToken the type is `at+jwt`, for which RFC 9068 section 2.2 requires a subject
  */
 export function checkClaims(
   claims: Readonly<Record<string, unknown>>,
@@ -56,7 +49,7 @@ export function checkClaims(
 /**
  * Checks the time of a token.
  *
- * @param claims claims that `checkClaims` found right
+ * @param claims claims that `checkClaims` accepted
  * @param nowSeconds seconds since 1970, with fractions
  */
 export function checkTime(claims: Claims, policy: Policy, nowSeconds: number): Refused | undefined {
@@ -74,10 +67,10 @@ export function checkTime(claims: Claims, policy: Policy, nowSeconds: number): R
 }
 
 /**
- * Checks whether a token was revoked, and whether enough is known to say so.
+ * Checks whether a token was revoked, and whether the revocations are recent enough to tell.
  *
- * @param knownGoodAt the version of the revocations at which the token was found not to be
- * @param staleness what the route says of stale revocations; the rest is the policy's
+ * @param knownGoodAt the version of the revocations at which the token was found not revoked
+ * @param staleness options of the route, which take precedence over the policy
  */
 export function checkRevocation(
   claims: Claims,
@@ -107,6 +100,6 @@ function isStrings(value: unknown): value is string[] {
 function includesAny(aud: string | string[] | undefined, audiences: ReadonlySet<string>): boolean {
   if (aud === undefined) return false
   if (typeof aud === 'string') return audiences.has(aud)
-  for (const one of aud) if (audiences.has(one)) return true
+  for (const name of aud) if (audiences.has(name)) return true
   return false
 }

@@ -9,20 +9,21 @@ const STRING = /"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\
 const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 
 /**
- * Parses JSON (RFC 8259) as RFC 7493 narrows it: no member name twice in an object and no unpaired
- * surrogate; a member named `__proto__` is refused too. Never throws: malformed text is `undefined`.
+ * Parses JSON (RFC 8259) with the restrictions of RFC 7493: no duplicate member names and no
+ * unpaired surrogates. A member named `__proto__` is refused too. Never throws: malformed text is
+ * `undefined`.
  */
 export function parseJson(text: string): unknown {
-  const value = new Reader(text).document()
+  const value = new Parser(text).document()
   return value === MALFORMED ? undefined : value
 }
 
 /**
- * Parses a segment that has to be a JSON object, by the rules of `parseJson`, and freezes it in depth.
+ * Parses a segment that must be a JSON object, by the rules of `parseJson`, and freezes it in depth.
  *
- * The fast path lets `JSON.parse` do the work. In text without a backslash every quotation mark
- * delimits a string, so that each member name and each string value accounts for two. `JSON.parse`
- * drops a repeated member, and then fewer are found in its result than stand in the text.
+ * The fast path uses `JSON.parse`. In text without a backslash every quotation mark delimits a
+ * string, so each member name and each string value accounts for two. `JSON.parse` drops a
+ * duplicate member, and its result then accounts for fewer marks than the text contains.
  */
 export function parseJsonObject(
   segment: DecodedSegment,
@@ -43,15 +44,16 @@ export function parseJsonObject(
   return isObject(value) && freeze(value, 1) === countQuotes(segment) ? value : undefined
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a parsed value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Counts quotation marks four bytes at a time, which takes a third of the time of one by one. */
+/** Counts quotation marks, four bytes at a time: three times as fast as one at a time. */
 function countQuotes({ words, length }: DecodedSegment): number {
   let quotes = 0
   for (let i = 0; i << 2 < length; i++) {
-    // Where a byte is a quotation mark, `differences` has a zero byte, and `zeros` the highest bit of that byte.
+    // A quotation mark is a zero byte in `differences`, and the highest bit of that byte in `zeros`.
     const differences = (words[i] as number) ^ 0x22222222
     const zeros = ~(((differences & 0x7f7f7f7f) + 0x7f7f7f7f) | differences | 0x7f7f7f7f)
     quotes += Math.imul(zeros >>> 7, 0x01010101) >>> 24
@@ -60,9 +62,9 @@ function countQuotes({ words, length }: DecodedSegment): number {
 }
 
 /**
- * Freezes a value out of `JSON.parse`, in depth.
+ * Freezes a result of `JSON.parse`, in depth.
  *
- * @returns how many quotation marks its text holds, or NaN when it is nested too deeply
+ * @returns the number of quotation marks in its text, or NaN when it is nested too deeply
  */
 function freeze(value: object, depth: number): number {
   if (depth > MAX_DEPTH) return Number.NaN
@@ -79,8 +81,8 @@ function freeze(value: object, depth: number): number {
 
 const MALFORMED = Symbol('malformed')
 
-/** A recursive-descent reader that reports errors as a value: refusing must be cheap. */
-class Reader {
+/** A recursive-descent parser that reports errors as a value: refusing must be cheap. */
+class Parser {
   readonly #text: string
   #position = 0
 
@@ -114,31 +116,31 @@ class Reader {
   #object(depth: number): unknown {
     const object: Record<string, unknown> = {}
     this.#position++
-    if (this.#take('}')) return object
+    if (this.#accept('}')) return object
     do {
       this.#match(SPACE)
       const name = this.#string()
       if (typeof name !== 'string' || name === '__proto__' || Object.hasOwn(object, name)) {
         return MALFORMED
       }
-      if (!this.#take(':')) return MALFORMED
+      if (!this.#accept(':')) return MALFORMED
       const value = this.#value(depth + 1)
       if (value === MALFORMED) return MALFORMED
       object[name] = value
-    } while (this.#take(','))
-    return this.#take('}') ? object : MALFORMED
+    } while (this.#accept(','))
+    return this.#accept('}') ? object : MALFORMED
   }
 
   #array(depth: number): unknown {
     const array: unknown[] = []
     this.#position++
-    if (this.#take(']')) return array
+    if (this.#accept(']')) return array
     do {
       const value = this.#value(depth + 1)
       if (value === MALFORMED) return MALFORMED
       array.push(value)
-    } while (this.#take(','))
-    return this.#take(']') ? array : MALFORMED
+    } while (this.#accept(','))
+    return this.#accept(']') ? array : MALFORMED
   }
 
   #string(): string | typeof MALFORMED {
@@ -148,7 +150,7 @@ class Reader {
     return value.isWellFormed() ? value : MALFORMED
   }
 
-  #take(character: string): boolean {
+  #accept(character: string): boolean {
     this.#match(SPACE)
     if (this.#text[this.#position] !== character) return false
     this.#position++

@@ -1,6 +1,8 @@
 /**
- * Names the scopes, roles and additional claims of your own application for the compiler:
+ * Names the scopes, roles and additional claims of your application for the compiler. It affects
+ * types only: a token is not required to have a claim named here.
  *
+ * @example
  * ```ts
  * declare module '@latchkey/verify' {
  *   interface Register {
@@ -10,8 +12,6 @@
  *   }
  * }
  * ```
- *
- * Types only: a claim named here is not required of a token at run time.
  */
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by the application
 export interface Register {}
@@ -29,15 +29,22 @@ export type RegisteredClaims = Register extends { claims: infer Value extends ob
     {}
 
 /**
- * The claims of a verified token. Each claim named here has been type-checked; one that a token
- * may lack is optional. The object is frozen, in depth.
+ * The claims of a verified token, frozen in depth. Each claim named here has been type-checked;
+ * those that a token may lack are optional.
+ *
+ * @example
+ * ```ts
+ * import type { Claims } from '@latchkey/verify'
+ *
+ * const isOwner = (claims: Claims, order: { userId: string }) => claims.sub === order.userId
+ * ```
  */
 export interface Claims {
   /** Issuer (RFC 7519 section 4.1.1): one of those configured. */
   readonly iss: string
-  /** Subject (section 4.1.2): the user's ID. Required of `at+jwt` tokens (RFC 9068 section 2.2). */
+  /** Subject (section 4.1.2): the user's ID. `at+jwt` requires it (RFC 9068 section 2.2). */
   readonly sub: string
-  /** Audience (section 4.1.3): holds the one configured, unless that is `false`. */
+  /** Audience (section 4.1.3): contains a configured one, unless `audience` is `false`. */
   readonly aud: string | readonly string[]
   /** Expiration time (section 4.1.4), in seconds since 1970. */
   readonly exp: number
@@ -58,24 +65,43 @@ export interface Claims {
 }
 
 /**
- * Knows which tokens have been revoked.
+ * Tells which tokens have been revoked.
  *
- * Asked about every token that is otherwise good, a cached one whenever `version` has changed, so the
- * answer has to come from memory. It must not throw.
+ * The verifier calls it for every token that is otherwise good (for a cached token only when
+ * `version` has changed), so it must answer from memory. It must not throw.
+ *
+ * @example
+ * ```ts
+ * import type { Revocations } from '@latchkey/verify'
+ *
+ * const banned = new Set(['user-1'])
+ * const asOf = Date.now() / 1000
+ * const revocations: Revocations = { isRevoked: ({ sub }) => banned.has(sub), version: 1, asOf }
+ * ```
  */
 export interface Revocations {
-  /** Whether the token was revoked, by its session or by its subject, as far as is known. */
+  /** Whether the token was revoked, by its session or by its subject. */
   isRevoked(claims: Claims): boolean
-  /** Another number whenever more was revoked; until then every answer stays what it was. */
+  /** Changes whenever more tokens are revoked. Until then every answer stays the same. */
   readonly version: number
-  /** Everything revoked before then is known; seconds since 1970, -Infinity while nothing is. */
+  /** All revocations made before then are known. Seconds since 1970; -Infinity if none are yet. */
   readonly asOf: number
 }
 
-/** What to do while revocations are not known as they should be. */
+/**
+ * What to do while revocations are stale, for a call or a route.
+ *
+ * @example
+ * ```ts
+ * import type { Staleness } from '@latchkey/verify'
+ *
+ * const payments: Staleness = { onStale: 'deny', maxStaleSeconds: 10 }
+ * const claims = verifier.verify(token, payments)
+ * ```
+ */
 export interface Staleness {
-  /** `allow`: verify with what is known. `deny`: refuse with `revocations_stale`, status 503. */
+  /** `allow`: verify with those known. `deny`: refuse with `revocations_stale`, status 503. */
   readonly onStale?: 'allow' | 'deny'
-  /** For how long what is known counts as known. Seconds, 1 to 86,400. */
+  /** Age from which revocations are stale. Seconds, 1 to 86,400. */
   readonly maxStaleSeconds?: number
 }

@@ -1,17 +1,17 @@
-import type { DecodeSegment } from './base64url.ts'
-import { encodeBase64url } from './base64url.ts'
-import { parseJson } from './json.ts'
-import { type Refused, refusal } from './token-error.ts'
+import { type DecodeSegment, encodeJson } from '../encoding/base64url.ts'
+import { isObject, parseJson } from '../encoding/json.ts'
+import { createRefusal, type Refused } from './error.ts'
+import { normaliseType } from './policy.ts'
 
-const MALFORMED = refusal('token_malformed')
-const ALGORITHM = refusal('token_algorithm')
-const TYPE = refusal('token_type')
-const UNKNOWN_KEY = refusal('token_unknown_key')
+const MALFORMED = createRefusal('token_malformed')
+const ALGORITHM = createRefusal('token_algorithm')
+const TYPE = createRefusal('token_type')
+const UNKNOWN_KEY = createRefusal('token_unknown_key')
 
-/** How many header spellings are learned in addition to the canonical ones. */
+/** Maximum number of header spellings learned in addition to the canonical ones. */
 const MAX_LEARNED = 256
 
-/** An accepted JOSE header: which key it names, and whether it says `at+jwt` (RFC 9068). */
+/** An accepted JOSE header: its key, and whether its type is `at+jwt` (RFC 9068). */
 export interface AcceptedHeader<K> {
   readonly ok: true
   readonly key: K
@@ -20,17 +20,12 @@ export interface AcceptedHeader<K> {
   readonly isKnown: boolean
 }
 
-/** Normalises a `typ` (RFC 7515 section 4.1.9: a media type, "application/" may be left out). */
-export function normaliseType(typ: string): string {
-  return typ.toLowerCase().replace(/^application\/(?=[^/]*$)/, '')
-}
-
 /**
  * Reads JOSE headers, for one set of keys.
  *
- * A header whose encoded text is known needs no decoding. Known are the canonical headers of all keys, and
- * further spellings (another order of members, as PyJWT's) once a signature over them held: a stranger
- * can teach nothing.
+ * A header whose encoded text is known is not decoded. The canonical headers of all keys are known
+ * from the start. Other spellings (such as PyJWT's order of members) are learned once a signature
+ * over them has verified, so a caller without a key can teach nothing.
  */
 export class Headers<K extends { readonly kid: string }> {
   readonly #known = new Map<string, AcceptedHeader<K>>()
@@ -42,7 +37,7 @@ export class Headers<K extends { readonly kid: string }> {
 
   /**
    * @param types accepted types, normalised; null accepts a header without one
-   * @param soleKey the key of a verifier that has only one and pays no attention to `kid`
+   * @param soleKey the key of a verifier that has only one and ignores `kid`
    */
   constructor(
     keys: readonly K[],
@@ -55,8 +50,9 @@ export class Headers<K extends { readonly kid: string }> {
     this.#decode = decode
     for (const key of keys) {
       this.#keys.set(key.kid, key)
-      for (const type of types)
+      for (const type of types) {
         this.#known.set(encodeHeader(key, soleKey, type), accept(key, type, true))
+      }
     }
   }
 
@@ -67,13 +63,13 @@ export class Headers<K extends { readonly kid: string }> {
 
   /**
    * Parses a header: exactly `alg`, `typ` and `kid`, each a string (RFC 7515 section 4.1). `crit`,
-   * `jwk`, `jku`, `x5u`, `b64`, `zip` and whatever else are refused with the rest.
+   * `jwk`, `jku`, `x5u`, `b64`, `zip` and all others are refused.
    */
   parse(encoded: string): AcceptedHeader<K> | Refused {
     const decoded = this.#decode(encoded)
     const header = decoded && parseJson(decoded.text)
-    if (typeof header !== 'object' || header === null || Array.isArray(header)) return MALFORMED
-    const { alg, typ, kid, ...others } = header as Record<string, unknown>
+    if (!isObject(header)) return MALFORMED
+    const { alg, typ, kid, ...others } = header
     if (alg !== 'HS256') return ALGORITHM
     for (const _name in others) return MALFORMED
     if (typ !== undefined && typeof typ !== 'string') return MALFORMED
@@ -84,7 +80,7 @@ export class Headers<K extends { readonly kid: string }> {
     return key === undefined ? UNKNOWN_KEY : accept(key, type, false)
   }
 
-  /** Remembers a header that was parsed. To be called only after the signature over it was found right. */
+  /** Learns a parsed header. Call it only after the signature over the header has verified. */
   learn(encoded: string, header: AcceptedHeader<K>): void {
     if (header.isKnown || this.#learned >= MAX_LEARNED) return
     this.#learned++
@@ -97,10 +93,9 @@ function accept<K>(key: K, type: string | null, isKnown: boolean): AcceptedHeade
 }
 
 function encodeHeader(key: { kid: string }, soleKey: unknown, type: string | null): string {
-  const header = {
+  return encodeJson({
     alg: 'HS256',
     ...(type !== null && { typ: type === 'jwt' ? 'JWT' : type }),
     ...(soleKey === undefined && { kid: key.kid }),
-  }
-  return encodeBase64url(new TextEncoder().encode(JSON.stringify(header)))
+  })
 }

@@ -7,17 +7,17 @@ export interface Key {
   readonly secret: Uint8Array
 }
 
-/** All keys at one moment. Immutable: a change of keys makes another object. */
+/** All keys at one moment. Immutable: a change of keys creates a new object. See `parseKeySet`. */
 export interface KeySet {
   /** The first key: new tokens are signed with it. */
   readonly signing: Key
-  /** Every key that a token may be signed with, the signing key among them. */
+  /** Every key that a token may be signed with, including the signing key. */
   readonly keys: readonly Key[]
   /** The key that refresh tokens are derived from; never one of `keys`. */
   readonly refresh: Key | undefined
 }
 
-/** The keys in use. `current` is replaced when they change. */
+/** The keys in use. `current` is replaced when they change. See `openKeyring`. */
 export interface Keyring {
   readonly current: KeySet
   /**
@@ -26,11 +26,11 @@ export interface Keyring {
    * @returns a function that ends the subscription
    */
   subscribe(listener: (set: KeySet) => void): () => void
-  /** Stops looking for changes. The keys stay usable. */
+  /** Stops following changes. The keys stay usable. */
   close(): void
 }
 
-/** Why keys were refused. */
+/** The rule that refused the keys. */
 export type KeyringErrorCode =
   | 'keyring_unreadable'
   | 'keyring_malformed'
@@ -38,7 +38,20 @@ export type KeyringErrorCode =
   | 'keyring_duplicate_kid'
   | 'keyring_weak_secret'
 
-/** Keys were refused. The message names the key ID and the rule, never a secret. */
+/**
+ * Keys were refused. The message names the key ID and the rule, never a secret.
+ *
+ * @example
+ * ```ts
+ * import { KeyringError, openKeyring } from '@latchkey/verify'
+ *
+ * try {
+ *   openKeyring('keys.json')
+ * } catch (err) {
+ *   if (err instanceof KeyringError) console.error(err.code, err.message)
+ * }
+ * ```
+ */
 export class KeyringError extends Error {
   readonly code: KeyringErrorCode
 
@@ -49,7 +62,7 @@ export class KeyringError extends Error {
 }
 Object.defineProperty(KeyringError.prototype, 'name', { value: 'KeyringError' })
 
-/** Makes a key of a copy of `secret`. */
+/** Creates a key from a copy of `secret`. */
 export function createKey(kid: string, secret: Uint8Array): Key {
   const key = { kid, alg: 'HS256' as const }
   Object.defineProperty(key, 'secret', { value: Uint8Array.from(secret) })
@@ -57,22 +70,18 @@ export function createKey(kid: string, secret: Uint8Array): Key {
 }
 
 /**
- * Makes a set whose first key signs.
+ * Creates a set whose first key signs.
  *
  * @throws KeyringError when there is no key, or two keys share an ID
  */
 export function createKeySet(keys: readonly Key[], refresh?: Key): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')
-  const seen = new Set<string>()
+  const kids = new Set<string>()
   for (const { kid } of refresh === undefined ? keys : [...keys, refresh]) {
-    if (seen.has(kid)) {
-      throw new KeyringError(
-        'keyring_duplicate_kid',
-        `two keys have the kid ${JSON.stringify(kid)}`,
-      )
-    }
-    seen.add(kid)
+    const message = `two keys have the kid ${JSON.stringify(kid)}`
+    if (kids.has(kid)) throw new KeyringError('keyring_duplicate_kid', message)
+    kids.add(kid)
   }
   return Object.freeze({ signing, keys: Object.freeze([...keys]), refresh })
 }

@@ -1,31 +1,25 @@
 import type { Claims } from './types.ts'
 
-/** What a verified token was found to be. */
-interface Accepted {
-  readonly ok: true
-  readonly claims: Claims
-}
-
-/** A verified token that is remembered. */
+/** A verified token in the cache. */
 export interface CachedToken {
-  readonly result: Accepted
-  /** The version of the revocations at which the token was last found not to be revoked. */
+  readonly result: { readonly ok: true; readonly claims: Claims }
+  /** The version of the revocations at which the token was last found not revoked. */
   revocationsVersion: number | undefined
 }
 
 /** Places that one token may be kept in. */
 const WAYS = 4
 
-/** Longer tokens are not kept, so that a full cache is bounded in bytes: access tokens are under 1 KB. */
+/** Longer tokens are not kept, which bounds a full cache in bytes. Access tokens are under 1 KB. */
 const MAX_CACHED_BYTES = 2048
 
 /**
- * Remembers verified tokens, and only those, in bounded memory.
+ * Keeps verified tokens, and only those, in bounded memory.
  *
- * Set-associative, as a processor's cache: 32 bits of the signature, which is as good as random, choose a set of four
- * places, and the whole token is compared. That takes less time than a Map, which hashes and copies text, and
- * forgets one token at a time. A token is kept from the second time it is seen: those that come only once
- * neither cost a copy nor push out those that come often.
+ * Set-associative, like a processor's cache: 32 bits of the signature, which is as good as random,
+ * choose a set of four places, and the whole token is compared. This is faster than a Map, which
+ * hashes and copies text, and it evicts one token at a time. A token is kept from the second time
+ * it is seen: tokens used once neither cost a copy nor evict those used often.
  */
 export class TokenCache {
   readonly #sets: number
@@ -53,8 +47,12 @@ export class TokenCache {
     return undefined
   }
 
-  /** Whether a verified token is to be added: it is not long, and has been seen before. */
-  isWelcome(token: string): boolean {
+  /**
+   * Records that a verified token was seen.
+   *
+   * @returns whether to add it: it is short enough and was seen before
+   */
+  noteSighting(token: string): boolean {
     if (token.length > MAX_CACHED_BYTES) return false
     const bits = signatureBits(token)
     const first = this.#firstPlace(bits)
@@ -95,7 +93,8 @@ export class TokenCache {
 /** 32 bits of the signature at the end of a token. */
 function signatureBits(token: string): number {
   let bits = 0
-  for (let i = token.length - 11; i < token.length - 1; i++)
+  for (let i = token.length - 11; i < token.length - 1; i++) {
     bits = (bits << 6) ^ token.charCodeAt(i)
+  }
   return bits
 }
