@@ -77,7 +77,7 @@ t.test('the request id goes on to orders', async (t) => {
   const id = headers.get('x-request-id')
   t.ok(id)
   await orders.stop()
-  t.ok(orders.log.some((line) => JSON.parse(line).reqId === id))
+  t.match(orders.output(), `"reqId":"${id}"`)
 })
 
 t.test('a token that orders does not accept is refused as such', async (t) => {
