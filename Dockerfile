@@ -1,24 +1,27 @@
-# One image a service, the same recipe for each:
+# The image of a service. The recipe is the same for each:
 #
 #   docker build --build-arg SERVICE=auth --tag latchkey/auth:0.1.0 .
 #
-# The sources run as they are, in the layout of the workspace: docs/decisions/0011-images.md.
+# The image runs the sources in the layout of the workspace: docs/decisions/0011-images.md.
 
-# The store of packages, downloaded once for all services.
+# The manifests alone, so that a change of the sources does not invalidate the cached installation.
+FROM node:24-bookworm-slim AS manifests
+WORKDIR /latchkey
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml LICENSE ./
+COPY packages packages
+COPY services services
+RUN find packages services -type f ! -name package.json -delete \
+ && find packages services -type d -empty -delete
+
+# The packages of all services, downloaded once into the store of pnpm.
 FROM node:24-bookworm-slim AS store
 WORKDIR /latchkey
 RUN npm install --global --no-audit --no-fund --no-update-notifier pnpm@12.21.0
-COPY package.json pnpm-lock.yaml pnpm-workspace.yaml LICENSE ./
-COPY packages/verify/package.json packages/verify/
-COPY packages/service-kit/package.json packages/service-kit/
-COPY services/auth/package.json services/auth/
-COPY services/orders/package.json services/orders/
-COPY services/billing/package.json services/billing/
-RUN pnpm install --prod --frozen-lockfile --network-concurrency=8 \
-      --filter-prod @latchkey/auth... --filter-prod @latchkey/orders... --filter-prod @latchkey/billing... \
+COPY --from=manifests /latchkey ./
+RUN pnpm install --prod --frozen-lockfile --network-concurrency=8 --filter-prod "{./services/*}..." \
  && rm -rf node_modules packages/*/node_modules services/*/node_modules
 
-# One service with what it needs at run time, and nothing else.
+# One service with its production dependencies.
 FROM store AS install
 ARG SERVICE
 RUN pnpm install --prod --frozen-lockfile --offline --filter-prod "@latchkey/${SERVICE}..."
@@ -41,7 +44,8 @@ ENV NODE_ENV=production \
     LATCHKEY_PORT=3000
 USER node
 EXPOSE 3000
-# Alive, not ready: verification goes on while Postgres is away, and nobody shall end it for that.
+# Asks whether the service is alive, not whether it is ready: it verifies tokens without Postgres, so an
+# orchestrator must not end it when Postgres is unavailable.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 CMD ["node", "-e", \
   "require('node:http').get({port: process.env.LATCHKEY_PORT, path: '/livez'}, ({statusCode}) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "src/main.ts"]

@@ -1,60 +1,49 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { execaSync } from 'execa'
 import { parseAllDocuments } from 'yaml'
-import { programFile, unpackKubectl } from './kubectl.ts'
+import { program } from './kubectl.ts'
+import { read, root } from './objects.ts'
 
-const root = join(import.meta.dirname, '../..')
-export const guide = readFileSync(join(root, 'docs/guides/kubernetes.md'), 'utf8')
+export const guide = read('docs/guides/kubernetes.md')
 
-/** A Secret as the guide's commands make it: its entries, decoded. */
-export type MadeSecret = Readonly<Record<string, string>>
-
-/** Everything that the guide has one paste, below a heading or in all. */
+/** The shell commands of the guide, below one heading or all. */
 export function commands(heading?: string): string {
-  const [, section = ''] = heading ? guide.split(`\n## ${heading}\n`) : ['', guide]
-  const text = heading ? (section.split('\n## ')[0] ?? '') : section
-  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block).join('')
+  const section = heading ? guide.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] : guide
+  return [...(section ?? '').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, code]) => code).join('')
 }
 
 /**
- * Pastes the commands of "Secrets" into a shell, in which `kubectl create` prints what it would send
- * (`--dry-run=client`) and nothing is sent.
+ * Runs the commands of the section "Secrets". `kubectl create secret` prints what it would send, and
+ * nothing is sent.
  *
- * @returns the Secrets, by name
+ * @returns the decoded entries of the Secrets, by name
  */
-export async function makeSecrets(): Promise<Map<string, MadeSecret>> {
-  await unpackKubectl()
+export function createSecrets(): Map<string, Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-guide-'))
+  const created = join(folder, 'created.yaml')
+  const fakeKubectl = `kubectl() {
+    case "$*" in
+      *'create secret'*) '${program}' "$@" --dry-run=client --output=yaml | tee -a '${created}'; echo --- >> '${created}' ;;
+      *'--filename -') cat > /dev/null ;;
+    esac
+  }\n`
+  const script = commands('Secrets')
+    .replace(/^npx .* install .*$/m, '')
+    .replaceAll(/(?<=[ =])\.latchkey/g, join(folder, 'latchkey'))
   try {
-    const made = join(folder, 'made.yaml')
-    mkdirSync(join(folder, 'bin'))
-    writeFileSync(join(folder, 'bin/kubectl'), pretendKubectl(made), { mode: 0o755 })
-    const pasted = commands('Secrets')
-      .replace(/^npx .* install .*$/m, '')
-      .replaceAll(/(?<=[ =])\.latchkey/g, join(folder, 'latchkey'))
-    execFileSync('bash', ['-euo', 'pipefail', '-c', pasted], {
-      cwd: root,
-      env: { ...process.env, PATH: [join(folder, 'bin'), process.env.PATH].join(delimiter) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const documents = parseAllDocuments(readFileSync(made, 'utf8'))
-    const secrets = documents.map((document) => document.toJS()).filter(Boolean)
-    return new Map(secrets.map(({ metadata, data }) => [metadata.name, decoded(data)]))
+    execaSync('bash', ['-euo', 'pipefail', '-c', fakeKubectl + script], { cwd: root })
+    const secrets = parseAllDocuments(readFileSync(created, 'utf8')).map((one) => one.toJS())
+    return new Map(
+      secrets.filter(Boolean).map(({ metadata, data }) => [metadata.name, decode(data)]),
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-const pretendKubectl = (made: string) => `#!/bin/bash
-case "$*" in
-  *'create secret'*) '${programFile}' "$@" --dry-run=client --output=yaml | tee -a '${made}'; echo --- >> '${made}' ;;
-  *'--filename -') cat > /dev/null ;;
-esac
-`
-
-const decoded = (data: Record<string, string>): MadeSecret =>
+const decode = (data: Record<string, string>) =>
   Object.fromEntries(
     Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
   )

@@ -1,91 +1,56 @@
-import type { ICluster } from '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1/Cluster'
-import type { IPrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule'
-import type { IServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor'
-import type { IMiddleware } from '@kubernetes-models/traefik/traefik.io/v1alpha1/Middleware'
-import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
-import type { IStatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
-import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler'
-import type { IJob } from 'kubernetes-models/batch/v1/Job'
-import type { IIngress } from 'kubernetes-models/networking.k8s.io/v1/Ingress'
-import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
-import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
-import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
-import type { IContainer } from 'kubernetes-models/v1/Container'
-import type { INamespace } from 'kubernetes-models/v1/Namespace'
-import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
-import type { ISecret } from 'kubernetes-models/v1/Secret'
-import type { IService } from 'kubernetes-models/v1/Service'
+import { globSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 
-interface Kinds {
-  Cluster: ICluster
-  ConfigMap: IConfigMap
-  Deployment: IDeployment
-  HorizontalPodAutoscaler: IHorizontalPodAutoscaler
-  Ingress: IIngress
-  Job: IJob
-  Middleware: IMiddleware
-  Namespace: INamespace
-  NetworkPolicy: INetworkPolicy
-  PodDisruptionBudget: IPodDisruptionBudget
-  PrometheusRule: IPrometheusRule
-  Secret: ISecret
-  Service: IService
-  ServiceMonitor: IServiceMonitor
-  StatefulSet: IStatefulSet
-}
+// biome-ignore lint/suspicious/noExplicitAny: schema.test.ts checks the shape of every object
+export type Json = any
 
-/** What every object of Kubernetes has. */
-export interface KubeObject {
-  readonly apiVersion: string
-  readonly kind: string
-  readonly metadata: {
-    readonly name: string
-    readonly namespace?: string
-    readonly labels?: Labels
-  }
-}
+export type KubeObject = Readonly<Record<'apiVersion' | 'kind', string>> & Record<string, Json>
+export type Objects = readonly KubeObject[]
 
-export type Labels = Readonly<Record<string, string>>
+export const root = join(import.meta.dirname, '../..')
+export const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
-/** All objects of a kind. */
-export function ofKind<K extends keyof Kinds>(objects: readonly KubeObject[], kind: K): Kinds[K][] {
-  return objects.filter((object) => object.kind === kind) as unknown as Kinds[K][]
-}
+/** The names of the services: auth, billing, … */
+export const services = globSync('services/*/package.json', { cwd: root })
+  .map((file) => basename(dirname(file)))
+  .sort()
 
-/** A workload's pods: whose they are, their labels, what they run. */
-export interface Pods {
-  readonly kind: 'Deployment' | 'StatefulSet' | 'Job'
-  readonly name: string
-  readonly labels: Labels
-  readonly spec: IPodSpec
-}
+/** A list that may be missing. */
+export const list = (value: Json): Json[] => value ?? []
 
-/** The pods of all workloads. */
-export function podsOf(objects: readonly KubeObject[]): Pods[] {
-  return (['Deployment', 'StatefulSet', 'Job'] as const).flatMap((kind) =>
-    ofKind(objects, kind).map(({ metadata, spec }) => ({
-      kind,
-      name: metadata?.name ?? '',
-      labels: spec?.template?.metadata?.labels ?? {},
-      spec: spec?.template?.spec as IPodSpec,
-    })),
+export const ofKind = (objects: Objects, ...kinds: string[]) =>
+  kinds.flatMap((kind) => objects.filter((object) => object.kind === kind))
+
+export const namesOf = (objects: Objects, kind: string): string[] =>
+  ofKind(objects, kind).map(({ metadata }) => metadata.name)
+
+export const find = (objects: Objects, kind: string, name: string): Json =>
+  objects.find((object) => object.kind === kind && object.metadata.name === name)
+
+/** The pods of each workload, with its kind and name. */
+export const podsOf = (objects: Objects) =>
+  ofKind(objects, 'Deployment', 'StatefulSet', 'Job').map(({ kind, metadata: { name }, spec }) => {
+    const { metadata, spec: pod } = spec.template
+    return { kind, name: name as string, where: `${kind} ${name}`, labels: metadata.labels, pod }
+  })
+
+/** The containers of all workloads, each with its workload's pods. */
+export const containersOf = (objects: Objects) =>
+  podsOf(objects).flatMap((pods) =>
+    [...list(pods.pod.initContainers), ...pods.pod.containers].map((container) => {
+      return { ...pods, where: `${pods.where}, container ${container.name}:`, container }
+    }),
   )
-}
 
-/** The containers of all workloads, each with a name to report it by. */
-export function containersOf(
-  objects: readonly KubeObject[],
-): { where: string; container: IContainer; pods: Pods }[] {
-  return podsOf(objects).flatMap((pods) =>
-    [...(pods.spec.initContainers ?? []), ...pods.spec.containers].map((container) => ({
-      where: `${pods.kind} ${pods.name}, container ${container.name}`,
-      container,
-      pods,
-    })),
-  )
-}
+export const hasLabels = (labels: Json, wanted: Json = {}) =>
+  Object.entries(wanted).every(([key, value]) => labels?.[key] === value)
 
-/** Whether labels have all that a selector names. */
-export function hasLabels(labels: Labels | undefined, wanted: Labels | undefined): boolean {
-  return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value)
+/** The environment of the first container of a pod. */
+export function environmentOf(objects: Objects, pod: Json): Record<string, string> {
+  const [{ env, envFrom }] = pod.containers
+  const maps = list(envFrom).map((one) => find(objects, 'ConfigMap', one.configMapRef?.name)?.data)
+  const own = list(env).map(({ name, value, valueFrom }) => {
+    return { [name]: value ?? valueFrom?.fieldRef?.fieldPath ?? '' }
+  })
+  return Object.assign({}, ...maps, ...own)
 }

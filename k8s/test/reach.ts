@@ -1,83 +1,46 @@
-import type { INetworkPolicyPeer } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicyPeer'
-import type { INetworkPolicyPort } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicyPort'
-import { hasLabels, type KubeObject, type Labels, ofKind } from './objects.ts'
+import { hasLabels, type Json, list, type Objects, ofKind } from './objects.ts'
 
-/** Somebody who sends or receives: a pod of a namespace, or an address outside of the cluster. */
+/** A pod in a namespace; an address outside the cluster has no namespace. */
 export interface Party {
-  /** `undefined` for an address outside. */
   readonly namespace: string | undefined
-  readonly labels: Labels
-}
-
-interface Selector {
-  matchLabels?: Labels
-  matchExpressions?: { key: string; operator: string; values?: string[] | null }[] | null
+  readonly labels: Record<string, string>
 }
 
 /**
- * Whether one party may open a TCP connection to a port of another, as the rendered NetworkPolicies
- * say: the sender's must let it out and the receiver's let it in, each where any policy selects them.
+ * Whether one party may open a connection to a port (`5432/TCP`) of another. The sender's policies
+ * must allow it, and the receiver's; a party that no policy selects allows everything.
  */
-export function mayReach(
-  objects: readonly KubeObject[],
-  from: Party,
-  to: Party,
-  port: number,
-  protocol: 'TCP' | 'UDP' = 'TCP',
-): boolean {
-  const policies = ofKind(objects, 'NetworkPolicy').map(({ metadata, spec }) => ({
-    namespace: metadata?.namespace,
-    ...spec,
-  }))
-  const concerning = (party: Party, direction: 'Ingress' | 'Egress') =>
-    policies.filter(
-      ({ namespace, podSelector, policyTypes }) =>
-        namespace === party.namespace &&
-        selects(podSelector as Selector, party.labels) &&
-        policyTypes?.includes(direction),
-    )
-  const out = concerning(from, 'Egress')
-  const into = concerning(to, 'Ingress')
-  const lets = (
-    rule: { ports?: INetworkPolicyPort[] | null },
-    peers: INetworkPolicyPeer[] | null | undefined,
-    other: Party,
-    home: string | undefined,
-  ) =>
-    (!peers || peers.some((peer) => isMeant(peer, other, home))) &&
-    (!rule.ports ||
-      rule.ports.some((one) => (one.protocol ?? 'TCP') === protocol && (one.port ?? port) === port))
+export const mayReach = (objects: Objects, from: Party, to: Party, port: string) =>
+  allows(objects, 'Egress', from, to, port) && allows(objects, 'Ingress', to, from, port)
+
+function allows(objects: Objects, type: string, self: Party, other: Party, wanted: string) {
+  const policies = ofKind(objects, 'NetworkPolicy')
+    .filter(({ metadata }) => metadata.namespace === self.namespace)
+    .map(({ spec }) => spec)
+    .filter((spec) => spec.policyTypes.includes(type) && selects(spec.podSelector, self.labels))
+  const isPeer = ({ ipBlock, namespaceSelector, podSelector }: Json) => {
+    if (ipBlock) throw new Error('ipBlock is not supported')
+    if (other.namespace === undefined) return false
+    const isInNamespace = namespaceSelector
+      ? selects(namespaceSelector, { 'kubernetes.io/metadata.name': other.namespace })
+      : other.namespace === self.namespace
+    return isInNamespace && selects(podSelector ?? {}, other.labels)
+  }
+  const isPort = ({ port = Number.parseInt(wanted, 10), protocol = 'TCP' }: Json) =>
+    `${port}/${protocol}` === wanted
+  const isEmptyOr = (items: Json, test: (item: Json) => boolean) =>
+    list(items).length === 0 || list(items).some(test)
+  const rules = policies.flatMap((spec) => list(type === 'Egress' ? spec.egress : spec.ingress))
   return (
-    (out.length === 0 ||
-      out.some(({ egress, namespace }) =>
-        egress?.some((rule) => lets(rule, rule.to, to, namespace)),
-      )) &&
-    (into.length === 0 ||
-      into.some(({ ingress, namespace }) =>
-        ingress?.some((rule) => lets(rule, rule.from, from, namespace)),
-      ))
+    policies.length === 0 ||
+    rules.some(({ from, to, ports }) => isEmptyOr(to ?? from, isPeer) && isEmptyOr(ports, isPort))
   )
 }
 
-function isMeant(peer: INetworkPolicyPeer, party: Party, home: string | undefined): boolean {
-  if (peer.ipBlock) throw new Error('ipBlock is not worked out here')
-  if (party.namespace === undefined) return false
-  const namespaceLabels = { 'kubernetes.io/metadata.name': party.namespace }
-  const inNamespace = peer.namespaceSelector
-    ? selects(peer.namespaceSelector as Selector, namespaceLabels)
-    : party.namespace === home
-  return inNamespace && (!peer.podSelector || selects(peer.podSelector as Selector, party.labels))
-}
-
-function selects({ matchLabels, matchExpressions }: Selector, labels: Labels): boolean {
-  return (
-    hasLabels(labels, matchLabels) &&
-    (matchExpressions ?? []).every(({ key, operator, values }) => {
-      const value = labels[key]
-      if (operator === 'Exists') return value !== undefined
-      if (operator === 'DoesNotExist') return value === undefined
-      const listed = value !== undefined && (values ?? []).includes(value)
-      return operator === 'In' ? listed : !listed
-    })
-  )
+function selects({ matchLabels, matchExpressions }: Json, labels: Party['labels']): boolean {
+  const areMet = list(matchExpressions).every(({ key, operator }) => {
+    if (operator !== 'Exists') throw new Error(`${operator} is not supported`)
+    return key in labels
+  })
+  return areMet && hasLabels(labels, matchLabels)
 }

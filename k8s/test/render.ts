@@ -2,63 +2,33 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, parseAllDocuments, stringify } from 'yaml'
-import { kubectl, unpackKubectl } from './kubectl.ts'
+import { kustomize } from './kubectl.ts'
 import type { KubeObject } from './objects.ts'
 
 const folder = join(import.meta.dirname, '..')
+const all = ['cloudnative-pg', 'prometheus-operator', 'opentelemetry']
+const choices = [[], ...all.map((component) => [component]), all]
 
-/** An overlay with some of the components. */
-export interface Rendering {
-  readonly name: string
-  readonly overlay: 'dev' | 'production'
-  readonly components: readonly string[]
-  readonly objects: KubeObject[]
-}
-
-const overlays = ['dev', 'production'] as const
-const choices = [
-  [],
-  ['cloudnative-pg'],
-  ['prometheus-operator'],
-  ['opentelemetry'],
-  ['cloudnative-pg', 'prometheus-operator', 'opentelemetry'],
-]
-
-/** Every overlay with every choice of components, as `kubectl kustomize` renders it. */
-export async function renderAll(): Promise<Rendering[]> {
-  await unpackKubectl()
+/** Renders every overlay with every choice of components. */
+export function renderAll() {
   const copy = mkdtempSync(join(tmpdir(), 'latchkey-k8s-'))
+  const renderWith = (overlay: string, components: string[]) => {
+    const file = join(copy, 'overlays', overlay, 'kustomization.yaml')
+    const paths = components.map((component) => `../../components/${component}`)
+    writeFileSync(file, stringify({ ...parse(readFileSync(file, 'utf8')), components: paths }))
+    const name = [overlay, ...components].join(' + ')
+    return { name, components, objects: renderOverlay(overlay, copy) }
+  }
   try {
-    for (const part of ['base', 'components', 'overlays']) {
-      cpSync(join(folder, part), join(copy, part), { recursive: true })
-    }
-    return overlays.flatMap((overlay) =>
-      choices.map((components) => ({
-        name: [overlay, ...components].join(' + '),
-        overlay,
-        components,
-        objects: renderWith(join(copy, 'overlays', overlay), components),
-      })),
-    )
+    const isSource = (path: string) => !/node_modules|test$/.test(path.slice(folder.length))
+    cpSync(folder, copy, { recursive: true, filter: isSource })
+    const render = (overlay: string) => choices.map((choice) => renderWith(overlay, choice))
+    return ['dev', 'production'].flatMap(render)
   } finally {
     rmSync(copy, { recursive: true })
   }
 }
 
-/** An overlay as it lies in the repository. */
-export async function renderOverlay(overlay: Rendering['overlay']): Promise<KubeObject[]> {
-  await unpackKubectl()
-  return render(join(folder, 'overlays', overlay))
-}
-
-function renderWith(overlayFolder: string, components: readonly string[]): KubeObject[] {
-  const file = join(overlayFolder, 'kustomization.yaml')
-  const kustomization = parse(readFileSync(file, 'utf8'))
-  kustomization.components = components.map((component) => `../../components/${component}`)
-  writeFileSync(file, stringify(kustomization))
-  return render(overlayFolder)
-}
-
-function render(overlayFolder: string): KubeObject[] {
-  return parseAllDocuments(kubectl(['kustomize', overlayFolder])).map((document) => document.toJS())
-}
+/** Renders an overlay as the repository has it. */
+export const renderOverlay = (overlay: string, from = folder): KubeObject[] =>
+  parseAllDocuments(kustomize(join(from, 'overlays', overlay))).map((one) => one.toJS())

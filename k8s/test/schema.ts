@@ -1,44 +1,29 @@
-import * as cnpg from '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1'
-import * as monitoring from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
-import * as traefik from '@kubernetes-models/traefik/traefik.io/v1alpha1'
-import * as apps from 'kubernetes-models/apps/v1'
-import * as autoscaling from 'kubernetes-models/autoscaling/v2'
-import * as batch from 'kubernetes-models/batch/v1'
-import * as networking from 'kubernetes-models/networking.k8s.io/v1'
-import * as policy from 'kubernetes-models/policy/v1'
-import * as core from 'kubernetes-models/v1'
 import type { KubeObject } from './objects.ts'
 
-const models: Readonly<Record<string, object>> = {
-  v1: core,
-  'apps/v1': apps,
-  'autoscaling/v2': autoscaling,
-  'batch/v1': batch,
-  'monitoring.coreos.com/v1': monitoring,
-  'networking.k8s.io/v1': networking,
-  'policy/v1': policy,
-  'postgresql.cnpg.io/v1': cnpg,
-  'traefik.io/v1alpha1': traefik,
+/** The packages with the models of what is not a part of Kubernetes. */
+const packages: Readonly<Record<string, string>> = {
+  'monitoring.coreos.com/v1': '@kubernetes-models/prometheus-operator',
+  'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg',
+  'traefik.io/v1alpha1': '@kubernetes-models/traefik',
 }
 
-type Model = new (data: object) => { validate(): void }
-
 /**
- * What an object's schema says against it, and every field that the schema does not know.
+ * Validates an object against its schema, and finds fields that the schema does not define.
  *
- * The models' validators let unknown fields through, as JSON Schema does. They are found by watching
- * which fields a validator reads: it asks each object for every field of its schema and no other.
+ * The models' validators accept unknown fields, as JSON Schema does. This finds them by recording
+ * which fields a validator reads: every field of the schema, and no other.
  */
-export function findSchemaProblems(object: KubeObject): string[] {
-  const where = `${object.kind} ${object.metadata.name}`
-  const Known = (models[object.apiVersion] as Record<string, Model> | undefined)?.[object.kind]
-  if (!Known) return [`${where}: ${object.apiVersion} ${object.kind} has no schema here`]
+export async function findSchemaProblems(object: KubeObject): Promise<string[]> {
+  const { apiVersion, kind } = object
+  const where = `${kind} ${object.metadata.name}`
+  const models = await import(`${packages[apiVersion] ?? 'kubernetes-models'}/${apiVersion}`)
+  if (!models[kind]) return [`${where}: ${apiVersion} has no schema for it`]
   const read = new Map<object, Set<string>>()
-  const model = new Known(object)
+  const model = new models[kind](object)
   try {
     watch(model, read).validate()
   } catch (err) {
-    return [`${where}: ${err instanceof Error ? err.message : String(err)}`]
+    return [`${where}: ${err}`]
   }
   return findUnread(model, read, '').map((path) => `${where}: unknown field ${path}`)
 }

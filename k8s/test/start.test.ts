@@ -1,48 +1,63 @@
+import { join } from 'node:path'
+import { createDatabase } from '@latchkey/test-kit'
+import { startService } from '@latchkey/test-kit/service'
+import { execa } from 'execa'
 import t from 'tap'
-import { makeSecrets } from './guide.ts'
+import { createSecrets } from './guide.ts'
+import { environmentOf, podsOf, root, services } from './objects.ts'
 import { renderOverlay } from './render.ts'
-import { preparePod } from './start.ts'
 
-const objects = await renderOverlay('dev')
-const secrets = await makeSecrets()
-const ring = secrets.get('latchkey-keys')?.['keys.json'] ?? ''
-const verifyingRing = secrets.get('latchkey-verifying-keys')?.['keys.json'] ?? ''
-const json = { 'content-type': 'application/json' }
+const objects = renderOverlay('dev')
+const secrets = createSecrets()
+const here = { LATCHKEY_HOST: '127.0.0.1', LATCHKEY_PORT: '0', LATCHKEY_DRAIN_SECONDS: '0' }
 const account = JSON.stringify({ email: 'ada@example.com', password: 'correct horse battery' })
 
-t.test(
-  'what the manifests and the guide say together is a login that opens both services',
-  async (t) => {
-    const auth = await preparePod(t, objects, 'auth', ring)
-    const orders = await preparePod(t, objects, 'orders', verifyingRing)
-    const billing = await preparePod(t, objects, 'billing', verifyingRing)
-    for (const pod of [auth, orders, billing]) {
-      const { status, output } = pod.migrate()
-      t.equal(status, 0, output)
-    }
+t.test('a login opens every service that is set up by the manifests and the guide', async (t) => {
+  const mounted: Parameters<typeof t.testdir>[0] = {}
+  for (const service of services) {
+    const keys = secrets.get(service === 'auth' ? 'latchkey-keys' : 'latchkey-verifying-keys')
+    mounted[service] = { keys: { ...keys }, database: { url: await createDatabase(t) } }
+  }
+  const folder = t.testdir(mounted)
 
-    t.equal(auth.migrate().status, 0, 'a second run finds nothing to do')
+  /** The environment of a workload, with the URLs of services and the files of Secrets here. */
+  const urls: Record<string, string> = {}
+  const environment = (kind: string, service: string) => {
+    const pods = podsOf(objects).filter((one) => one.labels['app.kubernetes.io/name'] === service)
+    const there = environmentOf(objects, pods.find((one) => one.kind === kind)?.pod)
+    const local = Object.entries(there).map(([name, value]) => {
+      return [name, value.replace('/run/secrets/latchkey', join(folder, service))]
+    })
+    return { ...Object.fromEntries(local), ...urls }
+  }
+  const migrate = (service: string) =>
+    execa(process.execPath, [join(root, 'services', service, 'src/main.ts'), 'migrate'], {
+      env: environment('Job', service),
+      extendEnv: false,
+    })
 
-    const authServer = await auth.start()
-    const atAuth = { LATCHKEY_AUTH_URL: authServer.url }
-    const ordersServer = await orders.start(atAuth)
-    const billingServer = await billing.start({ ...atAuth, LATCHKEY_ORDERS_URL: ordersServer.url })
-    const servers = [authServer, ordersServer, billingServer]
-    for (const { url } of servers) {
-      t.equal((await fetch(`${url}/livez`)).status, 200)
-      t.equal((await fetch(`${url}/readyz`)).status, 200)
-    }
+  const others = services.filter((service) => service !== 'auth' && service !== 'orders')
+  const servers: Awaited<ReturnType<typeof startService>>[] = []
+  for (const service of ['auth', 'orders', ...others]) {
+    await migrate(service)
+    await t.resolves(migrate(service), 'a second migration changes nothing')
+    const server = await startService(service, { ...environment('Deployment', service), ...here })
+    t.teardown(() => server.stop())
+    servers.push(server)
+    urls[`LATCHKEY_${service.toUpperCase()}_URL`] = server.url
+    t.equal((await fetch(`${server.url}/livez`)).status, 200)
+    t.equal((await fetch(`${server.url}/readyz`)).status, 200)
+  }
 
-    const post = (path: string) =>
-      fetch(`${authServer.url}${path}`, { method: 'POST', headers: json, body: account })
-    t.equal((await post('/v1/register')).status, 201)
-    const { access_token: token } = (await (await post('/v1/login')).json()) as {
-      access_token: string
-    }
-    for (const { url } of [ordersServer, billingServer]) {
-      const reply = await fetch(`${url}/whoami`, { headers: { authorization: `Bearer ${token}` } })
-      t.equal(reply.status, 200)
-    }
-    t.strictSame(await Promise.all(servers.map((server) => server.stop())), [0, 0, 0])
-  },
-)
+  const post = (path: string) => {
+    const headers = { 'content-type': 'application/json' }
+    return fetch(`${servers[0]?.url}${path}`, { method: 'POST', headers, body: account })
+  }
+  t.equal((await post('/v1/register')).status, 201)
+  const { access_token } = (await (await post('/v1/login')).json()) as { access_token: string }
+  const headers = { authorization: `Bearer ${access_token}` }
+  for (const { url } of servers.slice(1)) {
+    t.equal((await fetch(`${url}/whoami`, { headers })).status, 200)
+  }
+  for (const server of servers) t.equal(await server.stop(), 0)
+})

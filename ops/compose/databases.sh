@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes one database a service, each owned by a role that may enter no other. Safe to run again,
-# and to be run after the password in a service's URL was changed.
+# Creates a database for each service, owned by a role that cannot connect to any other. Safe to run
+# again, also after the password in the URL of a service has changed.
 set -eu
 PGPASSWORD=$(cat /run/secrets/postgres_password)
 export PGPASSWORD
 
-for service in auth orders billing; do
-  NAME=latchkey_$service
-  PASSWORD=$(sed -n 's,^postgres://[^:]*:\([^@]*\)@.*$,\1,p' "/run/secrets/${service}_database_url")
+for file in /run/secrets/*_database_url; do
+  NAME=latchkey_$(basename "$file" _database_url)
+  PASSWORD=$(sed -n 's,^postgres://[^:]*:\([^@]*\)@.*$,\1,p' "$file")
   export NAME PASSWORD
   psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --host postgres --username postgres <<'SQL'
 \getenv name NAME
@@ -19,5 +19,5 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'name')
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
 REVOKE ALL ON DATABASE :"name", postgres, template1 FROM PUBLIC;
 SQL
-  echo "$NAME: there"
+  echo "$NAME: ready"
 done

@@ -3,15 +3,13 @@ import { createVerifier } from '@latchkey/verify'
 import { createVerifier as createFastJwtVerifier } from 'fast-jwt'
 import { jwtVerify } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
+import type { Contender } from './measure.ts'
 import { audience, issuer, kid, secret } from './tokens.ts'
-
-/** Takes a token; what it returns is not looked at. */
-export type Contender = (token: string) => unknown
 
 const keyObject = createSecretKey(secret)
 const policy = { keys: [{ kid, secret }], issuer, audience }
 
-/** What cannot be saved with Node's streaming HMAC: signature, base64url, JSON. Checks no claim and no form. */
+/** The least a verifier can do with Node's HMAC: signature, base64url, JSON. It checks no claim. */
 export const floor: Contender = (token) => {
   const end = token.lastIndexOf('.')
   const signature = createHmac('sha256', keyObject).update(token.slice(0, end)).digest('base64url')
@@ -19,21 +17,20 @@ export const floor: Contender = (token) => {
   return JSON.parse(Buffer.from(token.slice(token.indexOf('.') + 1, end), 'base64url').toString())
 }
 
-/** A new one each time: measurements do not warm each other's caches. */
+/** A new verifier each time, so that measurements do not fill each other's caches. */
 export function createLatchkey(cache?: false): Contender {
   const verifier = createVerifier({ ...policy, ...(cache === false && { cache }) })
   return (token) => verifier.check(token)
 }
 
-export function createFastJwt(cache: boolean): Contender {
-  return createFastJwtVerifier({
+export const createFastJwt = (cache: boolean): Contender =>
+  createFastJwtVerifier({
     key: secret,
     algorithms: ['HS256'],
     allowedIss: issuer,
     allowedAud: audience,
     cache: cache ? 10_000 : false,
   })
-}
 
 export const jsonwebtokenContender: Contender = (token) =>
   jsonwebtoken.verify(token, keyObject, { algorithms: ['HS256'], issuer, audience })

@@ -1,6 +1,7 @@
-/** A server to be measured, as a process of its own: `node http-server.ts open|latchkey|fastify-jwt <secret>`. */
+/** A server to measure, as a process of its own: `node http-server.ts open|latchkey|fastify-jwt <secret>`. */
 import fastifyJwt from '@fastify/jwt'
 import latchkey from '@latchkey/verify/fastify'
+import { sendMessage } from 'execa'
 import Fastify from 'fastify'
 import { audience, issuer, kid } from './tokens.ts'
 
@@ -23,8 +24,4 @@ if (kind === 'fastify-jwt') {
   })
 }
 app.get('/', async () => ({ hello: 'world' }))
-await app.listen({ port: 0, host: '127.0.0.1' })
-
-const address = app.server.address()
-process.send?.(typeof address === 'object' ? address?.port : undefined)
-process.on('disconnect', () => process.exit())
+await sendMessage(await app.listen({ port: 0, host: '127.0.0.1' }))

@@ -1,73 +1,78 @@
-import type { Contender } from './contenders.ts'
+/** Measures once, in the round of this number. */
+export type Measurement = (round: number) => Promise<number>
 
-/** One thing to be measured: a contender and the tokens of each round. */
-export interface Subject {
-  readonly name: string
-  readonly contender: Contender
-  /** Tokens of a round, by its number. */
-  readonly tokens: (round: number) => readonly Buffer[]
-}
-
-/** Strings made at a time: about 25 KB. */
-const CHUNK = 50
-
-/** Nanoseconds a token, for each round. */
-export type Timings = ReadonlyMap<string, readonly number[]>
+/** The value of each round, by subject. */
+export type Samples = ReadonlyMap<string, readonly number[]>
 
 /**
- * Times subjects in turn, round by round, in another order each time: what else the machine does, and the garbage
- * that one leaves to the next, hits all of them alike. The first rounds, while code is being compiled, are thrown away.
+ * Measures subjects in turn, round by round, in another order each time: other work on the machine,
+ * and the garbage that one subject leaves to the next, affects all alike. The first rounds, in which
+ * code is compiled, are dropped.
  */
 export async function measure(
-  subjects: readonly Subject[],
+  subjects: Readonly<Record<string, Measurement>>,
   rounds: number,
   warmUpRounds: number,
-): Promise<Timings> {
-  const timings = new Map(subjects.map(({ name }) => [name, [] as number[]]))
-  for (let round = 0; round < warmUpRounds + rounds; round++) {
-    for (const { name, contender, tokens } of shuffle(subjects)) {
-      const nanoseconds = await time(contender, tokens(round))
-      if (round >= warmUpRounds) timings.get(name)?.push(nanoseconds)
+): Promise<Samples> {
+  const names = Object.keys(subjects)
+  const samples = new Map(names.map((name) => [name, [] as number[]]))
+  for (let round = 0; round < warmUpRounds + rounds; round += 1) {
+    for (const name of shuffle(names)) {
+      const value = (await subjects[name]?.(round)) ?? Number.NaN
+      if (round >= warmUpRounds) samples.get(name)?.push(value)
     }
   }
-  return timings
+  return samples
 }
+
+/** Does something with a token; the result is ignored. */
+export type Contender = (token: string) => unknown
+
+/** Strings made together: about 25 KB, which stays in the processor's cache. */
+const chunkSize = 50
 
 /**
- * Times calls, each with a string that was made just before, as an HTTP parser makes one: not hashed yet, and
- * still in the processor's cache. Making them is not timed.
+ * Measures nanoseconds per token. Each string is made just before its call, as an HTTP parser makes
+ * it, so that it is not hashed yet. Making strings is not timed.
  */
-async function time(contender: Contender, tokens: readonly Buffer[]): Promise<number> {
-  let nanoseconds = 0n
-  for (let i = 0; i < tokens.length; i += CHUNK) {
-    const strings = tokens.slice(i, i + CHUNK).map((token) => token.toString('latin1'))
-    const started = process.hrtime.bigint()
-    for (const token of strings) {
-      const result = contender(token)
-      if (result instanceof Promise) await result
+export const timeTokens =
+  (contender: Contender, tokensOf: (round: number) => readonly Buffer[]): Measurement =>
+  async (round) => {
+    const tokens = tokensOf(round)
+    let nanoseconds = 0n
+    for (let i = 0; i < tokens.length; i += chunkSize) {
+      const strings = tokens.slice(i, i + chunkSize).map((token) => token.toString('latin1'))
+      const started = process.hrtime.bigint()
+      for (const token of strings) {
+        const result = contender(token)
+        if (result instanceof Promise) await result
+      }
+      nanoseconds += process.hrtime.bigint() - started
     }
-    nanoseconds += process.hrtime.bigint() - started
+    return Number(nanoseconds) / tokens.length
   }
-  return Number(nanoseconds) / tokens.length
+
+export function median(values: readonly number[] = []): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  const [lower = Number.NaN, upper = lower] = sorted.slice(Math.ceil(middle) - 1, middle + 1)
+  return (lower + upper) / 2
 }
 
-/** The same values in a random order. */
-export function shuffle<T>(values: readonly T[]): T[] {
+/** The median of `a / b`, or of another combination of the two, in each round. */
+export function compare(
+  samples: Samples,
+  a: string,
+  b: string,
+  combine = (x: number, y: number) => x / y,
+): number {
+  const others = samples.get(b) ?? []
+  return median(samples.get(a)?.map((value, round) => combine(value, others[round] ?? Number.NaN)))
+}
+
+function shuffle<T>(values: readonly T[]): T[] {
   return values
     .map((value) => ({ value, order: Math.random() }))
     .sort((a, b) => a.order - b.order)
     .map(({ value }) => value)
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] as number
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2
-}
-
-/** The median, over rounds, of how many times as long as `b` the subject `a` took. */
-export function ratio(timings: Timings, a: string, b: string): number {
-  const [as = [], bs = []] = [timings.get(a), timings.get(b)]
-  return median(as.map((value, round) => value / (bs[round] as number)))
 }

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 
-/** A measure against its bar, as in the table of the verifier's aims. */
+/** A result and the bar it is measured against. */
 export interface Measure {
   readonly what: string
   readonly result: string
@@ -10,45 +10,59 @@ export interface Measure {
   readonly aim?: string
 }
 
+/** A value that has to stay under its bar. */
+export const under = (what: string, value: number, bar: number, unit: string, digits = 0) => ({
+  what,
+  result: `${value.toFixed(digits)} ${unit}`,
+  bar: `under ${bar} ${unit}`,
+  isMet: value < bar,
+})
+
 /** A bar of a plot. */
-export interface Bar {
+interface Bar {
   readonly label: string
   readonly value: number
   readonly isOurs?: boolean
 }
 
-/** Prints results, and keeps them as Markdown with a plot. */
-export async function report(
-  name: string,
-  title: string,
-  measures: readonly Measure[],
-  bars: readonly Bar[],
-  unit: string,
-): Promise<void> {
+export interface Report {
+  /** The files' name in `results/`, without extension. */
+  readonly name: string
+  readonly title: string
+  /** How it was measured, where that is not obvious. */
+  readonly method?: string
+  readonly measures: readonly Measure[]
+  readonly bars: readonly Bar[]
+  /** The unit of the bars. */
+  readonly unit: string
+}
+
+/** Prints a report and writes it to `results/` as Markdown with a plot. */
+export async function report(given: Report): Promise<void> {
+  const { name, title, method = '', measures, bars, unit } = given
   const rows = measures.map(({ what, result, bar, aim = '', isMet }) => {
     return [what, result, bar, aim, isMet ? 'met' : '**missed**']
   })
   const absolute = bars.map(({ label, value }) => [label, `${format(value)} ${unit}`])
+  const date = new Date().toISOString().slice(0, 10)
   const text = `# ${title}
 
-Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}. Medians of
+Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${date}. Medians of
 interleaved rounds. Ratios are taken inside a round; absolute times depend on the machine.
-
-${table([['measure', 'result', 'bar', 'aim', ''], ...rows])}
+${method && `${method}\n`}
+${formatTable([['measure', 'result', 'bar', 'aim', ''], ...rows])}
 
 ![${title}](${name}.svg)
 
-${table([['', 'median'], ...absolute])}
+${formatTable([['', 'median'], ...absolute])}
 `
   console.log(text)
-  const folder = new URL('results/', import.meta.url)
-  await mkdir(folder, { recursive: true })
-  await writeFile(new URL(`${name}.md`, folder), text)
-  await writeFile(new URL(`${name}.svg`, folder), plot(title, bars, unit))
+  await writeFile(new URL(`results/${name}.md`, import.meta.url), text)
+  await writeFile(new URL(`results/${name}.svg`, import.meta.url), plot(given))
 }
 
-/** A Markdown table with its columns aligned, the first row being the head. */
-function table(rows: readonly (readonly string[])[]): string {
+/** A Markdown table with aligned columns; the first row is the head. */
+function formatTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...others] = rows
   const widths = head.map((_, i) => Math.max(3, ...rows.map((row) => row[i]?.length ?? 0)))
   const line = (cells: readonly string[]) =>
@@ -57,30 +71,24 @@ function table(rows: readonly (readonly string[])[]): string {
   return [line(head), line(rule), ...others.map(line)].join('\n')
 }
 
-function plot(title: string, bars: readonly Bar[], unit: string): string {
+function plot({ title, bars, unit }: Report): string {
   const [left, width, row] = [300, 760, 26]
   const height = 52 + bars.length * row
   const scale = (width - left - 90) / Math.max(...bars.map(({ value }) => value))
   const rows = bars.map(({ label, value, isOurs }, i) => {
     const y = 44 + i * row
     const length = Math.max(1, Math.round(value * scale))
-    return `  <text x="${left - 8}" y="${y + 14}" text-anchor="end">${escapeXml(label)}</text>
+    return `  <text x="${left - 8}" y="${y + 14}" text-anchor="end">${label}</text>
   <rect x="${left}" y="${y}" width="${length}" height="${row - 8}" fill="${isOurs ? '#0b7285' : '#adb5bd'}"/>
   <text x="${left + length + 6}" y="${y + 14}">${format(value)}</text>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#212529">
-  <title>${escapeXml(title)}</title>
+  <title>${title}</title>
   <rect width="${width}" height="${height}" fill="#fff"/>
-  <text x="12" y="24" font-size="15" font-weight="600">${escapeXml(title)} (${unit})</text>
+  <text x="12" y="24" font-size="15" font-weight="600">${title} (${unit})</text>
 ${rows.join('\n')}
 </svg>
 `
 }
 
-function format(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-}
+const format = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 3 })

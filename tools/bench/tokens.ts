@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { mintToken } from '@latchkey/verify/testing'
 
-/** Text, since @fastify/jwt takes its secret as text; its bytes are the key of all contenders. */
+/** Text, because @fastify/jwt takes its secret as text. Its bytes are the key of every contender. */
 export const secretText = randomBytes(48).toString('base64url')
 export const secret = Buffer.from(secretText)
 export const issuer = 'https://sso.example.com'
 export const audience = 'orders'
 export const kid = '2026-11-23'
 
-/** Makes a token of about 450 characters with ten claims, unlike any other. */
-export function makeToken(others: { expiresInSeconds?: number; fault?: 'foreign' } = {}): string {
-  return mintToken({
+/** Makes a unique token of about 450 characters with ten claims. */
+export const makeToken = (others: { expiresInSeconds?: number; fault?: 'foreign' } = {}): string =>
+  mintToken({
     key: { kid, secret },
     issuer,
     audience,
@@ -20,9 +20,7 @@ export function makeToken(others: { expiresInSeconds?: number; fault?: 'foreign'
     claims: { tenant: 'acme' },
     ...others,
   })
-}
 
-/** Tokens as bytes, so that every call can be given a string of its own, as a request would. */
-export function makeTokens(count: number, make: () => string = makeToken): Buffer[] {
-  return Array.from({ length: count }, () => Buffer.from(make(), 'latin1'))
-}
+/** Makes tokens as bytes, so that every call can be given a new string, as a request gives it. */
+export const makeTokens = (count: number, make: () => string = makeToken): Buffer[] =>
+  Array.from({ length: count }, () => Buffer.from(make(), 'latin1'))

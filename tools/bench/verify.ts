@@ -1,4 +1,5 @@
-/** `npm run bench:verify`: the verifier beside others, in one process. Needs `--expose-gc` for the memory part. */
+/** `npm run bench:verify`: verifiers in one process. Needs `--expose-gc` to measure memory. */
+import { randomInt } from 'node:crypto'
 import {
   createFastJwt,
   createJose,
@@ -6,143 +7,106 @@ import {
   floor,
   jsonwebtokenContender,
 } from './contenders.ts'
-import { measure, median, ratio, type Subject, type Timings } from './measure.ts'
-import { measureMemory } from './memory.ts'
-import { type Bar, type Measure, report } from './report.ts'
+import { compare, measure, median, type Samples, timeTokens } from './measure.ts'
+import { measureFullCache, measureInvalidTokens } from './memory.ts'
+import { type Measure, report, under } from './report.ts'
 import { makeToken, makeTokens } from './tokens.ts'
 
-const WARM_UP = 8
-const ROUNDS = 31
-const TOKENS = 2000
+const warmUp = 8
+const rounds = 31
+const tokensPerRound = 2_000
 
-const distinctBatches = Array.from({ length: WARM_UP + ROUNDS }, () => makeTokens(TOKENS))
-const distinct = (round: number) => distinctBatches[round] as Buffer[]
-
-console.log(
-  `${WARM_UP + ROUNDS} rounds of ${TOKENS} tokens of ${distinct(0)[0]?.length} characters …`,
-)
+const batches = Array.from({ length: warmUp + rounds }, () => makeTokens(tokensPerRound))
+const distinct = (round: number) => batches[round] ?? []
+const size = distinct(0)[0]?.length
+console.log(`${warmUp + rounds} rounds of ${tokensPerRound} tokens of ${size} characters …`)
 
 const once = await measure(
-  [
-    { name: 'floor', contender: floor, tokens: distinct },
-    { name: 'latchkey', contender: createLatchkey(), tokens: distinct },
-    { name: 'latchkey, no cache', contender: createLatchkey(false), tokens: distinct },
-    { name: 'fast-jwt', contender: createFastJwt(false), tokens: distinct },
-    { name: 'jsonwebtoken', contender: jsonwebtokenContender, tokens: distinct },
-    { name: 'jose', contender: await createJose(), tokens: distinct },
-  ],
-  ROUNDS,
-  WARM_UP,
+  {
+    floor: timeTokens(floor, distinct),
+    latchkey: timeTokens(createLatchkey(), distinct),
+    'latchkey, no cache': timeTokens(createLatchkey(false), distinct),
+    'fast-jwt': timeTokens(createFastJwt(false), distinct),
+    jsonwebtoken: timeTokens(jsonwebtokenContender, distinct),
+    jose: timeTokens(await createJose(), distinct),
+  },
+  rounds,
+  warmUp,
 )
 
-const repeated = new Map<number, Timings>()
-for (const clients of [100, 1000]) {
-  const batch = repeat(makeTokens(clients), TOKENS)
-  repeated.set(
-    clients,
-    await measure(
-      [
-        { name: 'latchkey', contender: createLatchkey(), tokens: () => batch },
-        { name: 'fast-jwt', contender: createFastJwt(true), tokens: () => batch },
-      ],
-      ROUNDS,
-      WARM_UP,
-    ),
-  )
+const repeated = new Map<number, Samples>()
+for (const clients of [100, 1_000]) {
+  const own = makeTokens(clients)
+  const batch = Array.from({ length: tokensPerRound }, (_, i) => own[i % clients] as Buffer)
+  const subjects = {
+    latchkey: timeTokens(createLatchkey(), () => batch),
+    'fast-jwt': timeTokens(createFastJwt(true), () => batch),
+  }
+  repeated.set(clients, await measure(subjects, rounds, warmUp))
 }
 
-const garbage = makeTokens(TOKENS, () => makeToken().replaceAll('.', '-'))
-const garbageSegments = makeTokens(TOKENS, () => makeToken().replace(/[^.]/g, () => randomLetter()))
-const wrong = makeTokens(TOKENS, () => makeToken({ fault: 'foreign' }))
-const expired = makeTokens(TOKENS, () => makeToken({ expiresInSeconds: -60 }))
-const refusals: Record<string, readonly Buffer[]> = {
-  'garbage without dots': garbage,
-  'garbage in three segments': garbageSegments,
-  'a wrong signature': wrong,
-  'an expired token': expired,
+const randomLetter = () => String.fromCharCode(randomInt(97, 123))
+const invalid = {
+  'garbage without dots': () => makeToken().replaceAll('.', '-'),
+  'garbage in three segments': () => makeToken().replace(/[^.]/g, randomLetter),
+  'a wrong signature': () => makeToken({ fault: 'foreign' }),
+  'an expired token': () => makeToken({ expiresInSeconds: -60 }),
 }
 const latchkey = createLatchkey()
+const refusing = Object.entries(invalid).map(([name, make]) => {
+  const tokens = makeTokens(tokensPerRound, make)
+  return [name, timeTokens(latchkey, () => tokens)] as const
+})
 const refused = await measure(
-  [
-    { name: 'accepting', contender: latchkey, tokens: distinct },
-    ...Object.entries(refusals).map(
-      ([name, tokens]): Subject => ({ name, contender: latchkey, tokens: () => tokens }),
-    ),
-  ],
-  ROUNDS,
-  WARM_UP,
+  { accepting: timeTokens(latchkey, distinct), ...Object.fromEntries(refusing) },
+  rounds,
+  warmUp,
 )
 
-const memory = measureMemory()
-const measures: Measure[] = [
-  atLeast('distinct tokens, against fast-jwt', ratio(once, 'fast-jwt', 'latchkey'), 1.5, 1.9),
-  atMost('distinct tokens, against the floor', ratio(once, 'latchkey', 'floor'), 1.25, 1.0),
-  ...[...repeated].map(([clients, timings]) =>
-    atLeast(
-      `tokens of ${clients} clients repeated, against fast-jwt with its cache`,
-      ratio(timings, 'fast-jwt', 'latchkey'),
-      4,
-      6,
-    ),
-  ),
-  atLeast('distinct tokens, against jose', ratio(once, 'jose', 'latchkey'), 10),
-  atLeast('distinct tokens, against jsonwebtoken', ratio(once, 'jsonwebtoken', 'latchkey'), 1.7),
-  ...Object.keys(refusals).map((name) =>
-    notSlower(`refusing ${name}, against accepting`, ratio(refused, name, 'accepting')),
-  ),
-  megabytes('growth over 1,000,000 distinct invalid tokens', memory.invalid, 1),
-  megabytes('a full cache of 10,000', memory.cache, 20),
-]
-const bars: Bar[] = [
-  ...toBars(once, ''),
-  ...[...repeated].flatMap(([clients, timings]) =>
-    toBars(timings, `, ${clients} clients repeated`),
-  ),
-  ...toBars(refused, ' (latchkey)'),
-]
-await report('verify', 'Verifying an access token', measures, bars, 'ns')
-
-function repeat(tokens: readonly Buffer[], count: number): Buffer[] {
-  return Array.from({ length: count }, (_, i) => tokens[i % tokens.length] as Buffer)
-}
-
-function randomLetter(): string {
-  return String.fromCharCode(97 + Math.floor(Math.random() * 26))
-}
-
-function toBars(timings: Timings, suffix: string): Bar[] {
-  return [...timings].map(([name, values]) => ({
+const toBars = (samples: Samples, suffix = '') =>
+  [...samples].map(([name, values]) => ({
     label: name + suffix,
     value: median(values),
-    isOurs: name.startsWith('latchkey') || suffix.includes('latchkey'),
+    isOurs: (name + suffix).includes('latchkey'),
   }))
+
+await report({
+  name: 'verify',
+  title: 'Verifying an access token',
+  measures: [
+    faster('distinct tokens, against fast-jwt', once, 'fast-jwt', 1.5, 1.9),
+    atMost('distinct tokens, against the floor', compare(once, 'latchkey', 'floor'), 1.25, '1 ×'),
+    ...[...repeated].map(([clients, samples]) => {
+      const what = `tokens of ${clients} clients repeated, against fast-jwt with its cache`
+      return faster(what, samples, 'fast-jwt', 4, 6)
+    }),
+    faster('distinct tokens, against jose', once, 'jose', 10),
+    faster('distinct tokens, against jsonwebtoken', once, 'jsonwebtoken', 1.7),
+    ...Object.keys(invalid).map((name) => ({
+      // Two runs of the same code differ by 5 %.
+      ...atMost(`refusing ${name}, against accepting`, compare(refused, name, 'accepting'), 1.05),
+      bar: 'not slower',
+    })),
+    under('growth over 1,000,000 distinct invalid tokens', measureInvalidTokens(), 1, 'MB', 1),
+    under('a full cache of 10,000', measureFullCache(), 20, 'MB', 1),
+  ],
+  bars: [
+    ...toBars(once),
+    ...[...repeated].flatMap(([clients, samples]) =>
+      toBars(samples, `, ${clients} clients repeated`),
+    ),
+    ...toBars(refused, ' (latchkey)'),
+  ],
+  unit: 'ns',
+})
+
+function faster(what: string, samples: Samples, than: string, bar: number, aim?: number): Measure {
+  const ratio = compare(samples, than, 'latchkey')
+  const result = `${ratio.toFixed(2)} × faster`
+  return { what, result, bar: `${bar} × faster`, isMet: ratio >= bar, aim: aim ? `${aim} ×` : '' }
 }
 
-function atLeast(what: string, value: number, bar: number, aim?: number): Measure {
-  return {
-    what,
-    result: `${value.toFixed(2)} × faster`,
-    bar: `${bar} × faster`,
-    isMet: value >= bar,
-    ...(aim !== undefined && { aim: `${aim} ×` }),
-  }
-}
-
-function atMost(what: string, value: number, bar: number, aim?: number): Measure {
-  return {
-    what,
-    result: `${value.toFixed(2)} × its time`,
-    bar: `${bar} × its time`,
-    isMet: value <= bar,
-    ...(aim !== undefined && { aim: `${aim} ×` }),
-  }
-}
-
-/** Within the 5 % by which two runs of the same thing differ. */
-function notSlower(what: string, value: number): Measure {
-  return { ...atMost(what, value, 1.05), bar: 'not slower' }
-}
-
-function megabytes(what: string, value: number, bar: number): Measure {
-  return { what, result: `${value.toFixed(1)} MB`, bar: `under ${bar} MB`, isMet: value < bar }
+function atMost(what: string, ratio: number, bar: number, aim = ''): Measure {
+  const result = `${ratio.toFixed(2)} × its time`
+  return { what, result, bar: `${bar} × its time`, isMet: ratio <= bar, aim }
 }

@@ -1,127 +1,101 @@
-import { hasLabels, ofKind, podsOf } from '../objects.ts'
-import type { Policy } from './policy.ts'
+import {
+  find,
+  hasLabels,
+  type Json,
+  list,
+  namesOf,
+  type Objects,
+  ofKind,
+  podsOf,
+} from '../objects.ts'
+import { faults, mismatches, otherThan, type Policy } from './policy.ts'
 
-/** Every workload selects its own pods; every Service those of one workload, by a port they have. */
+const namesSelectedBy = (objects: Objects, labels: object) =>
+  podsOf(objects)
+    .filter((pods) => hasLabels(pods.labels, labels))
+    .map(({ name }) => name)
+
+/** A workload and a Service select the pods of their own name, and the Service a port they have. */
 export const selectorsMatch: Policy = (objects) => [
-  ...[...ofKind(objects, 'Deployment'), ...ofKind(objects, 'StatefulSet')].flatMap(
-    ({ metadata, spec }) => {
-      const wanted = spec?.selector.matchLabels ?? {}
-      const chosen = podsOf(objects).filter(({ labels }) => hasLabels(labels, wanted))
-      return chosen.length === 1 && chosen[0]?.name === metadata?.name
-        ? []
-        : [`${metadata?.name}: selects ${chosen.map(({ name }) => name).join(', ') || 'no pods'}`]
-    },
-  ),
-  ...ofKind(objects, 'Service').flatMap(({ metadata, spec }) => {
-    const where = `Service ${metadata?.name}`
-    const chosen = podsOf(objects).filter(({ labels }) => hasLabels(labels, spec?.selector))
-    const ports = chosen.flatMap(({ spec }) => spec.containers.flatMap(({ ports = [] }) => ports))
-    return [
-      ...(chosen.length === 1 ? [] : [`${where}: selects ${chosen.length} workloads`]),
-      ...(spec?.sessionAffinity === 'None' ? [] : [`${where}: sessions stick`]),
-      ...(spec?.ports ?? []).flatMap(({ targetPort }) =>
-        ports.some(({ name }) => name === targetPort) ? [] : [`${where}: no port ${targetPort}`],
-      ),
-    ]
+  ...ofKind(objects, 'Deployment', 'StatefulSet', 'Service').flatMap(({ kind, metadata, spec }) => {
+    const selected = namesSelectedBy(objects, spec.selector.matchLabels ?? spec.selector)
+    return otherThan([metadata.name], `${kind} selects`, selected)
+  }),
+  ...ofKind(objects, 'Service').flatMap(({ metadata: { name }, spec }) => {
+    const pods = podsOf(objects).find((one) => one.name === name)
+    const open = list(pods?.pod.containers[0].ports).map((port) => port.name)
+    const hasPort = ({ targetPort }: Json) => open.includes(targetPort)
+    return faults(`Service ${name}`, {
+      'has sticky sessions': spec.sessionAffinity !== 'None',
+      'has a port that no pod has': !spec.ports.every(hasPort),
+    })
   }),
 ]
 
-/** Every server is scaled and protected from disruptions, and nothing else is meant by either. */
+/** Every server has an autoscaler and a disruption budget, and those have nothing else. */
 export const scaled: Policy = (objects) => {
-  const deployments = ofKind(objects, 'Deployment')
-  const autoscalers = ofKind(objects, 'HorizontalPodAutoscaler')
-  const budgets = ofKind(objects, 'PodDisruptionBudget')
+  const scaledNames = ofKind(objects, 'HorizontalPodAutoscaler')
+    .filter(({ spec }) => spec.minReplicas >= 2)
+    .map(({ spec }) => spec.scaleTargetRef.name)
+  const protectedNames = ofKind(objects, 'PodDisruptionBudget').flatMap(({ spec }) =>
+    namesSelectedBy(objects, spec.selector.matchLabels),
+  )
+  const servers = namesOf(objects, 'Deployment')
   return [
-    ...autoscalers.flatMap(({ metadata, spec }) => {
-      const target = deployments.find((one) => one.metadata?.name === spec?.scaleTargetRef.name)
-      return target ? [] : [`HorizontalPodAutoscaler ${metadata?.name}: scales nothing`]
-    }),
-    ...budgets.flatMap(({ metadata, spec }) => {
-      const chosen = podsOf(objects).filter(({ labels }) =>
-        hasLabels(labels, spec?.selector?.matchLabels),
-      )
-      return chosen.length === 1
-        ? []
-        : [`PodDisruptionBudget ${metadata?.name}: means ${chosen.length}`]
-    }),
-    ...deployments.flatMap(({ metadata, spec }) => {
-      const name = metadata?.name
-      const scaling = autoscalers.find((one) => one.spec?.scaleTargetRef.name === name)
-      const labels = spec?.template.metadata?.labels
-      const protecting = budgets.some((one) => hasLabels(labels, one.spec?.selector?.matchLabels))
-      return [
-        ...((scaling?.spec?.minReplicas ?? 1) >= 2 ? [] : [`${name}: may run alone`]),
-        ...(spec?.replicas === undefined
-          ? []
-          : [`${name}: its replicas undo what the autoscaler says`]),
-        ...(protecting ? [] : [`${name}: no disruption budget`]),
-      ]
-    }),
+    ...otherThan(servers, 'autoscalers scale', scaledNames),
+    ...otherThan(servers, 'disruption budgets protect', protectedNames),
+    // Replicas would undo what the autoscaler sets.
+    ...ofKind(objects, 'Deployment').flatMap(({ metadata, spec }) =>
+      mismatches(metadata.name, spec, { replicas: undefined }),
+    ),
   ]
 }
 
-/** The way in is by TLS, leads to Services that exist, strips the prefix, and shows nothing inward. */
+const inward = ['/metrics', '/livez', '/readyz']
+
+/** The Ingress uses TLS, leads to Services that exist, strips the prefix, and hides inner paths. */
 export const published: Policy = (objects) =>
   ofKind(objects, 'Ingress').flatMap(({ metadata, spec }) => {
-    const hosts = (spec?.rules ?? []).map(({ host = '' }) => host)
-    const covered = (spec?.tls ?? [])
-      .filter(({ secretName }) => secretName)
-      .flatMap(({ hosts = [] }) => hosts)
-    const paths = (spec?.rules ?? []).flatMap(({ http }) => http?.paths ?? [])
-    const middlewares = ofKind(objects, 'Middleware')
-    const named = (
-      metadata?.annotations?.['traefik.ingress.kubernetes.io/router.middlewares'] ?? ''
+    const covered = list(spec.tls).flatMap(({ secretName, hosts }) => (secretName ? hosts : []))
+    const annotation = metadata.annotations?.['traefik.ingress.kubernetes.io/router.middlewares']
+    const middlewares = list(annotation?.split(',')).map((name) =>
+      find(objects, 'Middleware', name.replace(/^latchkey-(.+)@kubernetescrd$/, '$1')),
     )
-      .split(',')
-      .map((name) => /^latchkey-(.+)@kubernetescrd$/.exec(name)?.[1])
-    const applied = middlewares.filter((one) => named.includes(one.metadata?.name))
-    const stripped = applied.flatMap(({ spec }) => spec.stripPrefix?.prefixes ?? [])
+    const prefixes = middlewares.flatMap((one) => list(one?.spec.stripPrefix?.prefixes))
+    const paths = list(spec.rules).flatMap(({ http }) => list(http.paths))
     return [
-      ...hosts.filter((host) => !covered.includes(host)).map((host) => `${host}: without TLS`),
-      ...(applied.length === named.length ? [] : ['a middleware is missing']),
-      ...paths.flatMap(({ path = '/', pathType, backend }) => {
-        const { name, port } = backend.service ?? {}
-        const service = ofKind(objects, 'Service').find((one) => one.metadata?.name === name)
-        const prefix = stripped.find((one) => `${path}/`.startsWith(`${one}/`)) ?? ''
-        const inner = path.slice(prefix.length)
-        const inward = ['/metrics', '/livez', '/readyz'].filter(
-          (one) =>
-            inner === one ||
-            (pathType !== 'Exact' && `${one}/`.startsWith(inner.replace(/\/?$/, '/'))),
-        )
-        return [
-          ...(service?.spec?.ports?.some((one) => one.name === port?.name)
-            ? []
-            : [`${path}: no Service`]),
-          ...(prefix === `/${name}` ? [] : [`${path}: reaches ${name} as it is`]),
-          ...inward.map((one) => `${path}: publishes ${one}`),
-        ]
+      ...faults('Ingress', {
+        'a middleware is missing': middlewares.includes(undefined),
+        'is without TLS': list(spec.rules).some(({ host }) => !covered.includes(host)),
+      }),
+      ...paths.flatMap(({ path, pathType, backend: { service } }) => {
+        const ports = list(find(objects, 'Service', service.name)?.spec.ports)
+        const prefix = prefixes.find((one) => `${path}/`.startsWith(`${one}/`)) ?? ''
+        const inner = path.slice(prefix.length).replace(/\/$/, '')
+        const leadsTo = (one: string) =>
+          pathType === 'Exact' ? inner === one : `${one}/`.startsWith(`${inner}/`)
+        return faults(path, {
+          'has no Service': !ports.some(({ name }) => name === service.port?.name),
+          [`reaches ${service.name} unstripped`]: prefix !== `/${service.name}`,
+          [`publishes ${inward.filter(leadsTo)}`]: inward.some(leadsTo),
+        })
       }),
     ]
   })
 
-/** Where Prometheus is to look, there are Services of ours with that port; each server is looked at. */
+/** Prometheus scrapes every server, by ports that exist, as a job of the server's name. */
 export const scraped: Policy = (objects) =>
-  ofKind(objects, 'ServiceMonitor').flatMap(({ spec }) => {
+  ofKind(objects, 'ServiceMonitor').flatMap(({ spec: { selector, endpoints, jobLabel } }) => {
     const services = ofKind(objects, 'Service').filter(({ metadata }) =>
-      hasLabels(metadata?.labels, spec.selector.matchLabels),
+      hasLabels(metadata.labels, selector.matchLabels),
     )
-    const missed = ofKind(objects, 'Deployment').filter(
-      ({ metadata }) => !services.some((one) => one.metadata?.name === metadata?.name),
-    )
+    const names = namesOf(services, 'Service')
+    const jobs = services.map(({ metadata }) => metadata.labels[jobLabel])
+    const hasPorts = ({ spec }: Json) =>
+      list(endpoints).every(({ port }) => list(spec.ports).some(({ name }) => name === port))
     return [
-      ...missed.map(({ metadata }) => `${metadata?.name}: not scraped`),
-      ...services.flatMap(({ metadata, spec: service }) =>
-        spec.endpoints.flatMap(({ port }) =>
-          service?.ports?.some(({ name }) => name === port)
-            ? []
-            : [`${metadata?.name}: no port ${port}`],
-        ),
-      ),
-      ...services.flatMap(({ metadata }) =>
-        metadata?.labels?.[spec.jobLabel ?? ''] === metadata?.name
-          ? []
-          : [`${metadata?.name}: its job`],
-      ),
+      ...otherThan(namesOf(objects, 'Deployment'), 'Prometheus scrapes', names),
+      ...otherThan(names, 'jobs are', jobs),
+      ...faults('Prometheus', { 'scrapes a port that is missing': !services.every(hasPorts) }),
     ]
   })

@@ -1,76 +1,60 @@
-import { containersOf, ofKind, podsOf } from '../objects.ts'
-import type { Policy } from './policy.ts'
+import { containersOf, type Json, list, ofKind, podsOf } from '../objects.ts'
+import { faults, type Policy } from './policy.ts'
 
-/** A credential in a URL, a key of a JWK, a private key: none has a place in a manifest. */
-const secretLike = /:\/\/[^/\s:@]*:[^/\s@]+@|"k"\s*:|PRIVATE KEY/
+/** A credential in a URL, a key of a JWK, or a private key. */
+const value = /:\/\/[^/\s:@]*:[^/\s@]+@|"k"\s*:|PRIVATE KEY/
 
-/** Names that promise a secret; their `_FILE` variants only say where one lies. */
-const secretName =
+/** A setting that is a secret. The variant with `_FILE` is public. */
+const name =
   /(PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|DATABASE_URL|API_KEY)(?!.*_(FILE|TTL_SECONDS)$)/
 
-/** No secret is in a manifest, a ConfigMap or an environment: they are files, made outside git. */
+/** No manifest, ConfigMap or environment contains a secret: secrets are files, created outside git. */
 export const secretsAreFiles: Policy = (objects) => [
-  ...ofKind(objects, 'Secret').map(({ metadata }) => `Secret ${metadata?.name}: is in git`),
-  ...ofKind(objects, 'ConfigMap').flatMap(({ metadata, data = {} }) =>
-    Object.entries(data).flatMap(([name, value]) =>
-      secretName.test(name) || secretLike.test(value)
-        ? [`ConfigMap ${metadata?.name}: ${name}`]
-        : [],
-    ),
+  ...ofKind(objects, 'Secret').map(({ metadata }) => `Secret ${metadata.name}: is in git`),
+  ...ofKind(objects, 'ConfigMap').flatMap(({ data }) =>
+    Object.keys(data ?? {})
+      .filter((key) => name.test(key) || value.test(data[key]))
+      .map((key) => `ConfigMap: contains ${key}`),
   ),
-  ...containersOf(objects).flatMap(
-    ({ where, container: { env = [], envFrom = [], args = [], command = [] } }) => [
-      ...env.flatMap(({ name, value = '', valueFrom }) =>
-        secretName.test(name) || secretLike.test(value) || valueFrom?.secretKeyRef
-          ? [`${where}: ${name} is in the environment`]
-          : [],
-      ),
-      ...envFrom.flatMap(({ secretRef }) =>
-        secretRef ? [`${where}: ${secretRef.name} is in the environment`] : [],
-      ),
-      ...[...command, ...args].flatMap((word) =>
-        secretLike.test(word) ? [`${where}: in a command`] : [],
-      ),
-    ],
+  ...containersOf(objects).flatMap(({ where, container: { env, envFrom, args, command } }) =>
+    faults(where, {
+      'has a secret in the environment':
+        list(env).some((one) => name.test(one.name) || value.test(one.value)) ||
+        [...list(env), ...list(envFrom)].some(
+          (one) => one.secretRef ?? one.valueFrom?.secretKeyRef,
+        ),
+      'has a secret in a command': [...list(command), ...list(args)].some((one) => value.test(one)),
+    }),
   ),
 ]
 
-/** Secrets are mounted whole, as folders: by `subPath` a changed one would never reach the pod. */
+/** Secrets are mounted as folders: with `subPath`, a changed Secret would never reach the pod. */
 export const secretsFollow: Policy = (objects) =>
-  containersOf(objects).flatMap(({ where, container, pods }) => {
-    const { env = [], volumeMounts = [] } = container
-    const files = env.filter(
-      ({ name, value }) => /_FILE$/.test(name) && value?.startsWith('/run/secrets/'),
-    )
-    return [
-      ...volumeMounts.flatMap(({ name, subPath }) =>
-        subPath === undefined ? [] : [`${where}: ${name} is mounted by subPath`],
-      ),
-      ...files.flatMap(({ value = '' }) => {
-        const mount = volumeMounts.find(({ mountPath }) => value.startsWith(`${mountPath}/`))
-        const volume = pods.spec.volumes?.find((one) => one.name === mount?.name)
-        const file = value.slice((mount?.mountPath.length ?? 0) + 1)
-        const there = volume?.secret?.items?.some(({ path }) => path === file) ?? volume?.secret
-        return there ? [] : [`${where}: nothing is mounted at ${value}`]
-      }),
-      ...(pods.spec.volumes ?? []).flatMap(({ name, secret }) =>
-        secret && ((secret.defaultMode ?? 0o644) & 0o007) !== 0
-          ? [`${where}: all may read ${name}`]
-          : [],
-      ),
-    ]
+  containersOf(objects).flatMap(({ where, pod, container: { env, volumeMounts } }) => {
+    const secretOf = (mount: { name: string }) =>
+      list(pod.volumes).find((one) => one.name === mount.name)?.secret
+    const mounted = list(volumeMounts).flatMap((mount) => {
+      const items = secretOf(mount) ? (secretOf(mount).items ?? [{ path: 'keys.json' }]) : []
+      return items.map(({ path }: { path: string }) => `${mount.mountPath}/${path}`)
+    })
+    const files = list(env)
+      .filter((one) => /_FILE$/.test(one.name) && one.value?.startsWith('/run/secrets/'))
+      .map((one) => one.value)
+    const isOpen = ({ secret }: Json) => secret && ((secret.defaultMode ?? 0o644) & 0o007) !== 0
+    return faults(where, {
+      'mounts a file by subPath': list(volumeMounts).some(({ subPath }) => subPath !== undefined),
+      'has nothing mounted where a setting looks': !files.every((file) => mounted.includes(file)),
+      'has a world-readable secret': list(pod.volumes).some(isOpen),
+    })
   })
 
-/** The key of refresh tokens is auth's alone, and each service's database URL its own. */
+/** Only auth has the key of refresh tokens, and only a service has the URL of its database. */
 export const secretsAreOwn: Policy = (objects) =>
-  podsOf(objects).flatMap(({ kind, name, labels, spec }) => {
-    const service = labels['app.kubernetes.io/name'] ?? labels['database-of'] ?? ''
+  podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
+    const service = labels['app.kubernetes.io/name'] ?? labels['database-of']
     const keys = service === 'auth' ? 'latchkey-keys' : 'latchkey-verifying-keys'
-    const own = kind === 'Deployment' ? [keys] : []
-    const databases = [`${service}-database`, `${service}-database-app`]
-    return (spec.volumes ?? []).flatMap(({ secret }) =>
-      !secret || [...own, ...databases].includes(secret.secretName ?? '')
-        ? []
-        : [`${kind} ${name}: holds ${secret.secretName}`],
-    )
+    const own = [`${service}-database`, `${service}-database-app`, kind === 'Deployment' && keys]
+    return list(pod.volumes)
+      .filter(({ secret }) => secret && !own.includes(secret.secretName))
+      .map(({ secret }) => `${where}: has ${secret.secretName}`)
   })

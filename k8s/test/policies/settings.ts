@@ -1,102 +1,49 @@
 import { loadConfig } from '@latchkey/service-kit'
-import { auth } from '../../../services/auth/src/app.ts'
-import { billing } from '../../../services/billing/src/app.ts'
-import { orders } from '../../../services/orders/src/app.ts'
-import { type KubeObject, ofKind, type Pods, podsOf } from '../objects.ts'
-import type { Policy } from './policy.ts'
+import { environmentOf, find, type Objects, ofKind, podsOf, services } from '../objects.ts'
+import { faults, type Policy } from './policy.ts'
 
-type Settings = Parameters<typeof loadConfig>[0]
+const modules = services.map((name) => import(`../../../services/${name}/src/app.ts`))
+const schemas = (await Promise.all(modules)).map((app, i) => app[services[i] ?? ''].settings)
 
-const schemas: Readonly<Record<string, Settings>> = {
-  auth: auth.settings,
-  billing: billing.settings,
-  orders: orders.settings,
-}
-
-/** What is read by others than the services' settings: `pg` itself. */
-const otherNames = new Set(['PGSSLMODE'])
-
-/** Stands for what a mounted Secret holds. */
-const exampleUrl = 'postgresql://user:password@host:5432/name'
-
-/**
- * Every server's environment is one that its service starts with: each name is one of its settings, or
- * one of them with `_FILE`, and the whole passes the service's own check.
- */
+/** Every variable is a setting of its service, as is or with `_FILE`, and the service accepts them. */
 export const configured: Policy = (objects) =>
-  podsOf(objects).flatMap((pods) => {
-    const { kind, name, labels } = pods
-    const schema = schemas[labels['app.kubernetes.io/name'] ?? '']
+  podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
     if (kind === 'StatefulSet') return []
-    if (!schema) return [`${kind} ${name}: is no service of ours`]
-    const environment = environmentOf(pods, objects)
-    const unknown = Object.keys(environment).filter((key) => {
-      return (
-        !otherNames.has(key) &&
-        !(key.replace(/_FILE$/, '') in schema.properties) &&
-        !(key in schema.properties)
-      )
-    })
-    const problems = unknown.map((key) => `${kind} ${name}: ${key} is no setting`)
-    // A migration needs no more than the database.
-    return kind === 'Job'
-      ? problems
-      : [...problems, ...startProblems(`${kind} ${name}`, schema, environment)]
+    const schema = schemas[services.indexOf(labels['app.kubernetes.io/name'])]
+    if (!schema) return [`${where}: is not a service`]
+    const { PGSSLMODE, ...environment } = environmentOf(objects, pod) // PGSSLMODE: read by `pg`.
+    const problems = Object.keys(environment)
+      .filter((name) => ![name, name.replace(/_FILE$/, '')].some((one) => one in schema.properties))
+      .map((name) => `${where}: ${name} is not a setting`)
+    if (kind === 'Job') return problems // A migration needs the database alone.
+    const { LATCHKEY_DATABASE_URL_FILE: file, ...rest } = environment
+    const url = file && { LATCHKEY_DATABASE_URL: 'postgresql://user:password@host:5432/name' }
+    try {
+      loadConfig(schema, { ...rest, ...url })
+      return problems
+    } catch (err) {
+      return [...problems, `${where}: ${err}`]
+    }
   })
 
-/** The environment of a workload's first container. */
-export function environmentOf(pods: Pods, objects: readonly KubeObject[]): Record<string, string> {
-  const { env = [], envFrom = [] } = pods.spec.containers[0] ?? {}
-  const maps = envFrom.map(({ configMapRef }) =>
-    ofKind(objects, 'ConfigMap').find(({ metadata }) => metadata?.name === configMapRef?.name),
-  )
-  return Object.assign(
-    {},
-    ...maps.map((map) => map?.data ?? {}),
-    ...env.map(({ name, value, valueFrom }) => ({
-      [name]: value ?? valueFrom?.fieldRef?.fieldPath ?? '',
-    })),
-  )
-}
-
-function startProblems(
-  where: string,
-  schema: Settings,
-  environment: Record<string, string>,
-): string[] {
-  const { LATCHKEY_DATABASE_URL_FILE, ...rest } = environment
-  const url = LATCHKEY_DATABASE_URL_FILE ? { LATCHKEY_DATABASE_URL: exampleUrl } : {}
-  try {
-    loadConfig(schema, { ...rest, ...url })
-    return []
-  } catch (err) {
-    return [`${where}: ${err instanceof Error ? err.message : String(err)}`]
-  }
-}
-
-/** All instances' connections together, at the most, leave the database some for itself. */
-export const pooled: Policy = (objects) =>
-  ofKind(objects, 'HorizontalPodAutoscaler').flatMap(({ metadata, spec }) => {
-    const service = metadata?.name ?? ''
-    const isMeant = ({ kind, name }: Pods) => kind === 'Deployment' && name === service
-    const deployment = ofKind(objects, 'Deployment').find((one) => one.metadata?.name === service)
-    const pods = podsOf(objects).find(isMeant)
-    if (!deployment || !pods) return []
-    const instances =
-      (spec?.maxReplicas ?? 0) + Number(deployment.spec?.strategy?.rollingUpdate?.maxSurge)
-    const pool = Number(environmentOf(pods, objects).LATCHKEY_DATABASE_POOL_MAX)
-    const needed = instances * pool + reservedConnections
-    const limit = maxConnections(`${service}-database`, objects)
-    return needed <= limit ? [] : [`${service}: ${needed} connections wanted, ${limit} to be had`]
-  })
-
-/** Postgres keeps 3 for superusers; a migration, replicas and an operator take the others. */
+/** Connections that Postgres reserves for superusers, and those of a migration and the operator. */
 const reservedConnections = 10
 
-/** What a database takes; one that is not among the objects is its operator's affair. */
-function maxConnections(database: string, objects: readonly KubeObject[]): number {
-  const cluster = ofKind(objects, 'Cluster').find(({ metadata }) => metadata?.name === database)
+/** The connections of all instances fit into their database. */
+export const pooled: Policy = (objects) =>
+  ofKind(objects, 'HorizontalPodAutoscaler').flatMap(({ metadata: { name }, spec }) => {
+    const { strategy, template } = find(objects, 'Deployment', name)?.spec ?? {}
+    if (!template) return []
+    const pool = Number(environmentOf(objects, template.spec).LATCHKEY_DATABASE_POOL_MAX)
+    const instances = spec.maxReplicas + Number(strategy.rollingUpdate.maxSurge)
+    const needed = instances * pool + reservedConnections
+    const limit = maxConnections(objects, `${name}-database`)
+    return faults(name, { [`needs ${needed} connections of ${limit}`]: !(needed <= limit) })
+  })
+
+/** Infinite for a database that is not among the objects: its operator decides. */
+function maxConnections(objects: Objects, database: string): number {
+  const cluster = find(objects, 'Cluster', database)
   if (cluster) return Number(cluster.spec.postgresql?.parameters?.max_connections ?? 100)
-  const single = ofKind(objects, 'StatefulSet').some(({ metadata }) => metadata?.name === database)
-  return single ? 100 : Number.POSITIVE_INFINITY
+  return find(objects, 'StatefulSet', database) ? 100 : Number.POSITIVE_INFINITY
 }

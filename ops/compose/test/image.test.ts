@@ -1,17 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { writeKeyFile } from '@latchkey/test-kit'
 import t from 'tap'
-import { findEngine, needsEngine } from './engine.ts'
+import { needsEngine, root } from './project.ts'
 
-const found = findEngine()
-const root = resolve(import.meta.dirname, '../../..')
 const timeout = 600_000
 t.setTimeout(timeout)
 
-t.test('the auth image logs a person in', { ...needsEngine(found), timeout }, async (t) => {
-  if (!found.engine) return t.fail(`${found.lacking}; in CI it must be here`)
-  // This test stops its own containers; the reaper would be one more image to have.
+t.test('the auth image serves a login', { ...needsEngine, timeout }, async (t) => {
+  // This test stops its own containers. The reaper would be another image to pull.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { GenericContainer, Network, Wait } = await import('testcontainers')
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
@@ -57,6 +53,6 @@ t.test('the auth image logs a person in', { ...needsEngine(found), timeout }, as
   t.equal(login.status, 200)
   t.match(await login.json(), { token_type: 'Bearer', access_token: String })
   t.equal((await auth.exec(['id', '-un'])).output.trim(), 'node')
-  // Process 1 is the service itself: it gets the signals.
+  // Process 1 is the service, so that it receives the signals.
   t.match((await auth.exec(['readlink', '/proc/1/exe'])).output, /node\n$/)
 })

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { limits } from '@latchkey/verify'
 import { type Static, Type } from 'typebox'
 
 /** Shown when no key file is configured; there is no default secret. */
@@ -14,7 +15,11 @@ export const serviceSettings = {
   /** Port to listen on; 0 picks a free one. */
   LATCHKEY_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
   /** This instance's name in logs, metrics and the `x-served-by` header. */
-  LATCHKEY_INSTANCE: Type.String({ minLength: 1, maxLength: 100, default: hostname() }),
+  LATCHKEY_INSTANCE: Type.String({
+    minLength: 1,
+    maxLength: limits.maxInstanceLength,
+    default: hostname(),
+  }),
   LATCHKEY_LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
   }),
@@ -60,7 +65,7 @@ export const verifierSettings = {
   LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({
     minimum: 1,
     maximum: 86_400,
-    default: 30,
+    default: limits.defaultMaxStaleSeconds,
   }),
 }
 

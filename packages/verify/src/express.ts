@@ -1,45 +1,52 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  authorize,
-  checkRequest,
-  checkRequirements,
-  describeRefusal,
-  type Requirements,
-} from './http.ts'
-import { checkStaleness } from './policy.ts'
-import { refusal } from './token-error.ts'
-import type { Claims, RegisteredClaims, Staleness } from './types.ts'
+import { checkRequest } from './bearer.ts'
+import { describeRefusal } from './refusal.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
+import { createRefusal } from './token/error.ts'
+import { checkStaleness } from './token/policy.ts'
+import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
-/** What `req.auth` holds. */
+/** The type of `req.auth`. */
 export type Auth = Claims & Readonly<RegisteredClaims>
 
 declare global {
   namespace Express {
     interface Request {
-      /** The verified claims, behind the middleware of `@latchkey/verify/express`. */
+      /** The verified claims, set by the middleware of `@latchkey/verify/express`. */
       auth?: Auth
     }
   }
 }
 
-/** Middleware of Express, of Connect, or called from a `node:http` server. */
+/** Middleware for Express, Connect or a `node:http` server. */
 export type Middleware = (
   req: IncomingMessage & { auth?: Auth },
   res: ServerResponse,
   next: (err?: unknown) => void,
 ) => void
 
-const MISSING = refusal('token_missing')
+const MISSING = createRefusal('token_missing')
 
 /**
- * Makes middleware that lets a request pass only with a good token, and puts its claims into `req.auth`. Mount it
- * before everything it has to protect.
+ * Creates middleware that passes only requests with a valid token, and sets `req.auth` to its
+ * claims. Mount it before everything it has to protect.
  *
- * Refusals are answered at once, as RFC 6750 and RFC 9457 say; `next` is then not called.
+ * It answers refused requests itself (RFC 6750, RFC 9457), and does not call `next` for them.
  *
  * @param options a verifier, or the options of one
- * @param staleness what to do while revocations are stale, if not what the options say
+ * @param staleness what to do while revocations are stale; takes precedence over the options
+ *
+ * @example
+ * ```ts
+ * import { latchkey } from '@latchkey/verify/express'
+ * import express from 'express'
+ *
+ * const app = express()
+ * app.get('/health', (_req, res) => res.send('ok')) // public: mounted before
+ * app.use(latchkey({ keys: { file: 'keys.json' }, issuer, audience: 'orders' }))
+ * app.get('/me', (req, res) => res.send(req.auth?.sub))
+ * ```
  */
 export function latchkey(
   options: { verifier: Verifier } | VerifierOptions,
@@ -60,8 +67,17 @@ export function latchkey(
 }
 
 /**
- * Makes middleware that lets a request pass only if its token holds all the scopes and roles. Mount it behind
- * `latchkey`: without that no request passes.
+ * Creates middleware that passes only requests whose token has all the scopes and roles. Mount it
+ * behind `latchkey`: without that, every request is refused.
+ *
+ * @example
+ * ```ts
+ * import { latchkey, requires } from '@latchkey/verify/express'
+ * import express from 'express'
+ *
+ * const app = express().use(latchkey({ verifier }))
+ * app.get('/orders', requires({ scopes: ['orders:read'] }), (_req, res) => res.json([]))
+ * ```
  */
 export function requires(requirements: Requirements): Middleware {
   checkRequirements(requirements)

@@ -1,16 +1,12 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import {
-  authorize,
-  checkRequest,
-  checkRequirements,
-  describeRefusal,
-  type Requirements,
-} from './http.ts'
-import { TokenError } from './token-error.ts'
-import type { Claims, RegisteredClaims } from './types.ts'
+import { checkRequest } from './bearer.ts'
+import { describeRefusal } from './refusal.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
+import { TokenError } from './token/error.ts'
+import type { Claims, RegisteredClaims } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
-/** What `request.user` holds. */
+/** The type of `request.user`. */
 export type User = Claims & Readonly<RegisteredClaims>
 
 /** Options of the plugin: a verifier, or the options of one. */
@@ -19,31 +15,44 @@ export type LatchkeyOptions = { verifier: Verifier } | VerifierOptions
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * The verified claims; null on a public route, until `jwtVerify` has succeeded.
+     * The verified claims; null on a public route until `jwtVerify` succeeds.
      *
-     * @ts-ignore: @fastify/jwt, where it is installed to sign, declares its own
+     * @ts-ignore: @fastify/jwt, if installed for signing, declares its own
      */
     user: User
     /**
      * Verifies the request's token, for public routes that treat signed-in users differently.
      *
-     * @throws TokenError, which Fastify's error handler turns into the right status and challenge
+     * @throws TokenError, which Fastify's error handler answers with its status and challenge
      * @ts-ignore: as above
      */
     jwtVerify: () => Promise<User>
   }
   interface FastifyContextConfig extends Requirements {
-    /** Opens the route to everybody. */
+    /** Requests to this route need no token. */
     public?: boolean
   }
 }
 
 /**
- * Protects every route of the instance it is registered on, and of the plugins registered there afterwards: no
- * route answers without a good token unless it says `config: { public: true }`. A route asks for more with
- * `config: { scopes: […], roles: […] }`. Requests that no route matches are left to the not-found handler.
+ * Protects every route of the instance it is registered on, and of plugins registered there later:
+ * every request needs a valid token, unless the route has `config: { public: true }`. A route
+ * requires more with `config: { scopes: […], roles: […] }`. Requests that match no route go to the
+ * not-found handler.
  *
- * Refusals are answered at once, as RFC 6750 and RFC 9457 say, before a body is read.
+ * Refused requests are answered before their body is read (RFC 6750, RFC 9457).
+ *
+ * @example
+ * ```ts
+ * import latchkey from '@latchkey/verify/fastify'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify()
+ * await app.register(latchkey, { keys: { file: 'keys.json' }, issuer, audience: 'orders' })
+ * app.get('/me', async (request) => request.user.sub)
+ * app.delete('/orders', { config: { roles: ['admin'] } }, async () => 'deleted')
+ * app.get('/health', { config: { public: true } }, async () => 'ok')
+ * ```
  */
 export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options) => {
   const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
@@ -60,9 +69,7 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   app.addHook('onRoute', ({ config = {}, method, url }) => {
     checkRequirements(config)
     if (config.public === true && (config.scopes ?? config.roles) !== undefined) {
-      throw new TypeError(
-        `${method} ${url} is public and asks for scopes or roles: it cannot do both`,
-      )
+      throw new TypeError(`${method} ${url} cannot be public and require scopes or roles`)
     }
   })
 
@@ -75,21 +82,20 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
       if (refused !== undefined) return answer(reply, refused.error, config)
       if (result.ok) request.user = result.claims
     } catch (err) {
-      request.log.error({ err }, 'a token could not be verified')
+      request.log.error({ err }, 'token could not be verified')
       return answer(reply, err, config)
     }
     next()
   })
 }
 
-// What fastify-plugin does: the hooks and decorators belong to the instance that registers the plugin.
+// As fastify-plugin does: hooks and decorators belong to the instance that registers the plugin.
 Object.assign(latchkey, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: '@latchkey/verify',
   [Symbol.for('plugin-meta')]: { name: '@latchkey/verify', fastify: '5.x' },
 })
 
-/** @alias */
 export default latchkey
 
 function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {
@@ -97,7 +103,7 @@ function answer(reply: FastifyReply, error: unknown, requirements: Requirements)
   reply.code(status).headers(headers).send(body)
 }
 
-/** An error of its own for each request, with what Fastify's error handler looks for. */
+/** A new error for each request, with the headers that Fastify's error handler sends. */
 function toHttpError({ code, claim, status }: TokenError): TokenError {
   const error = new TokenError(code, claim, status)
   const { 'www-authenticate': challenge } = describeRefusal(error).headers
@@ -107,7 +113,7 @@ function toHttpError({ code, claim, status }: TokenError): TokenError {
 }
 
 /**
- * Hooks do not reach plugins that were registered before: their routes would stay open, silently.
+ * Hooks do not apply to plugins registered earlier: their routes would silently stay open.
  *
  * @throws Error when there are such plugins
  */
@@ -118,7 +124,7 @@ function refuseEarlierPlugins(app: object): void {
   const children: unknown = symbol && (app as Record<symbol, unknown>)[symbol]
   if (Array.isArray(children) && children.length > 0) {
     throw new Error(
-      'register @latchkey/verify/fastify first: routes of plugins registered before it would need no token',
+      'register @latchkey/verify/fastify first: routes of earlier plugins would need no token',
     )
   }
 }

@@ -1,22 +1,16 @@
-export { parseKeySet } from './key-set.ts'
-export type { Key, Keyring, KeyringErrorCode, KeySet } from './keyring.ts'
-export { KeyringError } from './keyring.ts'
-export { type KeyringFileOptions, openKeyring } from './keyring-file.ts'
-export type { KeysOption, StaticKey } from './keys-option.ts'
-export type { PolicyOptions } from './policy.ts'
-export {
-  createRevocationFeed,
-  type RevocationFeed,
-  type RevocationFeedOptions,
-  type RevocationFeedState,
-} from './revocation-feed.ts'
-export { authAudience, mintServiceToken, type ServiceTokenOptions } from './service-token.ts'
-export {
-  type Refused,
-  TokenError,
-  type TokenErrorCode,
-  type TokenErrorStatus,
-} from './token-error.ts'
-export * from './types.ts'
-export type { CheckResult } from './verification.ts'
+export { parseKeySet } from './keys/key-set.ts'
+export type { Key, Keyring, KeyringErrorCode, KeySet } from './keys/keyring.ts'
+export { KeyringError } from './keys/keyring.ts'
+export { type KeyringFileOptions, openKeyring } from './keys/keyring-file.ts'
+export type { KeysOption, StaticKey } from './keys/keys-option.ts'
+export type { RevocationFeed, RevocationFeedOptions } from './revocation/feed.ts'
+export { createRevocationFeed, type RevocationFeedState } from './revocation/feed.ts'
+export type { ServiceTokenOptions } from './revocation/service-token.ts'
+export { authAudience, mintServiceToken } from './revocation/service-token.ts'
+export { limits } from './token/bounds.ts'
+export type { Refused, TokenErrorCode, TokenErrorStatus } from './token/error.ts'
+export { TokenError } from './token/error.ts'
+export type { PolicyOptions } from './token/policy.ts'
+export * from './token/types.ts'
+export type { CheckResult } from './token/verification.ts'
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { encodeJson } from './encoding/base64url.ts'
 
 /** Options of `mintToken`. */
 export interface MintOptions {
-  /** The key to sign with: with its ID, or bytes only, for a token without `kid`. */
+  /** The signing key: with its ID, or only bytes for a token without `kid`. */
   key: { readonly kid: string; readonly secret: Uint8Array } | Uint8Array
   issuer: string
   audience: string | readonly string[]
@@ -10,14 +11,14 @@ export interface MintOptions {
   subject?: string
   scopes?: readonly string[]
   roles?: readonly string[]
-  /** From now; below zero for an expired token. Default 900. */
+  /** Lifetime from now; negative for an expired token. Default 900. */
   expiresInSeconds?: number
-  /** Further claims, or others in place of the above; one that is undefined is left out. */
+  /** Additional claims. They replace those above; an undefined one is left out. */
   claims?: Readonly<Record<string, unknown>>
-  /** Further header members, or others in place of `alg`, `typ`, `kid`. */
+  /** Additional header members. They replace `alg`, `typ` and `kid`. */
   header?: Readonly<Record<string, unknown>>
   /**
-   * Makes a token that has to be refused:
+   * Makes a token that must be refused:
    * - `foreign`: signed with a random key under the same key ID (`token_signature`)
    * - `tampered`: claims changed after signing (`token_signature`)
    * - `unsigned`: `alg` "none" and no signature (`token_algorithm`)
@@ -25,27 +26,48 @@ export interface MintOptions {
   fault?: 'foreign' | 'tampered' | 'unsigned'
 }
 
-/** A random key. For tests: it lives only in memory. */
+/**
+ * Creates a random key for tests.
+ *
+ * @example
+ * ```ts
+ * import { createVerifier } from '@latchkey/verify'
+ * import { createTestKey } from '@latchkey/verify/testing'
+ *
+ * const key = createTestKey()
+ * const verifier = createVerifier({ keys: [key], issuer, audience: 'orders' })
+ * ```
+ */
 export function createTestKey(kid = 'test'): { kid: string; secret: Uint8Array } {
   return { kid, secret: new Uint8Array(randomBytes(32)) }
 }
 
-/** Mints an access token as the auth service does (HS256, `at+jwt`), for tests of services that verify one. */
+/**
+ * Mints an access token like those of the auth service (HS256, `at+jwt`), for tests of services.
+ *
+ * @example
+ * ```ts
+ * import { createTestKey, mintToken } from '@latchkey/verify/testing'
+ *
+ * const options = { key: createTestKey(), issuer, audience: 'orders' }
+ * const reader = mintToken({ ...options, scopes: ['orders:read'] })
+ * const expired = mintToken({ ...options, expiresInSeconds: -60 })
+ * const forged = mintToken({ ...options, fault: 'tampered' })
+ * ```
+ */
 export function mintToken(options: MintOptions): string {
   const { key, fault } = options
-  const kid = key instanceof Uint8Array ? undefined : key.kid
-  const secret = key instanceof Uint8Array ? key : key.secret
+  const { kid, secret } = key instanceof Uint8Array ? { kid: undefined, secret: key } : key
   const alg = fault === 'unsigned' ? 'none' : 'HS256'
-  const header = encode({ alg, typ: 'at+jwt', kid, ...options.header })
+  const header = encodeJson({ alg, typ: 'at+jwt', kid, ...options.header })
   const claims = buildClaims(options)
-  const input = `${header}.${encode(claims)}`
+  const input = `${header}.${encodeJson(claims)}`
   const signature = createHmac('sha256', fault === 'foreign' ? randomBytes(32) : secret)
     .update(input)
     .digest('base64url')
   if (fault === 'unsigned') return `${input}.`
-  if (fault === 'tampered')
-    return `${header}.${encode({ ...claims, sub: randomUUID() })}.${signature}`
-  return `${input}.${signature}`
+  if (fault !== 'tampered') return `${input}.${signature}`
+  return `${header}.${encodeJson({ ...claims, sub: randomUUID() })}.${signature}`
 }
 
 function buildClaims(options: MintOptions): Record<string, unknown> {
@@ -63,8 +85,4 @@ function buildClaims(options: MintOptions): Record<string, unknown> {
     roles,
     ...options.claims,
   }
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
 }

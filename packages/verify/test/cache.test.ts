@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { type Claims, createVerifier } from '../src/index.ts'
-import { createKey, createKeySet } from '../src/keyring.ts'
-import { TokenCache } from '../src/token-cache.ts'
+import { createKey, createKeySet } from '../src/keys/keyring.ts'
+import { TokenCache } from '../src/token/cache.ts'
 import { claims, header, key, policy, setClock, sign } from './tokens.ts'
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
@@ -14,13 +14,16 @@ function warm(verifier: ReturnType<typeof create>, token: string) {
   return seen[2] === seen[3]
 }
 
-t.test('a repeated token is answered from the cache, and not without one', async (t) => {
-  t.ok(warm(create(), sign()))
-  t.notOk(warm(create({ cache: false }), sign()))
-  t.notOk(warm(create(), sign(header, claims({ x: 'x'.repeat(2000) }))), 'nor a long one')
-})
+t.test(
+  'answers a repeated token from the cache, unless the cache is off or the token long',
+  async (t) => {
+    t.ok(warm(create(), sign()))
+    t.notOk(warm(create({ cache: false }), sign()))
+    t.notOk(warm(create(), sign(header, claims({ x: 'x'.repeat(2000) }))), 'a long token')
+  },
+)
 
-t.test('a cached token expires on time, and is not valid again before its time', async (t) => {
+t.test('checks the time of a cached token on every use', async (t) => {
   const start = nowSeconds()
   const verifier = create()
   const token = sign(header, claims({ nbf: start, exp: start + 60 }))
@@ -33,7 +36,7 @@ t.test('a cached token expires on time, and is not valid again before its time',
   t.match(verifier.check(token), { ok: false, error: { code: 'token_not_yet_valid' } })
 })
 
-t.test('a cached token is asked about whenever more was revoked', async (t) => {
+t.test('checks a cached token for revocation whenever more was revoked', async (t) => {
   let isRevoked = false
   let asked = 0
   const revocations = {
@@ -64,22 +67,19 @@ t.test('a cached token is asked about whenever more was revoked', async (t) => {
   t.ok(verifier.check(token).ok)
 })
 
-t.test(
-  'a token is not good any more, cached or not, once its key has left the keyring',
-  async (t) => {
-    const other = createKey('other', randomBytes(32))
-    const ring = { current: createKeySet([createKey(key.kid, key.secret), other]) }
-    const verifier = create({ keys: ring })
-    const token = sign()
-    t.ok(warm(verifier, token))
-    ring.current = createKeySet([other])
-    t.match(verifier.check(token), { ok: false, error: { code: 'token_unknown_key' } })
-    ring.current = createKeySet([createKey(key.kid, randomBytes(32)), other])
-    t.match(verifier.check(token), { ok: false, error: { code: 'token_signature' } })
-  },
-)
+t.test('refuses a cached token once its key has left the keyring', async (t) => {
+  const other = createKey('other', randomBytes(32))
+  const ring = { current: createKeySet([createKey(key.kid, key.secret), other]) }
+  const verifier = create({ keys: ring })
+  const token = sign()
+  t.ok(warm(verifier, token))
+  ring.current = createKeySet([other])
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_unknown_key' } })
+  ring.current = createKeySet([createKey(key.kid, randomBytes(32)), other])
+  t.match(verifier.check(token), { ok: false, error: { code: 'token_signature' } })
+})
 
-t.test('a change of anything in a cached token is noticed', async (t) => {
+t.test('refuses a cached token with any one character changed', async (t) => {
   const verifier = create()
   const token = sign()
   t.ok(warm(verifier, token))
@@ -89,46 +89,46 @@ t.test('a change of anything in a cached token is noticed', async (t) => {
   }
 })
 
-t.test('claims are frozen in depth, so that no request can change those of the next', async (t) => {
+t.test('freezes claims in depth, so that no request can change those of another', async (t) => {
   const verifier = create()
   const token = sign(header, claims({ tenant: { tags: [{ id: 1 }] } }))
   t.ok(warm(verifier, token))
   for (const given of [create().verify(token), verifier.verify(token)]) {
     const { roles, tenant } = given as unknown as { roles: string[]; tenant: { tags: object[] } }
     const objects = [given, given.aud, roles, tenant, tenant.tags, tenant.tags[0]]
-    t.ok(objects.every((one) => Object.isFrozen(one)))
+    t.ok(objects.every((object) => Object.isFrozen(object)))
     t.throws(() => roles.push('root'), TypeError)
   }
   const result = verifier.check(token)
   t.throws(() => Object.assign(result, { claims: {} }), TypeError)
 })
 
-t.test('refusals handed out by check cannot be changed either', async (t) => {
+t.test('freezes the refusals that check returns', async (t) => {
   const result = create().check('garbage')
   t.throws(() => Object.assign(result, { ok: true }), TypeError)
   if (!result.ok) t.throws(() => Object.assign(result.error, { status: 200 }), TypeError)
 })
 
-t.test('the cache never holds more tokens than it may', async (t) => {
+t.test('the cache never contains more than maxEntries tokens', async (t) => {
   const cache = new TokenCache(100)
   const result = { ok: true, claims: claims() as never } as const
   const entry = { result, revocationsVersion: undefined }
   const tokens = Array.from({ length: 5000 }, (_, i) => sign(header, claims({ jti: String(i) })))
   for (const token of tokens) cache.add(token, entry)
-  const held = tokens.filter((token) => cache.find(token) !== undefined).length
-  t.ok(held <= 100 && held > 90, `${held} held`)
+  const kept = tokens.filter((token) => cache.find(token) !== undefined).length
+  t.ok(kept <= 100 && kept > 90, `${kept} kept`)
 })
 
-t.test('all tokens in use find a place, as long as they are not too many', async (t) => {
+t.test('the cache keeps nearly all tokens of a thousand clients', async (t) => {
   const verifier = create()
   const tokens = Array.from({ length: 1000 }, (_, i) => sign(header, claims({ jti: String(i) })))
   for (let time = 0; time < 6; time++) for (const token of tokens) verifier.check(token)
-  // A result out of the cache is frozen.
+  // A result from the cache is frozen.
   const cached = tokens.filter((token) => Object.isFrozen(verifier.check(token))).length
   t.ok(cached > 990, `${cached} of 1,000`)
 })
 
-t.test('refused tokens leave no trace in memory', async (t) => {
+t.test('refused tokens do not use up memory', async (t) => {
   const verifier = create()
   const forged = sign(header, claims(), randomBytes(32))
   const forge = (i: number) => `${forged.slice(0, -10)}${String(i).padStart(9, 'A')}A`
@@ -137,5 +137,5 @@ t.test('refused tokens leave no trace in memory', async (t) => {
   for (let i = 0; i < 200_000; i++) verifier.check(forge(i))
   globalThis.gc?.()
   const grown = process.memoryUsage().heapUsed - heapUsed
-  t.ok(grown < 50 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MB, garbage included`)
+  t.ok(grown < 50 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MB, including garbage`)
 })

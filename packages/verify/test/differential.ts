@@ -26,32 +26,29 @@ const others: Record<string, (token: string) => unknown> = {
     const options = { algorithms: ['HS256'], issuer, audience, clockTolerance: 5, typ: 'at+jwt' }
     return (await jwtVerify(token, keyObject, options)).payload
   },
-  jsonwebtoken: (token) =>
-    jsonwebtoken.verify(token, keyObject, {
-      algorithms: ['HS256'],
-      issuer,
-      audience,
-      clockTolerance: 5,
-    }),
+  jsonwebtoken: (token) => {
+    const options = { algorithms: ['HS256' as const], issuer, audience, clockTolerance: 5 }
+    return jsonwebtoken.verify(token, keyObject, options)
+  },
   'fast-jwt': (token) => fastJwt(token),
 }
 
-/** What came of a comparison. */
 export interface Comparison {
   tokens: number
-  /** Tokens that we and all others accepted, with the same claims. */
+  /** Tokens that all verifiers accepted, with the same claims. */
   accepted: number
-  /** Tokens that we refused, by code. */
+  /** Tokens that our verifier refused, by code. */
   refused: Map<string, number>
-  /** Tokens that we accepted and another did not, or with other claims. */
+  /** Tokens that our verifier accepted, and a library refused or read with other claims. */
   disagreements: { token: string; library: string; detail: string }[]
 }
 
 /**
- * Generates tokens, good ones and nearly good ones, and asks jose, jsonwebtoken and fast-jwt about each that we
- * accept: all have to accept it with the same claims. That we refuse more than they do is intended.
+ * Generates good and nearly good tokens, and checks with jose, jsonwebtoken and fast-jwt each one
+ * that our verifier accepts: all must accept it with the same claims. Refusing more than they do is
+ * intended.
  *
- * @param seed the same seed gives the same tokens, up to the time and the key
+ * @param seed the same seed generates the same tokens, except for the time and the key
  */
 export async function compare(
   count: number,
@@ -65,7 +62,7 @@ export async function compare(
     const checked = ours.check(token)
     if (checked.ok) {
       result.accepted++
-      await askOthers(token, JSON.stringify(checked.claims), result)
+      await checkWithOthers(token, JSON.stringify(checked.claims), result)
     } else {
       const { code } = checked.error
       result.refused.set(code, (result.refused.get(code) ?? 0) + 1)
@@ -75,7 +72,7 @@ export async function compare(
   return result
 }
 
-async function askOthers(token: string, expected: string, result: Comparison): Promise<void> {
+async function checkWithOthers(token: string, expected: string, result: Comparison): Promise<void> {
   for (const [library, verify] of Object.entries(others)) {
     let detail: string
     try {

@@ -13,7 +13,7 @@ async function createApp(t: Test, addRoutes: (app: FastifyInstance) => unknown) 
 
 const bearer = { authorization: `Bearer ${sign()}` }
 
-t.test('every route needs a token, however it is added, unless it is public', async (t) => {
+t.test('requires a token for every route, however it is added, unless it is public', async (t) => {
   const app = await createApp(t, (app) => {
     app.all('/direct', async () => 'ok')
     app.register(async (child) => {
@@ -33,7 +33,7 @@ t.test('every route needs a token, however it is added, unless it is public', as
   t.equal((await app.inject('/open')).body, 'null')
 })
 
-t.test('a token is refused before the body is read', async (t) => {
+t.test('refuses a request before reading its body', async (t) => {
   const app = await createApp(t, (app) => {
     app.post('/orders', { bodyLimit: 10 }, async () => 'ok')
   })
@@ -42,13 +42,13 @@ t.test('a token is refused before the body is read', async (t) => {
   t.equal((await app.inject({ ...post, headers: bearer })).statusCode, 413)
 })
 
-t.test('a route that is not there is 404, with a token and without', async (t) => {
+t.test('answers 404 for an unknown route, with and without a token', async (t) => {
   const app = await createApp(t, (app) => void app.get('/', async () => 'ok'))
   t.equal((await app.inject('/nowhere')).statusCode, 404)
   t.equal((await app.inject({ url: '/nowhere', headers: bearer })).statusCode, 404)
 })
 
-t.test('jwtVerify serves public routes that know their users', async (t) => {
+t.test('jwtVerify verifies the token of a public route', async (t) => {
   const app = await createApp(t, (app) => {
     app.get('/maybe', { config: { public: true } }, async (request) => {
       const verified = await request.jwtVerify()
@@ -69,7 +69,7 @@ t.test('jwtVerify serves public routes that know their users', async (t) => {
   t.match(reply.headers['www-authenticate'], /invalid_token/)
 })
 
-t.test('one request does not see the user of another', async (t) => {
+t.test('concurrent requests do not see the user of another', async (t) => {
   const app = await createApp(t, (app) => {
     app.get('/me', async (request) => request.user.sub)
   })
@@ -81,7 +81,7 @@ t.test('one request does not see the user of another', async (t) => {
   t.strictSame(await Promise.all(bodies), users)
 })
 
-t.test('contradictions in a route are refused when it is added', async (t) => {
+t.test('refuses a contradictory or malformed route config when the route is added', async (t) => {
   const wrong = [
     { public: true, scopes: ['orders:read'] },
     { public: true, roles: [] },
@@ -95,14 +95,14 @@ t.test('contradictions in a route are refused when it is added', async (t) => {
   }
 })
 
-t.test('plugins registered before would stay open, and so are refused', async (t) => {
+t.test('refuses to be registered after other plugins', async (t) => {
   const app = Fastify()
   app.register(async (child) => void child.get('/early', async () => 'open'))
   app.register(latchkey, { ...policy, keys: [key] })
   await t.rejects(async () => await app.ready(), /register @latchkey\/verify\/fastify first/)
 })
 
-t.test('protection stays within the plugin that asked for it', async (t) => {
+t.test('protects only the plugin it is registered in', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.get('/outside', async () => 'ok')
@@ -114,7 +114,7 @@ t.test('protection stays within the plugin that asked for it', async (t) => {
   t.equal((await app.inject('/inside')).statusCode, 401)
 })
 
-t.test('wrong options stop the application from starting', async (t) => {
+t.test('a wrong option prevents the application from starting', async (t) => {
   const app = Fastify()
   app.register(latchkey, { ...policy, keys: 'secret' } as never)
   await t.rejects(async () => await app.ready(), TypeError)

@@ -26,7 +26,7 @@ for (const { token, library, detail } of result.disagreements) {
 console.log(`disagreements: ${result.disagreements.length}`)
 process.exitCode = result.disagreements.length === 0 ? 0 : 1
 
-/** A bar in a terminal, a line every tenth elsewhere. */
+/** Shows a progress bar in a terminal, elsewhere a line for every tenth. */
 function showProgress(done: number): void {
   const secondsLeft = Math.round(((Date.now() - started) / 1000 / done) * (tokens - done))
   if (process.stderr.isTTY) {

@@ -27,79 +27,22 @@ export class Random {
 
 const now = Math.floor(Date.now() / 1000)
 
-/** Texts of values: of the right type, of the wrong one, and of no type. */
+/** Texts of values: of the right type, of a wrong type, and not JSON at all. */
+// biome-ignore format: a table
 const VALUES = [
-  '1',
-  '-0',
-  '1.5',
-  '1e3',
-  '1E-7',
-  '1e999',
-  '123456789012345678901234567890',
-  '01',
-  '.5',
-  '+1',
-  'NaN',
-  'true',
-  'false',
-  'null',
-  'undefined',
-  '""',
-  '"orders"',
-  '"\\u006frders"',
-  '"a\\"b"',
-  '"\\\\"',
-  '":"',
-  '"\\ud83d\\ude00"',
-  '"\\ud800"',
-  '"\u00e9\u{1f511}"',
-  '"\ufffd"',
-  '"\u2028"',
-  '"\\x"',
-  '"\t"',
-  "'a'",
-  '[]',
-  '["orders"]',
-  '["orders",1]',
-  '[["orders"]]',
-  '[1,]',
-  '{}',
-  '{"a":1}',
-  '{"a":1,"a":2}',
-  '{"__proto__":1}',
-  '[{"a":[{"b":null}]}]',
-  String(now + 600),
-  String(now + 600.25),
-  String(now - 600),
-  String(now + 10 ** 7),
-  'https://sso.example',
+  '1', '-0', '1.5', '1e3', '1E-7', '1e999', '123456789012345678901234567890', '01', '.5', '+1',
+  'NaN', 'true', 'false', 'null', 'undefined', '""', '"orders"', '"\\u006frders"', '"a\\"b"',
+  '"\\\\"', '":"', '"\\ud83d\\ude00"', '"\\ud800"', '"\u00e9\u{1f511}"', '"\ufffd"', '"\u2028"',
+  '"\\x"', '"\t"', "'a'", '[]', '["orders"]', '["orders",1]', '[["orders"]]', '[1,]', '{}',
+  '{"a":1}', '{"a":1,"a":2}', '{"__proto__":1}', '[{"a":[{"b":null}]}]', String(now + 600),
+  String(now + 600.25), String(now - 600), String(now + 10 ** 7), 'https://sso.example',
   '"https://sso.example"',
 ] as const
 
+// biome-ignore format: a table
 const NAMES = [
-  'iss',
-  'sub',
-  'aud',
-  'exp',
-  'nbf',
-  'iat',
-  'jti',
-  'sid',
-  'scope',
-  'roles',
-  'client_id',
-  'x',
-  'X',
-  '',
-  ':',
-  'a b',
-  'constructor',
-  'toString',
-  '__proto__',
-  '\\u0065xp',
-  's\\u0075b',
-  'length',
-  '0',
+  'iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'sid', 'scope', 'roles', 'client_id', 'x', 'X',
+  '', ':', 'a b', 'constructor', 'toString', '__proto__', '\\u0065xp', 's\\u0075b', 'length', '0',
   'cl\u00e9',
 ] as const
 
@@ -117,27 +60,14 @@ const HEADERS = [
   { alg: 'HS256' },
 ].map((value) => JSON.stringify(value))
 
+// biome-ignore format: a table
 const PIECES = [
-  '=',
-  '==',
-  '.',
-  '+',
-  '/',
-  '-',
-  '_',
-  ' ',
-  '\n',
-  '\0',
-  'A',
-  'B',
-  '\u0141',
-  '\u00e9',
-  '',
+  '=', '==', '.', '+', '/', '-', '_', ' ', '\n', '\0', 'A', 'B', '\u0141', '\u00e9', '',
 ] as const
 
 /**
- * Generates a token: its header and claims are varied and then signed, so that most have a right signature and the rest
- * of the verifier is reached; some are varied again after signing.
+ * Generates a token. Its header and claims are varied and then signed: most tokens have a right
+ * signature, which exercises the rest of the verifier. Some are varied again after signing.
  */
 export function generateToken(random: Random): string {
   const head = encodeLoosely(

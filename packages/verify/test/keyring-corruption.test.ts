@@ -28,20 +28,20 @@ const withKey = (change: (key: Jwk) => Jwk) =>
   JSON.stringify({ keys: [change({ ...(good[0] as Jwk) }), ...good.slice(1)] })
 const wrongValues = [null, 0, 1.5, true, [], {}, '']
 
-/** Ways to break the file, each as random as it can be and still be broken for certain. */
+/** Random ways to break the file, each certain to break it. */
 const corruptions: Record<string, () => string | undefined> = {
   truncated: () => text.slice(0, Math.floor(Math.random() * (text.length - 1))),
   empty: () => pick(['', ' ', '\n', '\0', '{}', '[]', 'null', '{"keys":[]}']),
-  'of a wrong type': () =>
+  'with a wrong type': () =>
     withKey((key) => ({ ...key, [pick(['kty', 'k', 'kid', 'alg'])]: pick(wrongValues) })),
-  'lacking a member': () => withKey(({ [pick(['kty', 'k', 'kid'])]: _, ...rest }) => rest),
-  'with a key ID twice': () =>
+  'without a member': () => withKey(({ [pick(['kty', 'k', 'kid'])]: _, ...rest }) => rest),
+  'with a duplicate key ID': () =>
     JSON.stringify({ keys: [...good, { ...jwk(pick(['one', 'two', 'three'])) }] }),
-  'with noise in it': () => {
+  'with a control character': () => {
     const at = Math.floor(Math.random() * text.length)
     return `${text.slice(0, at)}${pick(['\u0000', '\u0007', '\u001f'])}${text.slice(at + 1)}`
   },
-  'without strength': () =>
+  'with a weak secret': () =>
     withKey((key) => ({
       ...key,
       k: randomBytes(Math.floor(Math.random() * 32)).toString('base64url'),
@@ -50,12 +50,12 @@ const corruptions: Record<string, () => string | undefined> = {
 }
 
 t.test(
-  `of ${rounds} corruptions each is reported and none replaces the keys or stops verification`,
+  `reports each of ${rounds} corruptions of the file, and keeps verifying with the old keys`,
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'latchkey-corruption-'))
     const file = join(folder, 'keys.json')
     writeFileSync(file, text)
-    // The file is read once a second; here a thousand times as often.
+    // Reads the file a thousand times as often as the usual once a second.
     const { setTimeout: realSetTimeout } = globalThis
     t.intercept(globalThis, 'setTimeout', {
       value: (work: () => void, ms?: number) => realSetTimeout(work, ms === 1_000 ? 1 : ms),
@@ -72,7 +72,7 @@ t.test(
     })
     const before = keyring.current
     const ring = () => keyring.current.keys.map(({ kid, secret }) => `${kid} ${secret}`).join()
-    const held = ring()
+    const ringBefore = ring()
     const verifier = createVerifier({ keys: keyring, issuer, audience: 'x', cache: false })
     const token = () => mintToken({ key: before.signing, issuer, audience: 'x' })
     const until = async (condition: () => boolean) => {
@@ -95,19 +95,20 @@ t.test(
       }
       if (!(await until(() => errors.length > reported)))
         t.fail(`a file ${kind} was not reported: ${broken}`)
-      if (ring() !== held) t.fail(`a file ${kind} was taken: ${broken}`)
+      if (ring() !== ringBefore) t.fail(`a file ${kind} was loaded: ${broken}`)
       if (!verifier.check(token()).ok) t.fail(`a file ${kind} stopped verification`)
-      const taken = reloads
+      const reloadsBefore = reloads
       rmSync(file, { force: true })
       writeFileSync(`${file}.new`, text)
       renameSync(`${file}.new`, file)
-      // Only then may the next corruption be the same text again and still be news.
-      if (!(await until(() => reloads > taken))) t.fail('the good file came back and was not taken')
-      if (!verifier.check(token()).ok) t.fail('the good file came back and did not serve')
+      // Without this wait, the same corruption twice in a row would be reported only once.
+      if (!(await until(() => reloads > reloadsBefore))) t.fail('the restored file was not loaded')
+      if (!verifier.check(token()).ok) t.fail('the restored file does not verify')
     }
     t.ok(errors.length >= rounds, `${errors.length} errors counted`)
     for (const { message } of errors) {
-      for (const { k } of good) if (message.includes(String(k))) t.fail('a secret is in a message')
+      for (const { k } of good)
+        if (message.includes(String(k))) t.fail('a message contains a secret')
     }
   },
 )

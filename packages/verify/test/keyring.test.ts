@@ -24,7 +24,7 @@ async function createFolder(t: Test): Promise<string> {
   return folder
 }
 
-/** Opens a file and collects what happens to it. */
+/** Opens a keyring and collects its errors. */
 function follow(t: Test, file: string) {
   const errors: KeyringError[] = []
   const keyring = openKeyring(file, { onError: (err) => errors.push(err) })
@@ -33,75 +33,48 @@ function follow(t: Test, file: string) {
   return { keyring, errors, kids }
 }
 
-async function until(t: Test, what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 300 && !holds(); i++) await new Promise((done) => setTimeout(done, 20))
-  t.ok(holds(), what)
+async function until(t: Test, what: string, isTrue: () => boolean): Promise<void> {
+  for (let i = 0; i < 300 && !isTrue(); i++) await new Promise((done) => setTimeout(done, 20))
+  t.ok(isTrue(), what)
 }
 
-t.test(
-  'a JWK Set is read: the first key signs, all verify, one is for refresh tokens',
-  async (t) => {
-    const set = parseKeySet(
-      jwks(
-        jwk('r', { use: 'latchkey:refresh', alg: undefined }),
-        jwk('a', { x: 'other members are let be' }),
-        jwk('e', { use: 'enc', kty: 'RSA' }),
-        jwk('b', { use: 'sig' }),
-      ),
-    )
-    t.equal(set.signing.kid, 'a')
-    t.strictSame(
-      set.keys.map(({ kid, alg }) => [kid, alg]),
-      [
-        ['a', 'HS256'],
-        ['b', 'HS256'],
-      ],
-    )
-    t.equal(set.refresh?.kid, 'r')
-    t.equal(set.signing.secret.length, 32)
-    t.ok(Object.isFrozen(set) && Object.isFrozen(set.keys) && Object.isFrozen(set.signing))
-  },
-)
+t.test('reads a JWK Set: the first key signs, all verify, one is for refresh tokens', async (t) => {
+  const refresh = jwk('r', { use: 'latchkey:refresh', alg: undefined })
+  const first = jwk('a', { x: 'other members are ignored' })
+  const set = parseKeySet(
+    jwks(refresh, first, jwk('e', { use: 'enc', kty: 'RSA' }), jwk('b', { use: 'sig' })),
+  )
+  t.equal(set.signing.kid, 'a')
+  t.equal(set.keys.map(({ kid, alg }) => `${kid} ${alg}`).join(), 'a HS256,b HS256')
+  t.equal(set.refresh?.kid, 'r')
+  t.equal(set.signing.secret.length, 32)
+  t.ok(Object.isFrozen(set) && Object.isFrozen(set.keys) && Object.isFrozen(set.signing))
+})
 
-t.test('a broken JWK Set is refused whole, and no secret is in the message', async (t) => {
+t.test('refuses a broken JWK Set as a whole, without a secret in the message', async (t) => {
   const shared = secret().toString('base64url')
+  // biome-ignore format: a table
   const broken: [what: string, text: string, code: string][] = [
     ['empty', '', 'keyring_malformed'],
-    ['cut off', jwks(jwk('a')).slice(0, -2), 'keyring_malformed'],
-    ['no set', '[]', 'keyring_malformed'],
-    ['keys no array', '{"keys":{}}', 'keyring_malformed'],
-    ['a member twice', `{"keys":[],"keys":[${JSON.stringify(jwk('a'))}]}`, 'keyring_malformed'],
+    ['truncated', jwks(jwk('a')).slice(0, -2), 'keyring_malformed'],
+    ['not a set', '[]', 'keyring_malformed'],
+    ['keys not an array', '{"keys":{}}', 'keyring_malformed'],
+    ['a duplicate member', `{"keys":[],"keys":[${JSON.stringify(jwk('a'))}]}`, 'keyring_malformed'],
     ['no key', jwks(), 'keyring_empty'],
     ['only a refresh key', jwks(jwk('r', { use: 'latchkey:refresh' })), 'keyring_empty'],
-    ['a key that is none', '{"keys":[null]}', 'keyring_malformed'],
+    ['a null key', '{"keys":[null]}', 'keyring_malformed'],
     ['another kty', jwks(jwk('a'), jwk('b', { kty: 'EC' })), 'keyring_malformed'],
     ['another alg', jwks(jwk('a'), jwk('b', { alg: 'HS512' })), 'keyring_malformed'],
     ['no alg', jwks(jwk('a', { alg: undefined })), 'keyring_malformed'],
     ['no kid', jwks(jwk('a'), jwk('b', { kid: undefined })), 'keyring_malformed'],
     ['kid a number', jwks(jwk('a', { kid: 1 })), 'keyring_malformed'],
-    ['a kid twice', jwks(jwk('a'), jwk('a')), 'keyring_duplicate_kid'],
-    [
-      'a kid twice, once for refresh',
-      jwks(jwk('a'), jwk('a', { use: 'latchkey:refresh' })),
-      'keyring_duplicate_kid',
-    ],
+    ['a duplicate kid', jwks(jwk('a'), jwk('a')), 'keyring_duplicate_kid'],
+    ['a kid shared with the refresh key', jwks(jwk('a'), jwk('a', { use: 'latchkey:refresh' })), 'keyring_duplicate_kid'],
     ['no k', jwks(jwk('a', { k: undefined })), 'keyring_malformed'],
     ['k padded', jwks(jwk('a', { k: `${shared}=` })), 'keyring_malformed'],
-    [
-      'k in base64',
-      jwks(jwk('a', { k: secret().toString('base64').replace(/[^=]/g, '+') })),
-      'keyring_malformed',
-    ],
-    [
-      'two refresh keys',
-      jwks(jwk('a'), jwk('r', { use: 'latchkey:refresh' }), jwk('s', { use: 'latchkey:refresh' })),
-      'keyring_malformed',
-    ],
-    [
-      'one secret for both',
-      jwks(jwk('a', { k: shared }), jwk('r', { use: 'latchkey:refresh', k: shared })),
-      'keyring_malformed',
-    ],
+    ['k in base64', jwks(jwk('a', { k: secret().toString('base64').replace(/[^=]/g, '+') })), 'keyring_malformed'],
+    ['two refresh keys', jwks(jwk('a'), jwk('r', { use: 'latchkey:refresh' }), jwk('s', { use: 'latchkey:refresh' })), 'keyring_malformed'],
+    ['one secret for both', jwks(jwk('a', { k: shared }), jwk('r', { use: 'latchkey:refresh', k: shared })), 'keyring_malformed'],
   ]
   for (const [what, given, code] of broken) {
     t.throws(() => parseKeySet(given), { name: 'KeyringError', code }, what)
@@ -113,7 +86,7 @@ t.test('a broken JWK Set is refused whole, and no secret is in the message', asy
   }
 })
 
-t.test('weak secrets are refused', async (t) => {
+t.test('refuses weak secrets', async (t) => {
   const weak = {
     short: randomBytes(31),
     empty: Buffer.alloc(0),
@@ -137,7 +110,7 @@ t.test('weak secrets are refused', async (t) => {
   }
 })
 
-t.test('strong secrets are taken, also as text', async (t) => {
+t.test('accepts strong secrets, as bytes and as text', async (t) => {
   for (let i = 0; i < 1000; i++) {
     const forms = [secret(), randomBytes(64), secret().toString('hex'), secret().toString('base64')]
     for (const form of forms) {
@@ -145,17 +118,17 @@ t.test('strong secrets are taken, also as text', async (t) => {
       if (parseKeySet(jwks(jwk('a', { k }))).signing.kid !== 'a') t.fail(k)
     }
   }
-  t.pass('4,000 of them')
+  t.pass('4,000 secrets')
 })
 
-t.test('a key that is logged or serialised leaves its secret out', async (t) => {
+t.test('a key leaves its secret out when logged or serialised', async (t) => {
   const { signing } = parseKeySet(jwks(jwk('a')))
   t.equal(JSON.stringify(signing), '{"kid":"a","alg":"HS256"}')
   t.notMatch(inspect(signing, { depth: 9 }), /secret|Uint8Array/)
   t.strictSame({ ...signing }, { kid: 'a', alg: 'HS256' })
 })
 
-t.test('a file is opened at once, or an error says why not', async (t) => {
+t.test('throws when a file cannot be used as it is opened', async (t) => {
   const folder = await createFolder(t)
   t.throws(() => openKeyring(join(folder, 'none')), {
     code: 'keyring_unreadable',
@@ -167,7 +140,7 @@ t.test('a file is opened at once, or an error says why not', async (t) => {
   t.throws(() => openKeyring(''), TypeError)
 })
 
-t.test('changes in place, by renaming and by swapping a symbolic link are followed', async (t) => {
+t.test('follows writes in place and renames', async (t) => {
   const folder = await createFolder(t)
   const file = join(folder, 'keys.json')
   await writeFile(file, jwks(jwk('a')))
@@ -183,7 +156,7 @@ t.test('changes in place, by renaming and by swapping a symbolic link are follow
   await rename(join(folder, 'new'), file)
   await until(t, 'renamed', () => kids() === 'c')
   t.not(keyring.current, before)
-  t.equal(before.signing.kid, 'b', 'a set that was taken before stays what it was')
+  t.equal(before.signing.kid, 'b', 'an earlier set does not change')
 
   t.strictSame(told, ['b', 'c'])
   unsubscribe()
@@ -193,7 +166,7 @@ t.test('changes in place, by renaming and by swapping a symbolic link are follow
   t.strictSame(errors, [])
 })
 
-t.test("Kubernetes' swap of ..data is followed", async (t) => {
+t.test("follows Kubernetes' swap of ..data", async (t) => {
   const folder = await createFolder(t)
   const publish = async (version: string, content: string) => {
     await writeFile(join(folder, version), content)
@@ -207,28 +180,31 @@ t.test("Kubernetes' swap of ..data is followed", async (t) => {
   await until(t, 'swapped', () => kids() === 'b')
 })
 
-t.test('a broken, missing or weak file keeps the keys before, and is reported once', async (t) => {
-  const folder = await createFolder(t)
-  const file = join(folder, 'keys.json')
-  const good = jwks(jwk('a'))
-  await writeFile(file, good)
-  const { kids, errors } = follow(t, file)
-  const codes = () => errors.map(({ code }) => code).join()
+t.test(
+  'keeps the old keys while the file is broken, missing or weak, and reports it once',
+  async (t) => {
+    const folder = await createFolder(t)
+    const file = join(folder, 'keys.json')
+    const good = jwks(jwk('a'))
+    await writeFile(file, good)
+    const { kids, errors } = follow(t, file)
+    const codes = () => errors.map(({ code }) => code).join()
 
-  await writeFile(file, good.slice(0, 40))
-  await until(t, 'cut off', () => codes() === 'keyring_malformed')
-  await rm(file)
-  await until(t, 'removed', () => codes() === 'keyring_malformed,keyring_unreadable')
-  await new Promise((done) => setTimeout(done, 1500))
-  await writeFile(file, jwks(jwk('b', { k: text('changeme'.repeat(8)) })))
-  await until(t, 'weak', () => codes().endsWith('keyring_unreadable,keyring_weak_secret'))
-  t.equal(kids(), 'a')
-  await writeFile(file, jwks(jwk('c')))
-  await until(t, 'mended', () => kids() === 'c')
-  t.equal(errors.length, 3)
-})
+    await writeFile(file, good.slice(0, 40))
+    await until(t, 'truncated', () => codes() === 'keyring_malformed')
+    await rm(file)
+    await until(t, 'removed', () => codes() === 'keyring_malformed,keyring_unreadable')
+    await new Promise((done) => setTimeout(done, 1500))
+    await writeFile(file, jwks(jwk('b', { k: text('changeme'.repeat(8)) })))
+    await until(t, 'weak', () => codes().endsWith('keyring_unreadable,keyring_weak_secret'))
+    t.equal(kids(), 'a')
+    await writeFile(file, jwks(jwk('c')))
+    await until(t, 'repaired', () => kids() === 'c')
+    t.equal(errors.length, 3)
+  },
+)
 
-t.test('a verifier follows its file', async (t) => {
+t.test('a verifier follows its key file', async (t) => {
   const file = join(await createFolder(t), 'keys.json')
   const [old, young] = [secret(), secret()]
   const write = (kid: string, k: Buffer) =>

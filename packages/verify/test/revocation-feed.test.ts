@@ -17,7 +17,7 @@ const ring = {
 const page = (cursor: number, sessions: unknown[] = [], subjects: unknown[] = [], more = false) =>
   JSON.stringify({ cursor, more, sessions, subjects })
 
-/** A feed of a stand-in auth service that answers as the test says. */
+/** A feed that polls a stand-in for the auth service. */
 async function startFeed(t: Test, answer: RequestListener, options = {}) {
   const server = createServer(answer).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -47,7 +47,7 @@ const until = async (condition: () => boolean) => {
   for (let i = 0; i < 200 && !condition(); i++) await sleep(20)
 }
 
-t.test('it asks as a service, with what it knows and which keys it holds', async (t) => {
+t.test('polls as a service, with its cursor and its key IDs', async (t) => {
   const asked: string[] = []
   const { feed } = await startFeed(t, (req, res) => {
     const token = req.headers.authorization?.replace('Bearer ', '') ?? ''
@@ -65,7 +65,7 @@ t.test('it asks as a service, with what it knows and which keys it holds', async
   t.equal(asked[1], `GET ${path(7)} "7" service:orders revocations:read 120`)
 })
 
-t.test('it reads page after page without waiting, and then knows all of it', async (t) => {
+t.test('reads all pages without waiting in between', async (t) => {
   const far = Date.now() / 1000 + 1000
   const { feed } = await startFeed(
     t,
@@ -83,98 +83,85 @@ t.test('it reads page after page without waiting, and then knows all of it', asy
   t.notOk(feed.isRevoked(claims('s21')))
 })
 
-t.test(
-  'while the auth service is away it keeps what it knows, says how old it is, and catches up',
-  async (t) => {
-    let isAway = false
-    const far = Date.now() / 1000 + 1000
-    const { feed, polls } = await startFeed(t, (_req, res) => {
-      if (isAway) res.destroy()
-      else res.end(page(polls.length + 1, [[`s${polls.length}`, far]]))
-    })
-    await feed.caughtUp
-    isAway = true
-    await until(() => polls.filter(Boolean).length >= 3)
-    t.ok(feed.isRevoked(claims('s0')))
-    t.ok(feed.state.ageSeconds > 0.3)
-    isAway = false
-    const failed = polls.length
-    await until(() => polls.length > failed)
-    t.equal(polls.at(-1), undefined)
-    t.ok(feed.state.ageSeconds < 0.3)
-  },
-)
+t.test('keeps revocations and reports their age while auth is unreachable', async (t) => {
+  let isDown = false
+  const far = Date.now() / 1000 + 1000
+  const { feed, polls } = await startFeed(t, (_req, res) => {
+    if (isDown) res.destroy()
+    else res.end(page(polls.length + 1, [[`s${polls.length}`, far]]))
+  })
+  await feed.caughtUp
+  isDown = true
+  await until(() => polls.filter(Boolean).length >= 3)
+  t.ok(feed.isRevoked(claims('s0')))
+  t.ok(feed.state.ageSeconds > 0.3)
+  isDown = false
+  const failed = polls.length
+  await until(() => polls.length > failed)
+  t.equal(polls.at(-1), undefined)
+  t.ok(feed.state.ageSeconds < 0.3)
+})
 
-t.test(
-  'an answer that is no page, or too late, is refused whole and asked for again',
-  async (t) => {
-    const far = Date.now() / 1000 + 1000
-    const wrong = [
-      '',
-      'null',
-      '[]',
-      '{',
-      page(1, [['a']]),
-      page(1, [['a', 'b']]),
-      page(1, [[1, far]]),
-      page(1, [['good', far]], [['b', far]]),
-      JSON.stringify({ cursor: 'x', more: false, sessions: [['good', far]], subjects: [] }),
-      JSON.stringify({ cursor: 1, sessions: [['good', far]], subjects: [] }),
-    ]
-    const answers = [...wrong]
-    const { feed, polls } = await startFeed(t, (_req, res) => {
-      const answer = answers.shift()
-      if (answer === undefined) res.end(page(5, [['right', far]]))
-      else res.end(answer)
-    })
-    await feed.caughtUp
-    t.equal(polls.filter(Boolean).length, wrong.length)
-    t.notOk(feed.isRevoked(claims('good')))
-    t.ok(feed.isRevoked(claims('right')))
+t.test('refuses a malformed or late page as a whole, and polls again', async (t) => {
+  const far = Date.now() / 1000 + 1000
+  const wrong = [
+    ...['', 'null', '[]', '{'],
+    page(1, [['a']]),
+    page(1, [['a', 'b']]),
+    page(1, [[1, far]]),
+    page(1, [['good', far]], [['b', far]]),
+    JSON.stringify({ cursor: 'x', more: false, sessions: [['good', far]], subjects: [] }),
+    JSON.stringify({ cursor: 1, sessions: [['good', far]], subjects: [] }),
+  ]
+  const answers = [...wrong]
+  const { feed, polls } = await startFeed(t, (_req, res) => {
+    const answer = answers.shift()
+    if (answer === undefined) res.end(page(5, [['right', far]]))
+    else res.end(answer)
+  })
+  await feed.caughtUp
+  t.equal(polls.filter(Boolean).length, wrong.length)
+  t.notOk(feed.isRevoked(claims('good')))
+  t.ok(feed.isRevoked(claims('right')))
 
-    const slow = await startFeed(t, () => {})
-    await until(() => slow.polls.length > 0)
-    t.ok(slow.polls[0] instanceof Error)
-    const forbidden = await startFeed(t, (_req, res) => res.writeHead(403).end())
-    await until(() => forbidden.polls.length > 0)
-    t.match(forbidden.polls[0]?.message, /answered 403/)
-  },
-)
+  const slow = await startFeed(t, () => {})
+  await until(() => slow.polls.length > 0)
+  t.ok(slow.polls[0] instanceof Error)
+  const forbidden = await startFeed(t, (_req, res) => res.writeHead(403).end())
+  await until(() => forbidden.polls.length > 0)
+  t.match(forbidden.polls[0]?.message, /answered 403/)
+})
 
-t.test(
-  'a verifier refuses what was revoked, cached or not, and a stale feed as it is told',
-  async (t) => {
-    const revoked = new Set<string>()
-    const revocations = {
-      version: 0,
-      asOf: Number.NEGATIVE_INFINITY,
-      isRevoked: ({ sid = '' }: { sid?: string }) => revoked.has(sid),
-    }
-    const key = { kid, secret }
-    const options = { keys: [key], issuer, audience: 'orders', revocations }
-    const lenient = createVerifier(options)
-    const strict = createVerifier({ ...options, onStale: 'deny', maxStaleSeconds: 10 })
-    const token = mintToken({ key, issuer, audience: 'orders', claims: { sid: 's1' } })
-    const code = (result: ReturnType<typeof lenient.check>) =>
-      result.ok ? 'ok' : result.error.code
+t.test('a verifier refuses revoked tokens, cached or not, and applies onStale', async (t) => {
+  const revoked = new Set<string>()
+  const revocations = {
+    version: 0,
+    asOf: Number.NEGATIVE_INFINITY,
+    isRevoked: ({ sid = '' }: { sid?: string }) => revoked.has(sid),
+  }
+  const key = { kid, secret }
+  const options = { keys: [key], issuer, audience: 'orders', revocations }
+  const lenient = createVerifier(options)
+  const strict = createVerifier({ ...options, onStale: 'deny', maxStaleSeconds: 10 })
+  const token = mintToken({ key, issuer, audience: 'orders', claims: { sid: 's1' } })
+  const code = (result: ReturnType<typeof lenient.check>) => (result.ok ? 'ok' : result.error.code)
 
-    t.equal(code(lenient.check(token)), 'ok')
-    t.equal(code(strict.check(token)), 'revocations_stale')
-    t.equal(code(lenient.check(token, { onStale: 'deny' })), 'revocations_stale')
-    t.equal(code(strict.check(token, { onStale: 'allow' })), 'ok')
-    revocations.asOf = Date.now() / 1000 - 5
-    t.equal(code(strict.check(token)), 'ok')
-    t.equal(code(strict.check(token, { maxStaleSeconds: 2 })), 'revocations_stale')
-    revoked.add('s1')
-    revocations.version++
-    t.equal(code(lenient.check(token)), 'token_revoked', 'though it is in the cache')
-    t.equal(code(strict.check(token)), 'token_revoked')
-    t.throws(() => createVerifier({ ...options, onStale: 'maybe' as 'deny' }), TypeError)
-    t.throws(() => createVerifier({ ...options, maxStaleSeconds: 0 }), RangeError)
-  },
-)
+  t.equal(code(lenient.check(token)), 'ok')
+  t.equal(code(strict.check(token)), 'revocations_stale')
+  t.equal(code(lenient.check(token, { onStale: 'deny' })), 'revocations_stale')
+  t.equal(code(strict.check(token, { onStale: 'allow' })), 'ok')
+  revocations.asOf = Date.now() / 1000 - 5
+  t.equal(code(strict.check(token)), 'ok')
+  t.equal(code(strict.check(token, { maxStaleSeconds: 2 })), 'revocations_stale')
+  revoked.add('s1')
+  revocations.version++
+  t.equal(code(lenient.check(token)), 'token_revoked', 'although it is cached')
+  t.equal(code(strict.check(token)), 'token_revoked')
+  t.throws(() => createVerifier({ ...options, onStale: 'maybe' as 'deny' }), TypeError)
+  t.throws(() => createVerifier({ ...options, maxStaleSeconds: 0 }), RangeError)
+})
 
-t.test('options are checked', async (t) => {
+t.test('refuses wrong options', async (t) => {
   const good = { url: 'http://127.0.0.1:9', keys: ring, issuer, service: 's', instance: 'i' }
   for (const wrong of [
     { url: 'nonsense' },

@@ -6,7 +6,7 @@ const key = createTestKey()
 const given = { key, issuer: 'https://sso.example', audience: 'orders' }
 const verifier = createVerifier({ keys: [key], issuer: given.issuer, audience: given.audience })
 
-t.test('a minted token is as the auth service would issue it', async (t) => {
+t.test('mints a token like those of the auth service', async (t) => {
   const token = mintToken({ ...given, scopes: ['a', 'b'], roles: ['admin'], claims: { tenant: 1 } })
   t.match(verifier.verify(token), {
     iss: given.issuer,
@@ -20,7 +20,7 @@ t.test('a minted token is as the auth service would issue it', async (t) => {
   })
 })
 
-t.test('tokens that have to be refused are, each for its reason', async (t) => {
+t.test('mints tokens that are refused with the expected code', async (t) => {
   const codes = {
     token_expired: mintToken({ ...given, expiresInSeconds: -10 }),
     token_signature: mintToken({ ...given, fault: 'tampered' }),
@@ -38,7 +38,7 @@ t.test('tokens that have to be refused are, each for its reason', async (t) => {
   t.match(verifier.check(foreign), { ok: false, error: { code: 'token_signature' } })
 })
 
-t.test('a key without an ID makes a token without one', async (t) => {
+t.test('mints a token without kid for a key without an ID', async (t) => {
   const sole = createVerifier({ issuer: given.issuer, audience: given.audience, keys: key.secret })
   const token = mintToken({ ...given, key: key.secret })
   t.ok(sole.check(token).ok)

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { PolicyOptions, StaticKey } from '../src/index.ts'
 
-/** The key, the policy and the claims that a test varies one thing of. */
+/** Key, policy and header of a good token; a test varies one thing. */
 export const key: StaticKey = { kid: '2026-11-23', secret: randomBytes(32) }
 export const policy: PolicyOptions = { issuer: 'https://sso.example', audience: 'orders' }
 export const header = { alg: 'HS256', typ: 'at+jwt', kid: key.kid }
@@ -22,7 +22,7 @@ export function claims(others: Record<string, unknown> = {}): Record<string, unk
   }
 }
 
-/** Claims with `text` put in as one more member, as it stands. */
+/** The text of the claims, with `text` as an additional member. */
 export function claimsWith(text: string): string {
   return `${JSON.stringify(claims()).slice(0, -1)},${text}}`
 }
@@ -33,7 +33,7 @@ export function encode(value: object | string | Uint8Array): string {
   return Buffer.from(isData ? (value as string) : JSON.stringify(value)).toString('base64url')
 }
 
-/** Signs two segments, whatever they hold. */
+/** Signs two segments, whatever they contain. */
 export function signSegments(head: string, body: string, secret: Uint8Array = key.secret): string {
   const input = `${head}.${body}`
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`

@@ -17,7 +17,7 @@ const joe = {
 /** RFC 7519 section 6.1. */
 const unsecured = `eyJhbGciOiJub25lIn0.${joe.token.split('.')[1]}.`
 
-/** RFC 7520 section 4.4. The key is that of section 3.5; what is signed is text, not claims. */
+/** RFC 7520 section 4.4, with the key of section 3.5. The payload is text, not claims. */
 const frodo = {
   kid: '018c0ae5-4d9b-471b-bfd6-eef314bc7037',
   key: 'hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg',
@@ -45,7 +45,7 @@ for (const [name, create] of [
   ['core', createVerifier],
   ['fetch', createFetchVerifier],
 ] as const) {
-  t.test(`${name}: the example of RFC 7515 A.1 verifies until its last second`, async (t) => {
+  t.test(`${name}: accepts the example of RFC 7515 A.1 until it expires`, async (t) => {
     const verifier = create(forJoe)
     setClock(t, joe.claims.exp - 1)
     t.strictSame(await verifier.verify(joe.token), joe.claims)
@@ -54,21 +54,24 @@ for (const [name, create] of [
     t.match(await verifier.check(joe.token), { ok: false, error: { code: 'token_expired' } })
   })
 
-  t.test(`${name}: the unsecured JWT of RFC 7519 6.1 is refused`, async (t) => {
+  t.test(`${name}: refuses the unsecured JWT of RFC 7519 6.1`, async (t) => {
     setClock(t, joe.claims.exp - 1)
     const result = await create(forJoe).check(unsecured)
     t.match(result, { ok: false, error: { code: 'token_algorithm' } })
   })
 
-  t.test(`${name}: the signature of RFC 7520 4.4 holds, and text is no claims`, async (t) => {
-    const verifier = create(forFrodo)
-    t.match(await verifier.check(frodo.token), { ok: false, error: { code: 'token_malformed' } })
-    const changed = `${frodo.token.slice(0, -2)}q0`
-    t.match(await verifier.check(changed), { ok: false, error: { code: 'token_signature' } })
-  })
+  t.test(
+    `${name}: verifies the signature of RFC 7520 4.4, and refuses its text as claims`,
+    async (t) => {
+      const verifier = create(forFrodo)
+      t.match(await verifier.check(frodo.token), { ok: false, error: { code: 'token_malformed' } })
+      const changed = `${frodo.token.slice(0, -2)}q0`
+      t.match(await verifier.check(changed), { ok: false, error: { code: 'token_signature' } })
+    },
+  )
 }
 
-t.test('the keys of those examples are refused in a key file', async (t) => {
+t.test('refuses the keys of those examples in a key file', async (t) => {
   for (const k of [joe.key, frodo.key]) {
     const text = JSON.stringify({ keys: [{ kty: 'oct', kid: '1', alg: 'HS256', k }] })
     t.throws(() => parseKeySet(text), { code: 'keyring_weak_secret' })

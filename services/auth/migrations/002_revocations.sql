@@ -1,18 +1,18 @@
 -- Up Migration
 CREATE SEQUENCE revocations_seq;
 CREATE TABLE revocations (
-  seq        bigint      PRIMARY KEY,   -- given by the trigger below, in the order of the commits
+  seq        bigint      PRIMARY KEY,   -- set by the trigger below, in commit order
   kind       text        NOT NULL CHECK (kind IN ('session', 'subject')),
   id         text        NOT NULL,      -- `sid` or `sub`
   not_before bigint,                    -- subject: tokens with a smaller `iat` are revoked, seconds
   revoked_at timestamptz NOT NULL DEFAULT now(),
-  expires_at timestamptz NOT NULL,      -- no token it concerns lives longer
+  expires_at timestamptz NOT NULL,      -- all tokens it affects have expired by then
   CHECK ((kind = 'subject') = (not_before IS NOT NULL))
 );
 CREATE INDEX revocations_expires_at_idx ON revocations (expires_at);  -- housekeeping
 
--- A reader asks for everything after the highest number it knows. So numbers have to become visible in
--- order: who takes one holds this lock until its commit, and the next number is drawn after that.
+-- A reader asks for everything after the highest number it knows, so numbers must become visible in order.
+-- A transaction that draws a number keeps this lock until it commits; only then is the next one drawn.
 CREATE FUNCTION revocations_number() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(7235419);

@@ -1,5 +1,5 @@
 -- Up Migration
--- Unlogged: counters need no durability, and after a crash an empty table is right.
+-- Unlogged: counters need no durability, and after a crash an empty table is correct.
 CREATE UNLOGGED TABLE rate_limits (
   key       text        PRIMARY KEY,
   count     integer     NOT NULL,
@@ -8,10 +8,10 @@ CREATE UNLOGGED TABLE rate_limits (
 CREATE INDEX rate_limits_resets_at_idx ON rate_limits (resets_at);
 
 CREATE UNLOGGED TABLE login_failures (
-  key       text        PRIMARY KEY,   -- account:…, network:… or familiar:… (see abuse/store.ts)
+  key       text        PRIMARY KEY,   -- account:…, network:… or familiar:… (see passwords/store.ts)
   failures  integer     NOT NULL,
   allowed   integer     NOT NULL,      -- failures without a delay
-  retry_at  timestamptz NOT NULL,      -- no attempt before
+  retry_at  timestamptz NOT NULL,      -- attempts before this time are refused
   forget_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX login_failures_forget_at_idx ON login_failures (forget_at);

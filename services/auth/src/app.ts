@@ -1,34 +1,35 @@
 import { countVerifications, type Service, type ServiceDefinition } from '@latchkey/service-kit'
 import { authAudience, createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
-import { rateLimit } from './abuse/rate-limit.ts'
-import { meRoutes } from './accounts/me.ts'
+import { changePasswordRoute } from './accounts/change-password.ts'
+import { profileRoute } from './accounts/profile.ts'
 import { registerRoute } from './accounts/register.ts'
 import { adminUsersRoutes } from './admin/users.ts'
 import { type AuthConfig, settings } from './config.ts'
-import { docs } from './docs.ts'
 import { housekeeping } from './housekeeping.ts'
-import { heartbeat } from './keys/heartbeat.ts'
-import { keysStatusRoute } from './keys/status.ts'
+import { rateLimit } from './limits/rate-limit.ts'
 import { authMetrics } from './metrics.ts'
-import { createPasswordHasher, type PasswordHasher } from './passwords/hasher.ts'
+import { openapi } from './openapi.ts'
+import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { feedRoute } from './revocation/feed.ts'
+import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
 import { refreshRoute } from './sessions/refresh.ts'
-import { createRefreshTokens, type RefreshTokens } from './sessions/refresh-token.ts'
-import { sessionsRoutes } from './sessions/sessions.ts'
 import { accessTokens } from './tokens/access-token.ts'
+import { createRefreshTokens, type RefreshTokens } from './tokens/refresh-token.ts'
+import { heartbeat } from './verifiers/heartbeat.ts'
+import { keysStatusRoute } from './verifiers/status.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     config: AuthConfig
-    passwords: PasswordHasher
+    passwords: PasswordBulkhead
     refreshTokens: RefreshTokens
   }
 }
 
-/** The auth service. Every route requires a token unless it declares that it is public. */
+/** The auth service. Every route requires a token unless it is marked public. */
 export const auth: ServiceDefinition<typeof settings> = {
   name: 'auth',
   settings,
@@ -42,7 +43,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   // No revocation feed: auth's own routes look the session up in the database.
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
   await app.register(latchkey, { verifier: countVerifications(verifier, app.metrics) })
-  await app.register(docs)
+  await app.register(openapi)
   await app.register(accessTokens, {
     keyring: app.keyring,
     issuer,
@@ -57,7 +58,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   app.decorate('refreshTokens', createRefreshTokens(app.keyring))
   app.decorate(
     'passwords',
-    await createPasswordHasher({
+    await createPasswordBulkhead({
       memoryKib: config.LATCHKEY_ARGON2_MEMORY_KIB,
       passes: config.LATCHKEY_ARGON2_PASSES,
     }),
@@ -66,7 +67,8 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   await app.register(
     async (v1) => {
       v1.register(registerRoute)
-      v1.register(meRoutes)
+      v1.register(profileRoute)
+      v1.register(changePasswordRoute)
       v1.register(loginRoute)
       v1.register(refreshRoute)
       v1.register(logoutRoute)

@@ -1,32 +1,37 @@
 import { serviceSettings } from '@latchkey/service-kit'
 import { type Static, Type } from 'typebox'
 
-/** The settings of the auth service. */
+/** The largest `LATCHKEY_ACCESS_TOKEN_TTL_SECONDS`; revocations are kept at least this long. */
+export const maxAccessTokenTtlSeconds = 3_600
+
 export const settings = Type.Object({
   ...serviceSettings,
-  /** The audiences a token opens, separated by spaces. The auth service adds itself. */
+  /** The `aud` of every token, separated by spaces. The auth service adds itself. */
   LATCHKEY_AUDIENCES: Type.String({ pattern: '^\\S+( \\S+)*$' }),
   /** The scope of a newly registered user, separated by spaces (RFC 6749 section 3.3). */
   LATCHKEY_DEFAULT_SCOPE: Type.String({ pattern: '^(\\S+( \\S+)*)?$', default: '' }),
   /** Lifetime of an access token, in seconds. */
-  LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: Type.Integer({ minimum: 5, maximum: 3_600, default: 900 }),
-  /** Absolute lifetime of a session, in seconds, however often it is refreshed. */
+  LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: Type.Integer({
+    minimum: 5,
+    maximum: maxAccessTokenTtlSeconds,
+    default: 900,
+  }),
+  /** Lifetime of a session, in seconds. Refreshing does not extend it. */
   LATCHKEY_SESSION_TTL_SECONDS: Type.Integer({
     minimum: 3_600,
     maximum: 31_536_000,
     default: 2_592_000,
   }),
-  /** How long the previous refresh token still gets the same successor, in seconds. */
+  /** How long the previous refresh token is answered with the same successor, in seconds. */
   LATCHKEY_REFRESH_GRACE_SECONDS: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
-  /** argon2id: memory of one hash, in KiB. The defaults are those of RFC 9106 section 4 for little memory. */
+  /** argon2id: memory of one hash, in KiB. The defaults are RFC 9106's second option (section 4). */
   LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({ minimum: 7_168, maximum: 1_048_576, default: 65_536 }),
   /** argon2id: passes over the memory. */
   LATCHKEY_ARGON2_PASSES: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
-  /** Accounts one network may register in a minute. */
+  /** Accounts that one network may register per minute. */
   LATCHKEY_REGISTER_LIMIT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 60 }),
-  /** Logins one network may try at one account in a minute, right or wrong. */
+  /** Logins that one network may attempt at one account per minute, successful or not. */
   LATCHKEY_LOGIN_LIMIT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 600 }),
 })
 
-/** The configuration of the auth service. */
 export type AuthConfig = Static<typeof settings>

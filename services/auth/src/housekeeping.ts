@@ -1,26 +1,28 @@
 import fp from 'fastify-plugin'
-import { forgetOldCounters } from './abuse/store.ts'
-import { forgetOldReports } from './keys/store.ts'
-import { forgetOldRevocations } from './revocation/store.ts'
-import { forgetOldSessions } from './sessions/store.ts'
+import { deleteExpiredRateLimits } from './limits/store.ts'
+import { deleteExpiredLoginFailures } from './passwords/store.ts'
+import { deleteExpiredRevocations } from './revocation/store.ts'
+import { deleteExpiredSessions } from './sessions/store.ts'
+import { deleteOldReports } from './verifiers/store.ts'
 
-/** How often each instance tidies up, in milliseconds; who comes second finds nothing to do. */
+/** How often each instance deletes, in milliseconds. A second instance finds nothing left to delete. */
 const intervalMs = 60_000
 
-/** Removes what has expired. Everything is right without it; the tables only grow. */
+/** Deletes what has expired. Every answer is correct without it; it only keeps the tables small. */
 export const housekeeping = fp(
   async (app) => {
-    const tidy = async () => {
+    const deleteExpired = async () => {
       try {
-        await forgetOldCounters(app.db)
-        await forgetOldRevocations(app.db)
-        await forgetOldSessions(app.db)
-        await forgetOldReports(app.db)
+        await deleteExpiredRateLimits(app.db)
+        await deleteExpiredLoginFailures(app.db)
+        await deleteExpiredRevocations(app.db)
+        await deleteExpiredSessions(app.db)
+        await deleteOldReports(app.db)
       } catch (err) {
-        app.log.warn({ err }, 'housekeeping failed; it is tried again in a minute')
+        app.log.warn({ err }, 'housekeeping failed; retrying in a minute')
       }
     }
-    const timer = setInterval(tidy, intervalMs).unref()
+    const timer = setInterval(deleteExpired, intervalMs).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   },
   { name: 'housekeeping', fastify: '5.x', dependencies: ['database'] },

@@ -1,10 +1,11 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge } from 'prom-client'
-import { listVerifiers } from './keys/store.ts'
+import { listVerifiers } from './verifiers/store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What the auth service counts, in addition to what every service does. */
+    /** Counters of the auth service, in addition to those of every service. */
     counters: {
       logins: Counter<'result'>
       refreshes: Counter<'result'>
@@ -25,51 +26,60 @@ export const authMetrics = fp(
       }),
       refreshes: new Counter({
         name: 'latchkey_refreshes_total',
-        help: 'Refreshes by result: ok, invalid or reused (an old token, its session was revoked)',
+        help: 'Refreshes by result: ok, invalid or reused (an old token; its session was revoked)',
         labelNames: ['result'] as const,
         registers,
       }),
     })
-    new Gauge({
-      name: 'latchkey_password_hashes_running',
-      help: 'Password hashes being computed',
-      registers,
-      collect() {
-        this.set(app.passwords.running)
-      },
-    })
-    new Gauge({
-      name: 'latchkey_password_hashes_queued',
-      help: 'Password hashes waiting for a processor',
-      registers,
-      collect() {
-        this.set(app.passwords.queued)
-      },
-    })
-    new Counter({
-      name: 'latchkey_password_hashes_refused_total',
-      help: 'Password hashes refused because the queue was full',
-      registers,
-      collect() {
-        this.reset()
-        this.inc(app.passwords.refused)
-      },
-    })
-    new Gauge({
-      name: 'latchkey_verifier_missing_keys',
-      help: 'Keys of the ring that a verifier seen lately lacks',
-      labelNames: ['verifier'] as const,
-      registers,
-      async collect() {
-        this.reset()
-        const kids = app.keyring.current.keys.map(({ kid }) => kid)
-        // Without the database nothing is known of the verifiers; the metric is then absent.
-        const verifiers = await listVerifiers(app.db).catch(() => [])
-        for (const { instance, kids: held } of verifiers) {
-          this.set({ verifier: instance }, kids.filter((kid) => !held.includes(kid)).length)
-        }
-      },
-    })
+    exposeHashQueue(app)
+    exposeMissingKeys(app)
   },
   { name: 'auth-metrics', fastify: '5.x', dependencies: ['database', 'keyring'] },
 )
+
+function exposeHashQueue(app: FastifyInstance): void {
+  const registers = [app.metrics]
+  new Gauge({
+    name: 'latchkey_password_hashes_running',
+    help: 'Password hashes being computed',
+    registers,
+    collect() {
+      this.set(app.passwords.counters.running)
+    },
+  })
+  new Gauge({
+    name: 'latchkey_password_hashes_queued',
+    help: 'Password hashes waiting for a processor',
+    registers,
+    collect() {
+      this.set(app.passwords.counters.queued)
+    },
+  })
+  new Counter({
+    name: 'latchkey_password_hashes_refused_total',
+    help: 'Password hashes refused because the queue was full',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(app.passwords.counters.refused)
+    },
+  })
+}
+
+function exposeMissingKeys(app: FastifyInstance): void {
+  new Gauge({
+    name: 'latchkey_verifier_missing_keys',
+    help: 'Keys of the keyring that a verifier seen in the last minute lacks',
+    labelNames: ['verifier'] as const,
+    registers: [app.metrics],
+    async collect() {
+      this.reset()
+      const kids = app.keyring.current.keys.map(({ kid }) => kid)
+      // Without the database the verifiers are unknown, and the metric has no samples.
+      const verifiers = await listVerifiers(app.db).catch(() => [])
+      for (const { instance, kids: held } of verifiers) {
+        this.set({ verifier: instance }, kids.filter((kid) => !held.includes(kid)).length)
+      }
+    },
+  })
+}

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createConfig, login, post, refresh, register, startInstance } from './support.ts'
+import { as, createConfig, login, post, refresh, register, startInstance } from './support.ts'
 
 const command = ['pgbouncer', '/usr/sbin/pgbouncer'].find((name) => {
   try {
@@ -16,9 +16,9 @@ const command = ['pgbouncer', '/usr/sbin/pgbouncer'].find((name) => {
     return false
   }
 })
-const lacking = command ? false : 'PgBouncer is missing (Debian’s package pgbouncer)'
+const missing = command ? false : 'PgBouncer is not installed (Debian package pgbouncer)'
 
-/** PgBouncer in transaction mode with a single connection of its own. @returns the database's URL through it */
+/** Starts PgBouncer in transaction mode with one server connection. @returns the database's URL through it */
 async function startPooler(t: Test, databaseUrl: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-pgbouncer-'))
   chmodSync(folder, 0o755)
@@ -59,10 +59,10 @@ function answers(port: number): Promise<boolean> {
 }
 
 t.test(
-  'a service works through PgBouncer in transaction mode, several sharing one connection',
-  { skip: process.env.CI === 'true' ? false : lacking, timeout: 60_000 },
+  'several instances work through one connection of PgBouncer in transaction mode',
+  { skip: process.env.CI === 'true' ? false : missing, timeout: 60_000 },
   async (t) => {
-    if (lacking) return t.fail(`${lacking}; in CI it must be here`)
+    if (missing) return t.fail(`${missing}; CI requires it`)
     const direct = await createConfig(t)
     await startInstance(t, direct)
     const config = {
@@ -73,7 +73,7 @@ t.test(
     }
     const apps = [await startInstance(t, config), await startInstance(t, config)] as const
     const emails = await Promise.all(apps.map((app) => register(app)))
-    // Statements of both meet on the one connection, in and out of transactions.
+    // The statements of both share the connection, inside and outside of transactions.
     const sessions = await Promise.all(
       Array.from({ length: 20 }, (_, i) => login(apps[i % 2 ? 1 : 0], emails[i % 2] ?? '')),
     )
@@ -82,22 +82,22 @@ t.test(
     )
     t.strictSame(new Set(refreshed.map(({ statusCode }) => statusCode)), new Set([200]))
     const [first] = sessions
-    const everywhere = await apps[1].inject({
-      method: 'DELETE',
-      url: '/v1/sessions',
-      headers: { authorization: `Bearer ${first?.access_token}` },
-    })
+    const everywhere = await as(apps[1], first?.access_token ?? '', 'DELETE', '/v1/sessions')
     t.equal(everywhere.statusCode, 204)
     const refresh_token = refreshed[0]?.json().refresh_token
     t.equal((await post(apps[0], '/v1/refresh', { refresh_token })).statusCode, 401)
     t.equal((await apps[0].inject('/readyz')).statusCode, 200)
 
-    const unaware = await startInstance(t, { ...config, LATCHKEY_DATABASE_POOLER: 'none' })
-    t.equal((await unaware.inject('/readyz')).statusCode, 503, 'without the setting it would not')
+    const unpooled = await startInstance(t, { ...config, LATCHKEY_DATABASE_POOLER: 'none' })
+    t.equal(
+      (await unpooled.inject('/readyz')).statusCode,
+      503,
+      'fails without LATCHKEY_DATABASE_POOLER',
+    )
   },
 )
 
-t.test('migrations, whose lock does not hold through it, are refused there', async (t) => {
+t.test('refuses to migrate through PgBouncer, which does not keep the lock', async (t) => {
   const config = await createConfig(t, { LATCHKEY_DATABASE_POOLER: 'transaction' })
   await t.rejects(startInstance(t, config), { message: /LATCHKEY_MIGRATE_ON_START must be false/ })
 })

@@ -3,17 +3,14 @@ import { once } from 'node:events'
 import { createService, type Service } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import type { LightMyRequestResponse } from 'fastify'
+import type { Test } from 'tap'
 import { auth } from '../src/app.ts'
 import type { AuthConfig } from '../src/config.ts'
-
-interface Test {
-  teardown(clean: () => unknown): unknown
-}
 
 export const issuer = 'https://sso.example.com'
 export const password = 'correct horse battery'
 
-/** The configuration of a test's auth service: quick hashes, an own database, own keys. */
+/** The configuration of a test's auth service: cheap hashes, its own database, its own keys. */
 export async function createConfig(t: Test, overrides: Partial<AuthConfig> = {}) {
   const config: AuthConfig = {
     LATCHKEY_HOST: '127.0.0.1',
@@ -39,12 +36,12 @@ export async function createConfig(t: Test, overrides: Partial<AuthConfig> = {})
   return config
 }
 
-/** A running auth service, closed at the test's teardown. */
+/** A running auth service, closed at the end of the test. */
 export async function startAuth(t: Test, overrides: Partial<AuthConfig> = {}): Promise<Service> {
   return startInstance(t, await createConfig(t, overrides))
 }
 
-/** One more instance of the same configuration. */
+/** Another instance with the same configuration. */
 export async function startInstance(t: Test, config: AuthConfig): Promise<Service> {
   const app = await createService(auth, config)
   t.teardown(() => app.close())
@@ -52,7 +49,7 @@ export async function startInstance(t: Test, config: AuthConfig): Promise<Servic
   return app
 }
 
-/** The service as a process of its own, with what it has logged so far; ended at the test's teardown. */
+/** The service as a separate process, with its log so far; stopped at the end of the test. */
 export async function startProcess(t: Test, overrides: Partial<AuthConfig> = {}) {
   const config = await createConfig(t, overrides)
   const main = new URL('../src/main.ts', import.meta.url).pathname
@@ -91,13 +88,24 @@ export const post = (
 export const refresh = (app: Service, refresh_token: string) =>
   post(app, '/v1/refresh', { refresh_token })
 
-/** A request with an access token. */
-export const as = (app: Service, token: string, method: 'GET' | 'DELETE' | 'POST', url: string) =>
-  app.inject({ method, url, headers: { authorization: `Bearer ${token}` } })
+/** Sends a request with an access token. */
+export const as = (
+  app: Service,
+  token: string,
+  method: 'GET' | 'DELETE' | 'POST' | 'PATCH',
+  url: string,
+  payload?: object,
+) =>
+  app.inject({
+    method,
+    url,
+    headers: { authorization: `Bearer ${token}` },
+    ...(payload && { payload }),
+  })
 
 let users = 0
 
-/** Registers a user nobody else has. */
+/** Registers a user with a new e-mail address. */
 export async function register(app: Service): Promise<string> {
   users += 1
   const email = `user-${users}@example.com`
@@ -106,13 +114,28 @@ export async function register(app: Service): Promise<string> {
   return email
 }
 
-/** Logs a user in. */
 export async function login(app: Service, email: string): Promise<Tokens> {
   const reply = await post(app, '/v1/login', { email, password })
   if (reply.statusCode !== 200) throw new Error(reply.body)
   return reply.json<Tokens>()
 }
 
-/** The claims of a token, unverified. */
+/** The app's shared hasher, for tests that intercept it. */
+export const hasherOf = (app: Service) => app.passwords.admit(async (hasher) => hasher)
+
+/** Counts the statements that the pool runs. */
+export function countStatements(t: Test, app: Service): { count: number } {
+  const statements = { count: 0 }
+  const query = app.db.query.bind(app.db)
+  t.intercept(app.db, 'query', {
+    value: (...args: Parameters<typeof query>) => {
+      statements.count += 1
+      return query(...args)
+    },
+  })
+  return statements
+}
+
+/** The claims of a token, not verified. */
 export const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())

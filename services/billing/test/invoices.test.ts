@@ -80,7 +80,7 @@ t.test('passes the request ID to orders', async (t) => {
   const id = headers.get('x-request-id')
   t.ok(id)
   await orders.stop()
-  t.ok(orders.log.some((line) => JSON.parse(line).reqId === id))
+  t.match(orders.output(), `"reqId":"${id}"`)
 })
 
 t.test('names the refusal when orders does not accept the token', async (t) => {

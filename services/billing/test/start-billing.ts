@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { createService } from '@latchkey/service-kit'
 import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { startService } from '@latchkey/test-kit/service'
 import { type MintOptions, mintToken } from '@latchkey/verify/testing'
 import type { Test } from 'tap'
 import { billing } from '../src/app.ts'
@@ -62,40 +60,17 @@ function requester(keys: KeyFile, url: string) {
   }
 }
 
-/**
- * The orders service as a process of its own. `stop` ends it as an orchestrator would and gives its
- * exit code; `log` is complete then.
- */
+/** The orders service as its own process. */
 export async function startOrders(t: Test, keys: KeyFile) {
-  const main = resolve(import.meta.dirname, '../../orders/src/main.ts')
-  const orders = spawn(process.execPath, [main], {
-    env: {
-      LATCHKEY_PORT: '0',
-      LATCHKEY_INSTANCE: 'orders-1',
-      LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
-      LATCHKEY_ISSUER: issuer,
-      LATCHKEY_KEYS_FILE: keys.file,
-      LATCHKEY_DATABASE_URL: await createDatabase(t),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const orders = await startService('orders', {
+    LATCHKEY_INSTANCE: 'orders-1',
+    LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_DATABASE_URL: await createDatabase(t),
   })
-  const closed = once(orders, 'close')
-  async function stop(): Promise<number | null> {
-    orders.kill('SIGTERM')
-    const [code] = await closed
-    return code
-  }
-  t.teardown(stop)
-  const log: string[] = []
-  const url = await new Promise<string>((done, fail) => {
-    closed.then(() => fail(new Error('orders did not start')))
-    createInterface(orders.stdout).on('line', (line) => {
-      log.push(line)
-      const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line)
-      if (address) done(address[0])
-    })
-  })
-  return { url, log, stop, request: requester(keys, url) }
+  t.teardown(orders.stop)
+  return { ...orders, request: requester(keys, orders.url) }
 }
 
 /** Starts a server that answers in place of orders. */

@@ -1,139 +1,123 @@
-import { bundleServices } from './bundle.ts'
-import { openDataFolder } from './data-folder.ts'
-import { type DemoUser, registerDemoUser } from './demo-user.ts'
-import { EdgeProcess } from './edge-process.ts'
-import { type Parts, prepareEnvironment, settleAll } from './environment.ts'
-import { ClusterError } from './errors.ts'
-import { Fleet, type Instance } from './fleet.ts'
-import { signalWholeServer } from './postgres.ts'
-import { loadSecrets } from './secrets.ts'
-import type { ServiceName } from './services.ts'
-import { Supervised } from './supervised.ts'
+import { openDataFolder } from './data/data-folder.ts'
+import { loadSecrets } from './data/secrets.ts'
+import { prepareDependencies, type Started } from './dependencies.ts'
+import { EdgeProcess } from './edge/edge-process.ts'
+import { ClusterError } from './errors/cluster-error.ts'
+import type { ClusterOptions } from './options.ts'
+import { signalServer } from './postgres/server.ts'
+import { SupervisedProcess } from './processes/supervised-process.ts'
+import { type DemoUser, registerDemoUser } from './services/demo-user.ts'
+import { type Instance, ServiceInstances } from './services/service-instances.ts'
+import type { SharedSettings } from './services/service-program.ts'
+import type { ServiceName } from './services/services.ts'
 
-/** What a cluster is made of. */
-export interface ClusterOptions {
-  /** Port of the edge on localhost; 0 takes any free one. */
-  readonly port: number
-  /** Instances of each service. */
-  readonly instances: number
-  /** Starts in a fresh temporary folder, removed at the end. */
-  readonly ephemeral: boolean
-  /** A Postgres server to use instead of the embedded one, as a user who may make databases. */
-  readonly databaseUrl?: string | undefined
-  /** Where everything is kept; default `.latchkey` in the checkout. */
-  readonly dataFolder?: string | undefined
-  /** Set in the environment of every service instance. */
-  readonly env?: NodeJS.ProcessEnv
-  /** Told that a part is ready, with a detail for people. */
-  readonly onReady?: (part: string, detail: string) => void
-  /** Told one sentence for people: what died and came back, what was found. */
-  readonly onEvent?: (sentence: string) => void
-  /** Ends the start, which then rejects once everything is stopped. */
-  readonly signal?: AbortSignal
-}
-
-/** A running cluster. Processes are called by name: `orders-2`, `edge`, `postgres`. */
+/** A running cluster. Processes are named as `orders-2`, `edge`, `postgres`. */
 export interface Cluster {
-  /** Where the edge answers, as `http://localhost:8080`. */
+  /** The address of the edge, as `http://localhost:8080`. */
   readonly url: string
   readonly demoUser: DemoUser
   readonly instances: readonly Instance[]
   readonly dataFolder: string
   readonly keysFile: string
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
-  /** The process id, or `undefined` before its first start. */
+  /** The process ID; `undefined` before the first start. */
   pid(name: string): number | undefined
-  /** Whether it serves, as far as is known. */
+  /** Whether the process became ready and has not died since. */
   isUp(name: string): boolean
-  /** Sends a signal, SIGKILL by default; what dies of it is started again. */
+  /** Sends a signal, SIGKILL by default. A process that dies of it is restarted. */
   kill(name: string, signal?: NodeJS.Signals): void
   /**
-   * Stops a process in order and leaves it down; an instance answers first what it was given.
+   * Stops a process gracefully and leaves it stopped. An instance first answers its requests.
    *
    * @returns its exit code; null when it had to be killed
    */
   stopProcess(name: string): Promise<number | null>
-  /** Starts a stopped process; resolves when it serves. */
+  /** Starts a stopped process; resolves when it is ready. */
   startProcess(name: string): Promise<void>
-  /** Both, one after the other: with two instances of a service no request is lost. */
+  /** Stops and starts a process. With two instances of a service, no request is lost. */
   restart(name: string): Promise<void>
-  /** Stops a process, with Postgres all its sessions, from doing anything (SIGSTOP). */
+  /** Suspends a process with SIGSTOP; Postgres with all its sessions. */
   freeze(name: string): void
   thaw(name: string): void
   /** Stops everything in order: edge, services, Postgres. */
   stop(): Promise<void>
-  /** Kills everything at once, for who cannot wait; Postgres recovers at its next start. */
+  /** Kills everything immediately. Postgres recovers at its next start. */
   abandon(): void
 }
 
 /**
  * Starts a cluster; resolves when the demo user can log in.
  *
- * @throws ClusterError with one sentence, after everything that was started is stopped
+ * @throws ClusterError after everything that was started has stopped
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { ephemeral, dataFolder: path } = options
-  const parts: Parts = { folder: await openDataFolder({ ephemeral, path }) }
-  const onAbort = () => killAll(parts)
-  options.signal?.addEventListener('abort', onAbort)
+  const { ephemeral, dataFolder: path, signal } = options
+  const started: Started = { folder: await openDataFolder({ ephemeral, path }) }
+  const onAbort = () => killAll(started)
+  signal?.addEventListener('abort', onAbort)
   try {
-    return await assemble(parts, options)
+    const secrets = await loadSecrets(started.folder.secretsFile)
+    const settings = await startAll(started, secrets, options)
+    signal?.throwIfAborted()
+    const demoUser = await registerDemoUser(settings.edgeUrl, secrets.demo)
+    return createHandle(started, settings, demoUser, options)
   } catch (err) {
-    await stopAll(parts, options)
-    throw options.signal?.aborted ? new ClusterError('Stopped while starting.') : err
+    await stopAll(started, options)
+    throw signal?.aborted ? new ClusterError('Stopped while starting.') : err
   } finally {
-    options.signal?.removeEventListener('abort', onAbort)
+    signal?.removeEventListener('abort', onAbort)
   }
 }
 
-async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster> {
-  const { folder } = parts
-  const { onReady = () => {}, onEvent: say = () => {}, signal } = options
-  const secrets = await loadSecrets(folder.secretsFile)
-  const edge = new EdgeProcess(options.port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
-  parts.edge = new Supervised(edge.program, { up: () => {}, down: () => {}, say })
-  const environment = prepareEnvironment(parts, parts.edge, secrets, options)
-  const programs = await bundleServices().catch(async (err) => {
-    await Promise.allSettled([environment])
-    throw err
-  })
-  const fleet = new Fleet(edge, options.instances, programs, folder.logFile, environment, say)
-  parts.fleet = fleet
-  const [{ edgeUrl: url, keysFile, databaseUrls }] = await settleAll([
-    environment,
-    fleet.start((service, names) => onReady(service, names.join(', '))),
-  ])
+async function startAll(
+  started: Started,
+  secrets: Awaited<ReturnType<typeof loadSecrets>>,
+  options: ClusterOptions,
+): Promise<SharedSettings> {
+  const { folder } = started
+  const { port, instances, onReady = () => {}, onEvent = () => {}, signal } = options
+  const retryBusyForMs = folder.takenOver ? 3_000 : 0
+  const edge = new EdgeProcess({ port, logFile: folder.logFile('edge'), retryBusyForMs })
+  started.edge = new SupervisedProcess(edge.program, { onEvent })
+  const settings = await prepareDependencies(started, started.edge, secrets, options)
   signal?.throwIfAborted()
-  const demoUser = await registerDemoUser(url, secrets.demo)
+  started.services = new ServiceInstances(edge, instances, settings, onEvent)
+  await started.services.start((service, names) => onReady(service, names.join(', ')))
+  return settings
+}
 
-  const processes = new Map<string, Supervised<unknown>>()
-  for (const one of [parts.edge, parts.postgres, ...fleet.processes])
-    if (one) processes.set(one.name, one)
-  const find = (name: string) => {
-    const found = processes.get(name)
-    if (!found) throw new ClusterError(`There is no process "${name}" in this cluster.`)
+function createHandle(
+  started: Started,
+  { edgeUrl, keysFile, databaseUrls }: SharedSettings,
+  demoUser: DemoUser,
+  options: ClusterOptions,
+): Cluster {
+  const { folder, edge, postgres, services } = started
+  const processes = [edge, postgres, ...(services?.processes ?? [])]
+  const find = (name: string): SupervisedProcess<unknown> => {
+    const found = processes.find((process) => process?.name === name)
+    if (!found) throw new ClusterError(`This cluster has no process "${name}".`)
     return found
   }
-  const suspend = (name: string, how: 'SIGSTOP' | 'SIGCONT') => {
+  const suspend = (name: string, signal: 'SIGSTOP' | 'SIGCONT') => {
     const { pid } = find(name)
-    if (name === 'postgres' && pid !== undefined) signalWholeServer(pid, how)
-    else find(name).kill(how)
+    if (name === 'postgres' && pid !== undefined) signalServer(pid, signal)
+    else find(name).kill(signal)
   }
-  const stopProcess = (name: string) => fleet.stopOne(find(name))
+  const stopProcess = async (name: string) => (await services?.stopOne(find(name))) ?? null
   const startProcess = async (name: string) => void (await find(name).start())
-
   return {
-    url,
+    url: edgeUrl,
     demoUser,
     get instances() {
-      return fleet.instances
+      return services?.instances ?? []
     },
     dataFolder: folder.path,
     keysFile,
     databaseUrls,
     pid: (name) => find(name).pid,
     isUp: (name) => find(name).isUp,
-    kill: (name, killSignal = 'SIGKILL') => find(name).kill(killSignal),
+    kill: (name, signal = 'SIGKILL') => find(name).kill(signal),
     stopProcess,
     startProcess,
     async restart(name) {
@@ -142,27 +126,27 @@ async function assemble(parts: Parts, options: ClusterOptions): Promise<Cluster>
     },
     freeze: (name) => suspend(name, 'SIGSTOP'),
     thaw: (name) => suspend(name, 'SIGCONT'),
-    stop: () => stopAll(parts, options),
+    stop: () => stopAll(started, options),
     abandon() {
-      killAll(parts)
-      folder.abandon()
+      killAll(started)
+      folder.close()
     },
   }
 }
 
-async function stopAll(parts: Parts, { onEvent: say = () => {} }: ClusterOptions): Promise<void> {
-  await parts.edge?.stop()
-  await parts.fleet?.stop()
-  await parts.databases
+async function stopAll(started: Started, { onEvent }: ClusterOptions): Promise<void> {
+  await started.edge?.stop()
+  await started.services?.stop()
+  await started.temporaryDatabases
     ?.drop()
-    .catch((err) => say(`the databases could not be removed: ${err.message}`))
-  await parts.postgres?.stop()
-  await parts.folder.close()
+    .catch((err) => onEvent?.(`the databases could not be removed: ${err.message}`))
+  await started.postgres?.stop()
+  started.folder.close()
 }
 
-/** What is killed so stays dead. */
-function killAll(parts: Parts): void {
-  parts.edge?.abandon('SIGKILL')
-  for (const process of parts.fleet?.processes ?? []) process.abandon('SIGKILL')
-  parts.postgres?.abandon('SIGQUIT')
+/** Kills all processes; none of them is restarted. */
+function killAll({ edge, services, postgres }: Started): void {
+  edge?.abandon('SIGKILL')
+  for (const process of services?.processes ?? []) process.abandon('SIGKILL')
+  postgres?.abandon('SIGQUIT')
 }

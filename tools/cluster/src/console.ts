@@ -2,21 +2,10 @@ import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import type { Cluster } from './cluster.ts'
 import type { Flags } from './flags.ts'
+import { resourceServiceNames, serviceNames } from './services/services.ts'
 
-/** What a person at the terminal sees of a cluster. Colours on a terminal only. */
-export interface ClusterConsole {
-  title(flags: Flags): void
-  /** A part of the start is done. */
-  ready(part: string, detail: string): void
-  /** Something happened. */
-  event(sentence: string): void
-  /** What to try. */
-  welcome(cluster: Cluster): void
-  line(text: string): void
-}
-
-/** Writes to a stream. */
-export function createConsole(stream: WriteStream): ClusterConsole {
+/** Prints the progress of a cluster, with colours if the stream is a terminal. */
+export function createConsole(stream: WriteStream) {
   const startedAt = Date.now()
   const line = (text: string) => void stream.write(`${text}\n`)
   const style = (format: Parameters<typeof styleText>[0], text: string) =>
@@ -24,44 +13,40 @@ export function createConsole(stream: WriteStream): ClusterConsole {
   const elapsed = () => `${((Date.now() - startedAt) / 1_000).toFixed(1)} s`
   return {
     line,
-    title({ instances, databaseUrl }) {
+    title({ instances, databaseUrl }: Flags) {
       const database = databaseUrl === undefined ? 'embedded PostgreSQL' : 'your PostgreSQL'
+      const services = serviceNames.join(', ')
       line(style('bold', 'Latchkey'))
-      line(
-        `Starting ${database}, the edge, and ${instances} of each service: auth, orders, billing.`,
-      )
+      line(`Starting ${database}, the edge, and ${instances} of each service: ${services}.`)
       line('')
     },
-    ready(part, detail) {
-      line(
-        `  ${style('green', '✓')} ${part.padEnd(9)} ${elapsed().padStart(6)}   ${style('dim', detail)}`,
-      )
+    ready(part: string, detail: string) {
+      const mark = style('green', '✓')
+      line(`  ${mark} ${part.padEnd(9)} ${elapsed().padStart(6)}   ${style('dim', detail)}`)
     },
-    event(sentence) {
+    event(sentence: string) {
       line(`  ${style('yellow', '!')} ${sentence}`)
     },
-    welcome({ url, demoUser }) {
+    welcome({ url, demoUser: { email, password } }: Cluster) {
       line('')
       line(`Ready in ${elapsed()} at ${style('bold', url)}`)
-      line(
-        `Demo user ${style('bold', demoUser.email)} with password ${style('bold', demoUser.password)}`,
-      )
+      line(`Demo user ${style('bold', email)} with password ${style('bold', password)}`)
       line('')
-      line('Log in once, and every instance of every service takes the token:')
+      line('Log in once; every instance of every service accepts the token:')
       line('')
-      for (const command of commandsToTry(url, demoUser)) line(style('cyan', command))
+      for (const command of exampleCommands(url, { email, password })) line(style('cyan', command))
       line('')
       line('Ctrl-C stops everything.')
     },
   }
 }
 
-function commandsToTry(url: string, { email, password }: Cluster['demoUser']): string[] {
-  const credentials = JSON.stringify({ email, password })
+function exampleCommands(url: string, credentials: Cluster['demoUser']): string[] {
+  const calls = resourceServiceNames.flatMap((name) => [name, name])
   return [
     `token=$(curl -s ${url}/auth/v1/login -H 'content-type: application/json' \\`,
-    `  -d '${credentials}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
-    `for service in orders orders billing billing; do`,
+    `  -d '${JSON.stringify(credentials)}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
+    `for service in ${calls.join(' ')}; do`,
     `  curl -si ${url}/$service/whoami -H "authorization: Bearer $token" | grep -i x-served-by`,
     `done`,
   ]

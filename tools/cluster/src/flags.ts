@@ -1,87 +1,41 @@
-import { parseArgs } from 'node:util'
-import { hasCode, UsageError } from './errors.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { ClusterOptions } from './options.ts'
 
-/** What `npm start -- …` was told. */
-export interface Flags {
-  readonly port: number
-  readonly instances: number
-  readonly ephemeral: boolean
-  readonly databaseUrl: string | undefined
-  readonly dataFolder: string | undefined
-  readonly help: boolean
-}
+export type Flags = Pick<
+  ClusterOptions,
+  'port' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
+>
 
-/** What `--help` prints. */
-export const help = `Starts Latchkey on this machine: Postgres, several instances of every service, and the edge.
-
-Usage: npm start -- [flags]
-
-  --port <number>         port of the edge on localhost (default 8080; 0 takes any free one)
-  --instances <number>    instances of each service, 1 to 10 (default 2)
-  --ephemeral             start fresh in a temporary folder and remove it at the end
-  --database-url <url>    use this Postgres server instead of the embedded one; the user in the
-                          URL must be allowed to create databases and roles
-  --data-folder <path>    where everything is kept (default .latchkey)
-  --help                  print this
-
-Ctrl-C stops everything; what was stored is there again at the next start.`
-
-/**
- * Reads the command line.
- *
- * @throws UsageError naming the first mistake
- */
+/** Reads the command line. On a mistake or `--help`, prints and exits, with code 2 or 0. */
 export function parseFlags(argv: readonly string[]): Flags {
-  const { values } = parse(argv)
-  const databaseUrl = values['database-url']
-  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
-    throw new UsageError(
-      '--database-url must look like postgres://user:password@host:5432/postgres.',
-    )
-  }
-  if (values.ephemeral && values['data-folder'] !== undefined) {
-    throw new UsageError('--ephemeral makes its own folder, so it cannot go with --data-folder.')
-  }
-  return {
-    port: integer('--port', values.port, 0, 65_535),
-    instances: integer('--instances', values.instances, 1, 10),
-    ephemeral: values.ephemeral,
-    databaseUrl,
-    dataFolder: values['data-folder'],
-    help: values.help,
+  const instances = new Option('--instances <number>', 'instances of each service, 1 to 10')
+  const ephemeral = new Option('--ephemeral', 'use a new temporary folder and remove it at the end')
+  return new Command('npm start --')
+    .description('Starts Latchkey on this machine: PostgreSQL, the services, and the edge.')
+    .option('--port <number>', 'port of the edge; 0 picks a free one', integer(0, 65_535), 8080)
+    .addOption(instances.argParser(integer(1, 10)).default(2))
+    .addOption(ephemeral.conflicts('dataFolder').default(false))
+    .option('--database-url <url>', 'use this PostgreSQL server, not the embedded one', databaseUrl)
+    .option('--data-folder <path>', 'where all data is kept (default: .latchkey)')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', '\nCtrl-C stops everything. The data is kept for the next start.')
+    .showHelpAfterError('(--help lists the flags)')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+    .parse(argv, { from: 'user' })
+    .opts<Flags>()
+}
+
+function integer(minimum: number, maximum: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (/^\d{1,5}$/.test(text) && value >= minimum && value <= maximum) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`)
   }
 }
 
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        port: { type: 'string', default: '8080' },
-        instances: { type: 'string', default: '2' },
-        ephemeral: { type: 'boolean', default: false },
-        'database-url': { type: 'string' },
-        'data-folder': { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-  } catch (err) {
-    if (
-      !hasCode(
-        err,
-        'ERR_PARSE_ARGS_UNKNOWN_OPTION',
-        'ERR_PARSE_ARGS_INVALID_OPTION_VALUE',
-        'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL',
-      )
-    )
-      throw err
-    const [what] = (err as Error).message.split(/\. |\n/)
-    throw new UsageError(`${what?.replace(/\.$/, '')}; --help lists the flags.`)
-  }
-}
-
-function integer(flag: string, text: string, minimum: number, maximum: number): number {
-  const value = Number(text)
-  if (/^\d{1,5}$/.test(text) && value >= minimum && value <= maximum) return value
-  throw new UsageError(`${flag} must be a whole number from ${minimum} to ${maximum}.`)
+function databaseUrl(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text)) return text
+  throw new InvalidArgumentError(
+    'It must look like postgres://user:password@host:5432/postgres, and the user must be allowed to create databases and roles.',
+  )
 }

@@ -1,16 +1,10 @@
 import { type Cluster, startCluster } from './cluster.ts'
 import { createConsole } from './console.ts'
-import { ClusterError, UsageError } from './errors.ts'
-import { type Flags, help, parseFlags } from './flags.ts'
+import { ClusterError } from './errors/cluster-error.ts'
+import { type Flags, parseFlags } from './flags.ts'
 
-/** npm passes Ctrl-C on to us, though the terminal has told us already: one press, two signals. */
+/** One Ctrl-C arrives as two signals: from the terminal, and forwarded by npm. */
 const sameKeyPressMs = 500
-
-async function main(): Promise<void> {
-  const flags = parseFlags(process.argv.slice(2))
-  if (flags.help) console.log(help)
-  else await run(flags)
-}
 
 async function run(flags: Flags): Promise<void> {
   const screen = createConsole(process.stdout)
@@ -21,7 +15,7 @@ async function run(flags: Flags): Promise<void> {
     if (firstSignalAt === 0) {
       firstSignalAt = Date.now()
       screen.line('')
-      screen.line('Stopping; Ctrl-C again forces.')
+      screen.line('Stopping. Press Ctrl-C again to force it.')
       stopping.abort()
     } else if (Date.now() - firstSignalAt > sameKeyPressMs) {
       cluster?.abandon()
@@ -34,8 +28,8 @@ async function run(flags: Flags): Promise<void> {
   cluster = await startCluster({
     ...flags,
     signal: stopping.signal,
-    onReady: (part, detail) => screen.ready(part, detail),
-    onEvent: (sentence) => screen.event(sentence),
+    onReady: screen.ready,
+    onEvent: screen.event,
   })
   screen.welcome(cluster)
   if (!stopping.signal.aborted) {
@@ -45,14 +39,14 @@ async function run(flags: Flags): Promise<void> {
   screen.line('Stopped.')
 }
 
-// A terminal that went away takes no more output; stopping in order matters more.
+// A closed terminal accepts no output. The cluster must still stop in order.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
 try {
-  await main()
+  await run(parseFlags(process.argv.slice(2)))
   process.exit(0)
 } catch (err) {
   console.error(err instanceof ClusterError ? err.message : err)
-  process.exit(err instanceof UsageError ? 2 : 1)
+  process.exit(1)
 }

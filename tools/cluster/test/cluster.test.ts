@@ -36,7 +36,7 @@ async function whoami(service: string, token: string) {
   return fetch(`${url}/${service}/whoami`, { headers })
 }
 
-t.test('one login opens every instance of every service, each in its turn', async (t) => {
+t.test('one login works at every instance of every service, in strict turn', async (t) => {
   const { access_token } = await tokens()
   for (const service of ['orders', 'billing']) {
     const names: (string | null)[] = []
@@ -47,11 +47,11 @@ t.test('one login opens every instance of every service, each in its turn', asyn
       names.push(servedBy(response))
     }
     t.equal(new Set(names).size, 2)
-    t.strictSame(names.slice(0, 2), names.slice(2, 4), 'strictly in turn')
+    t.strictSame(names.slice(0, 2), names.slice(2, 4), 'in strict turn')
   }
 })
 
-t.test('a session that one auth instance opened is refreshed by another', async (t) => {
+t.test('one auth instance refreshes a session that another opened', async (t) => {
   const first = await login()
   const seenAt = new Set([servedBy(first)])
   let { refresh_token } = (await first.json()) as { refresh_token: string }
@@ -64,7 +64,7 @@ t.test('a session that one auth instance opened is refreshed by another', async 
   t.strictSame(seenAt, new Set(['auth-1', 'auth-2']))
 })
 
-t.test('billing makes an invoice from an order it asks for with the caller’s token', async (t) => {
+t.test('billing invoices an order, which it reads with the caller’s token', async (t) => {
   const { access_token } = await tokens()
   const headers = { authorization: `Bearer ${access_token}` }
   const placed = await post(
@@ -79,19 +79,22 @@ t.test('billing makes an invoice from an order it asks for with the caller’s t
   t.match(await invoiced.json(), { order_id: id, amount_cents: 700 })
 })
 
-t.test('secrets are for the owner alone, and a role enters its own database only', async (t) => {
-  for (const file of [cluster.keysFile, `${cluster.dataFolder}/secrets.json`]) {
-    t.equal((await stat(file)).mode & 0o777, 0o600)
-  }
-  const own = new Client({ connectionString: cluster.databaseUrls.orders })
-  await own.connect()
-  await own.end()
-  const foreign = new URL(cluster.databaseUrls.orders)
-  foreign.pathname = '/latchkey_auth'
-  await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
-})
+t.test(
+  'only the owner can read secrets, and a role can connect only to its own database',
+  async (t) => {
+    for (const file of [cluster.keysFile, `${cluster.dataFolder}/secrets.json`]) {
+      t.equal((await stat(file)).mode & 0o777, 0o600)
+    }
+    const own = new Client({ connectionString: cluster.databaseUrls.orders })
+    await own.connect()
+    await own.end()
+    const foreign = new URL(cluster.databaseUrls.orders)
+    foreign.pathname = '/latchkey_auth'
+    await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
+  },
+)
 
-t.test('a body of 10 MB is refused with a code, whoever would have taken it', async (t) => {
+t.test('refuses a body of 10 MB with a code, at every service', async (t) => {
   for (const path of ['/auth/v1/login', '/orders/v1/orders']) {
     const response = await post(path, { email: 'x'.repeat(10_000_000) })
     t.equal(response.status, 413)
@@ -99,17 +102,17 @@ t.test('a body of 10 MB is refused with a code, whoever would have taken it', as
   }
 })
 
-t.test('a second start on the same data folder is refused in one sentence', async (t) => {
+t.test('refuses a second start on the same data folder in one sentence', async (t) => {
   const second = runMain(t, '--data-folder', cluster.dataFolder)
   t.equal(await second.exited, 1)
   t.match(
     second.output(),
-    new RegExp(`already runs on this data folder \\(process ${process.pid}\\)`),
+    new RegExp(`already running on this data folder \\(process ${process.pid}\\)`),
   )
   t.notMatch(second.output(), /\n +at /)
 })
 
-t.test('a busy port is named in one sentence', async (t) => {
+t.test('names a busy port in one sentence', async (t) => {
   const { port } = new URL(url)
   const server = process.env.LATCHKEY_TEST_DATABASE_URL ?? ''
   const second = runMain(t, '--port', port, '--ephemeral', '--database-url', server)
@@ -118,7 +121,7 @@ t.test('a busy port is named in one sentence', async (t) => {
   t.notMatch(second.output(), /\n +at /)
 })
 
-t.test('one instance killed under a steady load of GETs fails no request', async (t) => {
+t.test('no GET fails when an instance is killed under a steady load', async (t) => {
   const { access_token } = await tokens()
   const stops = Array.from({ length: 4 }, () => keepAsking(() => whoami('orders', access_token)))
   await new Promise((resolve) => setTimeout(resolve, 300))
@@ -127,13 +130,13 @@ t.test('one instance killed under a steady load of GETs fails no request', async
   await new Promise((resolve) => setTimeout(resolve, 300))
   const answers = await Promise.all(stops.map((stop) => stop()))
   t.strictSame(new Set(answers.flatMap(Object.keys)), new Set(['200']))
-  t.match(events.at(-1), /^orders-1 was killed \(SIGKILL\); started again after \d+\.\d s$/)
+  t.match(events.at(-1), /^orders-1 was killed \(SIGKILL\); restarted after \d+\.\d s$/)
   const names = [await whoami('orders', access_token), await whoami('orders', access_token)]
-  t.equal(new Set(names.map(servedBy)).size, 2, 'it takes its turn again')
+  t.equal(new Set(names.map(servedBy)).size, 2, 'it is in turn again')
 })
 
 t.test(
-  'without Postgres tokens are verified, logins are 503, and both heal by themselves',
+  'without Postgres, tokens are verified and logins are 503; both recover without a restart',
   async (t) => {
     const { access_token } = await tokens()
     const pids = cluster.instances.map(({ name }) => cluster.pid(name))
@@ -157,7 +160,7 @@ t.test(
   },
 )
 
-t.test('stopping leaves no process, no port and no folder', async (t) => {
+t.test('stop leaves no process, no open port and no folder', async (t) => {
   const { port } = new URL(url)
   const family = familyOf(process.pid).filter((pid) => pid !== process.pid)
   t.ok(family.length >= 8)
@@ -170,12 +173,11 @@ t.test('stopping leaves no process, no port and no folder', async (t) => {
   )
 })
 
-/** Waits until something holds, for 20 s at most. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+/** Waits until the condition is true, at most 20 s. */
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000
-  while (!(await holds())) {
-    if (Date.now() > deadline)
-      throw new Error(`still not so after 20 s; seen: ${events.join('; ')}`)
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error(`not true after 20 s; events: ${events.join('; ')}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import protobuf from 'protobufjs'
 import type { Test } from 'tap'
 
-/** A span as a collector gets it; ids in hexadecimal. */
+/** A span as a collector receives it; IDs in hexadecimal. */
 export interface Span {
   readonly service: string
   readonly instance: string
@@ -17,7 +17,7 @@ export interface Span {
   readonly attributes: Readonly<Record<string, string>>
 }
 
-/** The part of opentelemetry-proto's messages that is looked at. */
+/** The part of opentelemetry-proto's messages that the tests read. */
 const { root } = protobuf.parse(`
   syntax = "proto3";
   message Value { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; } }
@@ -39,9 +39,7 @@ interface KeyValue {
   readonly value: { readonly stringValue?: string; readonly intValue?: string }
 }
 
-/**
- * Stands in for an OpenTelemetry collector: takes OTLP over HTTP with protobuf bodies, and keeps the spans.
- */
+/** A stand-in for an OpenTelemetry collector: accepts OTLP over HTTP with protobuf bodies, and keeps the spans. */
 export async function startCollector(t: Test) {
   const spans: Span[] = []
   const server = createServer(async (request, response) => {
@@ -54,7 +52,7 @@ export async function startCollector(t: Test) {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     spans.push(...decode(Buffer.concat(chunks)))
-    // An ExportTraceServiceResponse in which nothing is set.
+    // An empty ExportTraceServiceResponse.
     response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
   })
   server.listen(0, '127.0.0.1')
@@ -73,7 +71,7 @@ function decode(body: Buffer): Span[] {
     longs: String,
     arrays: true,
   })
-  // biome-ignore lint/suspicious/noExplicitAny: what the messages above describe
+  // biome-ignore lint/suspicious/noExplicitAny: shaped as the messages above
   return resourceSpans.flatMap(({ resource, scopeSpans }: any) => {
     const about = toRecord(resource.attributes)
     // biome-ignore lint/suspicious/noExplicitAny: as above

@@ -1,20 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { childrenOf, isAlive } from '../src/processes.ts'
+import { childrenOf } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
-/** A cluster started by its command line. */
+/** A cluster started from the command line. */
 export interface CommandLine {
   readonly process: ChildProcess
   output(): string
   /** Resolves when the output matches. */
   sees(pattern: RegExp): Promise<void>
-  /** Its exit code, once it has ended. */
+  /** Resolves with its exit code. */
   readonly exited: Promise<number | null>
 }
 
@@ -44,18 +45,29 @@ export function runMain(t: Test, ...flags: string[]): CommandLine {
           heard = resolve
         })
         const code = await Promise.race([more, exited])
-        if (code !== undefined) throw new Error(`ended with ${code} and said: ${output}`)
+        if (code !== undefined) throw new Error(`exited with ${code}: ${output}`)
       }
     },
   }
 }
 
-/** A process and all below it. */
+/** Whether a process exists and is not a zombie, which has ended but was not waited for. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    const isLinux = process.platform === 'linux'
+    return !isLinux || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** A process and all its descendants. */
 export function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)]
 }
 
-/** Whether all of them end in time. */
+/** Whether all of them end within the timeout. */
 export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promise<boolean> {
   const deadline = Date.now() + timeoutMs
   while (pids.some(isAlive)) {
@@ -65,7 +77,7 @@ export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promi
   return true
 }
 
-/** A folder that Postgres, which never runs as root, can pass through. */
+/** A folder that the user `postgres` can enter. */
 export async function makeFolder(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cluster-test-'))
   await chmod(folder, 0o711)
@@ -73,7 +85,7 @@ export async function makeFolder(t: Test): Promise<string> {
   return folder
 }
 
-/** Sends requests one after another until stopped; counts the answers by status. */
+/** Sends requests one after another until stopped, and counts the responses by status. */
 export function keepAsking(ask: () => Promise<Response>) {
   const seen = new Map<number | string, number>()
   let asking = true

@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { login, logout, register, send } from '@latchkey/test-kit/client'
 import { Client } from 'pg'
 import t from 'tap'
-import { login, logout, register, send } from '../src/client.ts'
 import { type Cluster, startCluster } from '../src/cluster.ts'
 
 const run = promisify(execFile)
@@ -20,7 +20,7 @@ const cluster = await startCluster({
 t.teardown(() => cluster.stop())
 
 t.test(
-  'after a full run no key, password or token is in a log, a metric or a database',
+  'after a full run, no log, metric or database contains a key, password or token',
   async (t) => {
     const secrets = await useEverything(cluster)
     const places = new Map<string, string>()
@@ -33,7 +33,7 @@ t.test(
     for (const [name, url] of Object.entries(cluster.databaseUrls)) {
       places.set(`database of ${name}`, await dump(url))
     }
-    t.match(places.get('log auth-1.log'), /"path":"\/v1\/login"/, 'there is something to search')
+    t.match(places.get('log auth-1.log'), /"path":"\/v1\/login"/, 'the log has content')
     t.match(places.get('database of auth'), /argon2id/)
     t.match(
       places.get('metrics of orders-1'),
@@ -41,14 +41,14 @@ t.test(
     )
     for (const [place, text] of places) {
       for (const [what, secret] of secrets) {
-        if (text.includes(secret)) t.fail(`${what} is in the ${place}`)
+        if (text.includes(secret)) t.fail(`the ${place} contains ${what}`)
       }
     }
     t.ok(secrets.length > 20, `${secrets.length} secrets looked for in ${places.size} places`)
   },
 )
 
-/** Uses what there is, rightly and wrongly. @returns every secret that was in play, by name */
+/** Uses the API, with valid and invalid input. @returns every secret involved, by name */
 async function useEverything({
   url,
   keysFile,

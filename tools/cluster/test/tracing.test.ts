@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { login, register } from '@latchkey/test-kit/client'
 import t from 'tap'
-import { login, register } from '../src/client.ts'
 import { startCluster } from '../src/cluster.ts'
 import { type Span, startCollector } from './collector.ts'
 
@@ -29,7 +29,7 @@ function ask(path: string, body?: object, headers: Record<string, string> = {}) 
   })
 }
 
-/** Orders something and has it invoiced, for which billing asks orders. */
+/** Places an order and invoices it; for that, billing calls orders. */
 async function invoice(headers?: Record<string, string>): Promise<string> {
   const order = await ask('/orders/v1/orders', { item: 'key', quantity: 1, unit_price_cents: 5 })
   const { id } = (await order.json()) as { id: string }
@@ -38,7 +38,7 @@ async function invoice(headers?: Record<string, string>): Promise<string> {
   return reply.headers.get('x-request-id') ?? ''
 }
 
-/** The lines of an instance's log that speak of a request, once there is one: it is written after the answer. */
+/** The lines of an instance's log about a request. Waits for them: they are written after the response. */
 async function logged(instance: string, requestId: string): Promise<string[]> {
   const file = join(cluster.dataFolder, 'logs', `${instance}.log`)
   return until(async () => {
@@ -48,21 +48,21 @@ async function logged(instance: string, requestId: string): Promise<string[]> {
   })
 }
 
-/** The first span that fits, once it has been exported. */
-const seen = (fits: (span: Span) => boolean): Promise<Span> =>
-  until(async () => collector.spans.find(fits))
+/** The first matching span, once it has been exported. */
+const seen = (matches: (span: Span) => boolean): Promise<Span> =>
+  until(async () => collector.spans.find(matches))
 
-/** What is found at last. */
+/** Polls until something is found. */
 async function until<T>(find: () => Promise<T | undefined>): Promise<T> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const found = await find()
     if (found !== undefined) return found
     await sleep(50)
   }
-  throw new Error('it is not there')
+  throw new Error('not found within 10 s')
 }
 
-t.test('one request id goes from the edge through billing to orders', async (t) => {
+t.test('passes one request ID from the edge through billing to orders', async (t) => {
   for (const given of [undefined, 'a-client.s:own-1']) {
     const requestId = await invoice(given === undefined ? {} : { 'x-request-id': given })
     if (given !== undefined) t.equal(requestId, given)
@@ -98,7 +98,7 @@ t.test('a trace follows a request from billing to orders', async (t) => {
   })
 })
 
-t.test('a trace that the client began goes on', async (t) => {
+t.test('continues a trace that the client started', async (t) => {
   const traceId = '0af7651916cd43dd8448eb211c80319c'
   await invoice({ traceparent: `00-${traceId}-b7ad6b7169203331-01` })
   const atBilling = await seen(
@@ -108,18 +108,23 @@ t.test('a trace that the client began goes on', async (t) => {
   await seen((span) => span.traceId === traceId && span.service === 'latchkey-orders')
 })
 
-t.test('no span holds a query string, a token or what machines ask all the time', async (t) => {
-  const reply = await ask(`/orders/whoami?access_token=${token}`)
-  const requestId = reply.headers.get('x-request-id')
-  const { attributes } = await seen((span) => span.attributes['latchkey.request_id'] === requestId)
-  t.equal(attributes['url.path'], '/whoami')
-  await ask('/orders/readyz')
-  const all = JSON.stringify(collector.spans)
-  t.notOk(all.includes(token.slice(0, 40)), 'no token')
-  t.notMatch(all, /access_token|readyz|livez|metrics|revocations/)
-})
+t.test(
+  'no span contains a query string or a token, and machine requests have no spans',
+  async (t) => {
+    const reply = await ask(`/orders/whoami?access_token=${token}`)
+    const requestId = reply.headers.get('x-request-id')
+    const { attributes } = await seen(
+      (span) => span.attributes['latchkey.request_id'] === requestId,
+    )
+    t.equal(attributes['url.path'], '/whoami')
+    await ask('/orders/readyz')
+    const all = JSON.stringify(collector.spans)
+    t.notOk(all.includes(token.slice(0, 40)), 'no token')
+    t.notMatch(all, /access_token|readyz|livez|metrics|revocations/)
+  },
+)
 
-t.test('a collector that is away costs no request, and holds up no stop', async (t) => {
+t.test('an unreachable collector fails no request and delays no stop', async (t) => {
   collector.close()
   for (let call = 0; call < 20; call += 1) t.equal((await ask('/orders/whoami')).status, 200)
   const log = join(cluster.dataFolder, 'logs/orders-1.log')
@@ -130,5 +135,5 @@ t.test('a collector that is away costs no request, and holds up no stop', async 
   t.equal((await ask('/orders/whoami')).status, 200)
   const startedAt = performance.now()
   await cluster.stopProcess('orders-1')
-  t.ok(performance.now() - startedAt < 6_000, 'one export at most is waited for')
+  t.ok(performance.now() - startedAt < 6_000, 'it waits for one export at most')
 })

@@ -1,4 +1,4 @@
-// A process of its own: as many hashes as the processors give, with nothing around them.
+// A process of its own that prints how many hashes the processors can check per second.
 import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
 
@@ -14,5 +14,5 @@ await Promise.all(
     }
   }),
 )
-// A second of what it really took: the last hashes are over a little later.
+// By the time it really took: the last hashes end a little late.
 process.stdout.write(String(done / ((performance.now() - start) / 1_000)))

@@ -1,55 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, logout, register, send, type Tokens } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { type Drill, type Finding, seconds } from './drill.ts'
+import { login, logout, register, send, type Tokens } from '@latchkey/test-kit/client'
+import { type Drill, type Finding, formatSeconds } from './drill.ts'
 
 const aheadSeconds = 30
 /** The verifiers' default. */
 const toleranceSeconds = 5
 const ttlSeconds = 32
-/** From here on the instance that is ahead takes a token for expired, in seconds of its age. */
+/** The age in seconds from which the instance that is ahead considers a token expired. */
 const refusedFrom = ttlSeconds + toleranceSeconds - aheadSeconds
-/** What a revocation may take to reach every instance, in milliseconds. */
+/** How long a revocation may take to reach every instance. */
 const revokedWithinMs = 5_000
 
-/** A wrong clock costs its own instance's clients a refresh, and nobody anything else. */
+/** A wrong clock makes clients of that instance refresh early, and has no other effect. */
 export const clockAhead: Drill = {
   name: 'clock-ahead',
-  what: `the clock of orders-1 is ${aheadSeconds} s ahead, more than verifiers tolerate; tokens live ${ttlSeconds} s`,
-  instances: 2,
+  description: `the clock of orders-1 is ${aheadSeconds} s ahead, more than the verifiers' tolerance; tokens live ${ttlSeconds} s`,
   env: {
     LATCHKEY_DRILL_CLOCK: `orders-1 ${aheadSeconds}`,
+    NODE_OPTIONS: `--import ${import.meta.resolve('./clock.ts')}`,
     LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: String(ttlSeconds),
   },
   async run({ cluster, progress }) {
     const person = await register(cluster.url)
     const { access_token: token, refresh_token } = await login(cluster.url, person)
     const young = await askEach(cluster, token)
-    progress(1, 3, 'a token grows old')
+    progress(1, 3, 'waiting for the token to expire')
     await sleep((refusedFrom + 2) * 1_000)
     const old = await askEach(cluster, token)
     const body = { refresh_token }
-    const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { method: 'POST', body })
+    const refreshed = await send(`${cluster.url}/auth/v1/refresh`, { body })
     const renewed = await askEach(cluster, (refreshed.reply as Tokens).access_token)
-    progress(2, 3, 'a session ends')
+    progress(2, 3, 'logging out')
     return [
+      allAnswer('every instance accepts a new token', young, '200'),
       {
-        claim: 'a new token is taken by all',
-        seen: describe(young),
-        holds: young.size > 1 && [...young.values()].every((result) => result === '200'),
-      },
-      {
-        claim: `${refusedFrom} s old it has expired for the instance that is ahead, and for no other`,
+        claim: `after ${refusedFrom} s it has expired for the instance that is ahead only`,
         seen: describe(old),
         holds: [...old].every(([name, result]) =>
           name === 'orders-1' ? result === '401 token_expired' : result === '200',
         ),
       },
-      {
-        claim: 'a refresh, which clients do on a 401, makes it good',
-        seen: describe(renewed),
-        holds: renewed.size > 1 && [...renewed.values()].every((result) => result === '200'),
-      },
+      allAnswer('every instance accepts a token that was refreshed then', renewed, '200'),
       await revocationReachesAll(cluster),
     ]
   },
@@ -58,35 +50,40 @@ export const clockAhead: Drill = {
 async function revocationReachesAll(cluster: Cluster): Promise<Finding> {
   const { access_token } = await login(cluster.url, await register(cluster.url))
   const from = await logout(cluster.url, access_token)
-  let results = await askEach(cluster, access_token)
-  const revoked = () => [...results.values()].every((result) => result === '401 token_revoked')
-  while (!revoked() && performance.now() - from < revokedWithinMs) {
+  const check = async () =>
+    allAnswer(
+      `a revocation reaches every instance within ${formatSeconds(revokedWithinMs)}`,
+      await askEach(cluster, access_token),
+      '401 token_revoked',
+    )
+  let finding = await check()
+  while (!finding.holds && performance.now() - from < revokedWithinMs) {
     await sleep(100)
-    results = await askEach(cluster, access_token)
+    finding = await check()
   }
-  return {
-    claim: 'revocations reach the instance that is ahead too',
-    seen: `${describe(results)} ${seconds(performance.now() - from)} after the logout`,
-    holds: results.size > 1 && revoked(),
-  }
+  return finding
 }
 
-/** What each verifying instance says of a token, by its name: `200`, or status and code. */
-async function askEach({ instances }: Cluster, token: string): Promise<Map<string, string>> {
+/** Checks that every instance gives the same answer. */
+const allAnswer = (claim: string, results: Results, expected: string): Finding => ({
+  claim,
+  seen: describe(results),
+  holds: results.size > 1 && [...results.values()].every((result) => result === expected),
+})
+
+/** By instance. */
+type Results = ReadonlyMap<string, string>
+
+/** Each verifying instance's answer to a token: `200`, or status and code. */
+async function askEach({ instances }: Cluster, token: string): Promise<Results> {
   const asked = instances.filter(({ service }) => service !== 'auth')
   const results = asked.map(async ({ name, url }) => {
     const { status, reply } = await send(`${url}/whoami`, { token })
-    return [
-      name,
-      status === 200 ? '200' : `${status} ${(reply as { code?: string })?.code}`,
-    ] as const
+    const { code } = (reply ?? {}) as { code?: string }
+    return [name, code ? `${status} ${code}` : String(status)] as const
   })
   return new Map(await Promise.all(results))
 }
 
-function describe(results: ReadonlyMap<string, string>): string {
-  const byResult = Map.groupBy(results, ([, result]) => result)
-  return [...byResult]
-    .map(([result, who]) => `${who.map(([name]) => name).join(', ')}: ${result}`)
-    .join('; ')
-}
+const describe = (results: Results) =>
+  [...results].map(([name, result]) => `${name} ${result}`).join(', ')

@@ -2,19 +2,22 @@ import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { type Drill, noRestart, pidsOf, residentMb, scaled, seconds } from './drill.ts'
-import { failuresOf, startTraffic, summary } from './traffic.ts'
+import { type Drill, formatSeconds, pidsOf, repeat, residentMb, scaled } from './drill.ts'
+import { noneFails, noRestart } from './findings.ts'
+import { underTraffic } from './traffic.ts'
 
-/** Connections of each kind in one wave. */
+const warmUpWaves = 80
+const waves = 20
+/** Connections of each kind in one wave, and connections that send slowly. */
 const perWave = 50
-/** The edge gives a head 10 s and looks every 2 s; an instance, behind it, gives a request 30 s. */
+/** The edge allows 10 s for a head and checks every 2 s; an instance behind it allows 30 s. */
 const slowHeadMs = 15_000
-/** What a process may hold more afterwards than before, in MB: the garbage of a few thousand requests. */
+/** How much the memory of a process may grow: the garbage of a few thousand requests. */
 const maxGrowthMb = 40
 
 const head = 'POST /auth/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
-/** What a client has sent when it goes. */
-const cuts = [
+/** What a client sends before it cuts the connection. */
+const fragments = [
   '',
   'POST /auth/v1/lo',
   `${head}Content-Length: 500\r\n\r\n`,
@@ -23,58 +26,49 @@ const cuts = [
   'GET /orders/whoami HTTP/1.1\r\nHost: localhost\r\n\r\n',
 ]
 
-/** Clients that go in the middle of a request, and clients that never come to the end of one. */
 export const connectionsCut: Drill = {
   name: 'connections-cut',
-  what: 'thousands of connections cut at every point of a request, and heads sent a byte a second, under load',
-  instances: 2,
-  async run({ cluster, scale, progress }) {
+  description:
+    'thousands of connections cut at every point of a request, and heads sent a byte per second, under load',
+  async run(context) {
+    const { cluster, scale } = context
     const pids = pidsOf(cluster)
-    const { answers, stop } = await startTraffic(cluster.url, { whoami: 4, orders: 2, refresh: 2 })
     const port = Number(new URL(cluster.url).port)
-    // What is to be garbage is collected late: memory grows by up to 160 MB, and then no more.
-    const warmUpWaves = scaled(80, scale)
-    for (let n = 1; n <= warmUpWaves; n += 1) {
-      await cutWave(port)
-      progress(n, warmUpWaves, 'waves that warm up')
-    }
-    await sleep(1_000)
-    const before = resourcesOf(cluster)
-    const slow = dribble(port, perWave)
-    const waves = scaled(20, scale)
-    for (let n = 1; n <= waves; n += 1) {
-      await cutWave(port)
-      progress(n, waves, 'waves')
-    }
-    const longest = await slow
-    await sleep(2_000)
-    await stop()
+    const clients = { whoami: 4, orders: 2, refresh: 2 }
+    const { answers, result } = await underTraffic(cluster.url, clients, async () => {
+      // V8 collects late: memory first grows by up to 160 MB, then stays.
+      await repeat(context, warmUpWaves, 'warm-up waves', () => cutWave(port))
+      await sleep(1_000)
+      const before = resourcesOf(cluster)
+      const slow = sendSlowHeads(port, perWave)
+      await repeat(context, waves, 'waves', () => cutWave(port))
+      const longestMs = await slow
+      await sleep(2_000)
+      return { before, longestMs }
+    })
+    const { before, longestMs } = result
     const after = resourcesOf(cluster)
-    const growth = Math.max(
-      ...after.map(({ residentMb }, i) => residentMb - (before[i]?.residentMb ?? 0)),
-    )
-    const leaked = Math.max(...after.map(({ files }, i) => files - (before[i]?.files ?? 0)))
+    const growthOf = (resource: 'files' | 'residentMb') =>
+      Math.max(...after.map((now, i) => now[resource] - (before[i]?.[resource] ?? 0)))
+    const [files, mb] = [growthOf('files'), growthOf('residentMb')]
+    const describe = (text: string) => (before.length > 0 ? text : 'not counted on this system')
+    const cut = (scaled(warmUpWaves, scale) + scaled(waves, scale)) * perWave * fragments.length
     return [
+      noneFails('no request of another client fails', answers, `; ${cut} connections were cut`),
       {
-        claim: 'other clients notice nothing',
-        seen: `${summary(answers)} while ${(warmUpWaves + waves) * perWave * cuts.length} connections were cut`,
-        holds: answers.length > 0 && failuresOf(answers).length === 0,
-      },
-      {
-        claim: `a head that does not come to its end is given up within ${seconds(slowHeadMs)}`,
-        seen: `${perWave} connections, the longest open for ${seconds(longest)}`,
-        holds: longest < slowHeadMs,
+        claim: `a connection with an unfinished head is closed within ${formatSeconds(slowHeadMs)}`,
+        seen: `${perWave} connections, the longest open for ${formatSeconds(longestMs)}`,
+        holds: longestMs < slowHeadMs,
       },
       {
         claim: 'no connection is left open',
-        seen:
-          before.length > 0 ? `at most ${leaked} open files more than before` : 'not counted here',
-        holds: leaked < perWave / 2,
+        seen: describe(`at most ${files} open files more than before`),
+        holds: files < perWave / 2,
       },
       {
-        claim: `no process holds ${maxGrowthMb} MB more than before`,
-        seen: before.length > 0 ? `at most ${growth.toFixed(0)} MB more` : 'not counted here',
-        holds: growth < maxGrowthMb,
+        claim: `no process grows by ${maxGrowthMb} MB`,
+        seen: describe(`at most ${mb.toFixed(0)} MB more`),
+        holds: mb < maxGrowthMb,
         needsQuiet: true,
       },
       noRestart(cluster, pids),
@@ -85,13 +79,13 @@ export const connectionsCut: Drill = {
 /** Opens connections, sends the first part of a request on each, and cuts them. */
 async function cutWave(port: number): Promise<void> {
   const sockets = await Promise.all(
-    Array.from({ length: perWave * cuts.length }, (_, i) =>
-      open(port, cuts[i % cuts.length] ?? ''),
+    Array.from({ length: perWave * fragments.length }, (_, i) =>
+      open(port, fragments[i % fragments.length] ?? ''),
     ),
   )
   await sleep(20)
   for (const [i, socket] of sockets.entries()) {
-    // In order, by a reset, or half: each is another path through the servers.
+    // Each takes another path through the servers.
     if (i % 3 === 0) socket.end()
     else if (i % 3 === 1) socket.resetAndDestroy()
     else socket.destroy()
@@ -110,13 +104,13 @@ function open(port: number, text: string): Promise<Socket> {
   })
 }
 
-/** Sends a head a byte a second on each connection. @returns how long the last stayed open, in milliseconds */
-async function dribble(port: number, count: number): Promise<number> {
+/** Sends heads a byte per second. @returns how long the last connection stayed open, in milliseconds */
+async function sendSlowHeads(port: number, count: number): Promise<number> {
   const openFor = Array.from({ length: count }, async () => {
     const socket = await open(port, 'GET /orders/whoami HTTP/1.1\r\nX-Slow: ')
     const openedAt = performance.now()
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     const writing = setInterval(() => socket.write('x'), 1_000)
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     await Promise.race([closed, sleep(2 * slowHeadMs)])
     clearInterval(writing)
     socket.destroy()
@@ -125,8 +119,8 @@ async function dribble(port: number, count: number): Promise<number> {
   return Math.max(...(await Promise.all(openFor)))
 }
 
-/** Open files and resident memory of the edge and every instance; none where there is no /proc. */
-function resourcesOf(cluster: Cluster): { files: number; residentMb: number }[] {
+/** Open files and memory of the edge and every instance; empty where there is no /proc. */
+function resourcesOf(cluster: Cluster) {
   if (process.platform !== 'linux') return []
   return ['edge', ...cluster.instances.map(({ name }) => name)].map((name) => {
     const pid = cluster.pid(name)

@@ -1,51 +1,35 @@
-// A process of its own, so that the clients that are measured do not wait for it.
-
+// A process of its own, so that the measured clients do not wait for it. It sends at a fixed rate,
+// whether or not answers arrive: a client that waits for answers would not flood a slow server.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Person } from '@latchkey/cluster/client'
-import { Pool } from 'undici'
+import { type Person, send } from '@latchkey/test-kit/client'
+import { getOneMessage, sendMessage } from 'execa'
 
-/** What the flood is to be: logins of these people, so many a second, whether or not answers come. */
-export interface FloodOrder {
+export type FloodOrder = {
   readonly url: string
+  /** They log in, in turn. */
   readonly people: readonly Person[]
   readonly perSecond: number
   readonly milliseconds: number
 }
 
-/** Answers by what came: `200`, `503 with Retry-After`, `503`, `no answer` … */
-export type FloodReport = Record<string, number>
+/** The result of each login: `200`, `503 with Retry-After`, `503`, `no answer`, `not sent`. */
+export type FloodResults = readonly string[]
 
-/** Beyond it a request is not sent but counted: we would only queue it ourselves. */
+/** Beyond this a request is not sent: it would only queue in this process. */
 const maxOutstanding = 1_000
 const tickMs = 10
-/** Until the queue is full: what is answered before does not count. */
+/** Long enough for the whole queue of the server, also where hashes are slow. */
+const timeoutMs = 300_000
+/** Until the server's queue is full. Answers before are not counted. */
 const leadInMs = 1_000
 
-async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Promise<FloodReport> {
-  const pool = new Pool(new URL(url).origin, { connections: 256 })
-  const bodies = people.map((person) => JSON.stringify(person))
-  let report: FloodReport = {}
-  const count = (what: string) => {
-    report[what] = (report[what] ?? 0) + 1
-  }
+async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Promise<FloodResults> {
+  const results: string[] = []
   const pending = new Set<Promise<void>>()
-  const ask = async (body: string) => {
-    try {
-      const {
-        statusCode,
-        headers,
-        body: reply,
-      } = await pool.request({
-        path: '/auth/v1/login',
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-      })
-      await reply.dump()
-      count(headers['retry-after'] ? `${statusCode} with Retry-After` : String(statusCode))
-    } catch {
-      count('no answer')
-    }
+  const logIn = async (body: Person) => {
+    const sent = await send(`${url}/auth/v1/login`, { body, timeoutMs })
+    const result = sent.status === 0 ? 'no answer' : String(sent.status)
+    results.push(sent.retryAfter === null ? result : `${result} with Retry-After`)
   }
   const startedAt = performance.now()
   let sent = 0
@@ -54,28 +38,23 @@ async function flood({ url, people, perSecond, milliseconds }: FloodOrder): Prom
       const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond)
       for (; sent < due; sent += 1) {
         if (pending.size >= maxOutstanding) {
-          count('not sent')
+          results.push('not sent')
           continue
         }
-        const asked: Promise<void> = ask(bodies[sent % bodies.length] ?? '').finally(() =>
-          pending.delete(asked),
-        )
-        pending.add(asked)
+        const login = logIn(people[sent % people.length] as Person)
+        pending.add(login)
+        login.finally(() => pending.delete(login))
       }
       await sleep(tickMs)
     }
   }
   await sendUntil(startedAt + leadInMs)
-  report = {}
+  results.length = 0
   await sendUntil(startedAt + leadInMs + milliseconds)
-  // What was answered in time is what counts; the rest is waited for and left out.
-  const inTime = { ...report }
+  // Answers that arrive later do not count.
+  const inTime = [...results]
   await Promise.all(pending)
-  await pool.destroy()
   return inTime
 }
 
-process.once('message', async (order: FloodOrder) => {
-  process.send?.(await flood(order))
-  process.disconnect()
-})
+await sendMessage(await flood((await getOneMessage()) as FloodOrder))

@@ -1,72 +1,62 @@
-import { parseArgs, styleText } from 'node:util'
-import type { Drill, Stage } from './drill.ts'
-import { drills } from './index.ts'
-import { play } from './play.ts'
+import { styleText } from 'node:util'
+import { Argument, Command, InvalidArgumentError } from 'commander'
+import type { Context, Drill } from './drill.ts'
+import { drills } from './drills.ts'
+import { runDrill } from './run-drill.ts'
 
-const help = `Brings failures about on the local cluster, and shows what clients saw.
-
-  npm run drill                     all drills, one after another
-  npm run drill -- NAME …           these
-  npm run drill -- --list           what there is
-  npm run drill -- --scale 0.1 …    a shorter run
-
-Exit code 0: everything that was played held. 1: something did not.`
-
+const names = drills.map(({ name }) => name)
 const { stdout } = process
-const say = (line: string) => stdout.write(`${line}\n`)
+const print = (line: string) => stdout.write(`${line}\n`)
+const paint = (format: 'bold' | 'green' | 'red' | 'yellow', text: string) =>
+  styleText(format, text, { stream: stdout })
 
-/** How a drill ended. */
-type Outcome = 'held' | 'broke' | 'not played'
-
-async function playAloud(drill: Drill, scale: number): Promise<Outcome> {
-  say(`\n${styleText('bold', drill.name, { stream: stdout })}: ${drill.what}`)
+async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'failed' | 'skipped'> {
+  print(`\n${paint('bold', drill.name)}: ${drill.description}`)
   const obstacle = drill.obstacle?.()
   if (obstacle !== undefined) {
-    say(`  ${styleText('yellow', 'not played', { stream: stdout })}  ${obstacle}`)
-    return 'not played'
+    print(`  ${paint('yellow', 'skipped')}: ${obstacle}`)
+    return 'skipped'
   }
-  const progress: Stage['progress'] = (done, of, what) => {
-    if (stdout.isTTY) stdout.write(`\r  ${done} of ${of} ${what} `)
+  const progress: Context['progress'] = (done, total, what) => {
+    if (stdout.isTTY) stdout.write(`\r  ${done} of ${total} ${what} `)
   }
-  const findings = await play(drill, scale, progress)
+  const findings = await runDrill(drill, scale, progress)
   if (stdout.isTTY) stdout.write('\r\x1b[K')
   for (const { claim, seen, holds } of findings) {
-    const mark = styleText(holds ? 'green' : 'red', holds ? 'held ' : 'BROKE', { stream: stdout })
-    say(`  ${mark}  ${claim}\n         ${seen}`)
+    print(`  ${holds ? paint('green', 'pass') : paint('red', 'FAIL')}  ${claim}\n        ${seen}`)
   }
-  return findings.every(({ holds }) => holds) ? 'held' : 'broke'
+  return findings.every(({ holds }) => holds) ? 'passed' : 'failed'
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      list: { type: 'boolean' },
-      scale: { type: 'string', default: '1' },
-    },
-    allowPositionals: true,
-  })
-  if (values.help || values.list) {
-    if (values.help) say(help)
-    for (const { name, what } of drills) say(`  ${name.padEnd(22)} ${what}`)
-    return 0
-  }
-  const scale = Number(values.scale)
-  if (!(scale > 0 && scale <= 1)) throw new Error('--scale takes a number above 0, at most 1')
-  const unknown = positionals.find((name) => !drills.some((drill) => drill.name === name))
-  if (unknown !== undefined) throw new Error(`there is no drill "${unknown}"; see --list`)
-  const chosen = drills.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-  const outcomes: Outcome[] = []
-  for (const drill of chosen) outcomes.push(await playAloud(drill, scale))
-  const count = (outcome: Outcome) => outcomes.filter((one) => one === outcome).length
-  const unplayed = count('not played')
-  const aside = unplayed === 0 ? '' : `, ${unplayed} not played`
-  say(`\n${count('held')} of ${chosen.length} drills held${aside}.`)
-  return count('broke') === 0 ? 0 : 1
+async function runAll(chosen: readonly string[], scale: number): Promise<void> {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  for (const drill of drills)
+    if (chosen.length === 0 || chosen.includes(drill.name))
+      count[await runAndPrint(drill, scale)] += 1
+  print(`\n${count.passed} drills passed, ${count.failed} failed, ${count.skipped} skipped.`)
+  if (count.failed > 0) process.exitCode = 1
 }
+
+function parseScale(text: string): number {
+  const scale = Number(text)
+  if (scale > 0 && scale <= 1) return scale
+  throw new InvalidArgumentError('It must be a number above 0 and at most 1.')
+}
+
+const program = new Command('npm run drill --')
+  .description('Causes failures on the local cluster and prints what its clients saw.')
+  .addArgument(new Argument('[drills...]', 'all by default').choices(names))
+  .option('--scale <number>', 'above 0 and at most 1: runs shorter drills', parseScale, 1)
+  .option('--list', 'list the drills')
+  .addHelpText('after', '\nExits with 0 if no drill failed, with 1 if one did, with 2 on an error.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .action(async (chosen: string[], options: { scale: number; list?: true }) => {
+    if (!options.list) return runAll(chosen, options.scale)
+    for (const { name, description } of drills) print(`${name.padEnd(22)} ${description}`)
+  })
 
 try {
-  process.exitCode = await main()
+  await program.parseAsync()
 } catch (err) {
   process.stderr.write(`drill: ${err instanceof Error ? err.message : String(err)}\n`)
   process.exitCode = 2

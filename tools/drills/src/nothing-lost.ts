@@ -1,112 +1,94 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, type Person, send, type Tokens } from '@latchkey/cluster/client'
-import { type Drill, type Finding, killAndAwait, type Stage, scaled } from './drill.ts'
+import { login, type Person, register, send, type Tokens } from '@latchkey/test-kit/client'
+import { startLoad } from '@latchkey/test-kit/load'
+import { type Context, type Drill, type Finding, killAndAwaitRestart, repeat } from './drill.ts'
 
-/** What services have acknowledged, and have to stand by. */
+/** What services have acknowledged. */
 interface Acknowledged {
   readonly people: Person[]
-  /** Refresh tokens of sessions that were logged out. */
+  /** Refresh tokens of sessions that were logged out, and of the others. */
   readonly ended: string[]
-  /** And of sessions that were not. */
   readonly open: string[]
   readonly orders: { person: Person; id: string }[]
 }
 
-/** What is acknowledged is true for good, whatever dies. */
+/** Whatever crashes, an acknowledged write stays. */
 export const nothingLost: Drill = {
   name: 'nothing-lost',
-  what: 'registrations, logins, logouts and orders while instances and Postgres are killed in turn; then each is looked up',
-  instances: 2,
-  async run(stage) {
-    const { cluster, progress } = stage
+  description:
+    'users register, log in, order and log out while instances, edge and Postgres are killed in turn; then each write is looked up',
+  async run(context) {
+    const { url } = context.cluster
     const done: Acknowledged = { people: [], ended: [], open: [], orders: [] }
-    const ended = new AbortController()
-    const workers = Array.from({ length: 3 }, () => keepActing(cluster.url, done, ended.signal))
-    await trouble(stage)
-    ended.abort()
-    await Promise.all(workers)
-    progress(0, 1, 'looking everything up')
-    return lookUp(cluster.url, done)
+    const { stop } = startLoad(Array.from({ length: 3 }, () => createWriter(url, done)))
+    await killInTurn(context).finally(stop)
+    context.progress(0, 1, 'looking everything up')
+    return lookUp(url, done)
   },
 }
 
-async function trouble({ cluster, scale, progress }: Stage): Promise<void> {
+async function killInTurn(context: Context): Promise<void> {
   const victims = ['postgres', 'auth-1', 'orders-1', 'postgres', 'auth-2', 'edge'] as const
-  const total = scaled(12, scale)
-  for (let n = 0; n < total; n += 1) {
+  await repeat(context, 12, 'kills', async (n) => {
     await sleep(1_500)
     const name = victims[n % victims.length] ?? 'auth-1'
-    // SIGQUIT is a crash of the whole server; SIGKILL would leave its sessions to work on.
-    await killAndAwait(cluster, name, name === 'postgres' ? 'SIGQUIT' : 'SIGKILL')
-    progress(n + 1, total, 'kills')
-  }
+    // SIGQUIT crashes the whole server; after SIGKILL its sessions would continue.
+    await killAndAwaitRestart(context.cluster, name, name === 'postgres' ? 'SIGQUIT' : 'SIGKILL')
+  })
   await sleep(1_500)
 }
 
-/** Registers, logs in, orders, and logs every second session out; notes only what was acknowledged. */
-async function keepActing(url: string, done: Acknowledged, ended: AbortSignal): Promise<void> {
-  for (let n = 0; !ended.aborted; n += 1) {
-    const person = { email: `${randomUUID()}@example.com`, password: randomUUID() }
-    const post = (path: string, body: object, token?: string) =>
-      send(`${url}${path}`, { method: 'POST', body, ...(token && { token }) })
-    const registered = await post('/auth/v1/register', person)
-    if (registered.status !== 201) {
-      await sleep(50)
-      continue
-    }
+/**
+ * Creates a client that registers a user, logs in, orders, and logs every second session out; it
+ * records what is acknowledged.
+ */
+function createWriter(url: string, done: Acknowledged) {
+  let endsSession = false
+  return async () => {
+    const person = await register(url).catch(() => sleep(50))
+    if (!person) return {}
     done.people.push(person)
-    const opened = await post('/auth/v1/login', person)
-    if (opened.status !== 200) continue
+    const opened = await send(`${url}/auth/v1/login`, { body: person })
+    if (opened.status !== 200) return {}
     const { access_token: token, refresh_token } = opened.reply as Tokens
-    const order = { item: 'a key', quantity: 1, unit_price_cents: 350 }
-    const placed = await post('/orders/v1/orders', order, token)
+    const body = { item: 'a key', quantity: 1, unit_price_cents: 350 }
+    const placed = await send(`${url}/orders/v1/orders`, { body, token })
     if (placed.status === 201) done.orders.push({ person, id: (placed.reply as { id: string }).id })
-    if (n % 2 === 0) {
+    endsSession = !endsSession
+    if (!endsSession) {
       done.open.push(refresh_token)
-      continue
+    } else {
+      const ended = await send(`${url}/auth/v1/logout`, { method: 'POST', token })
+      if (ended.status === 204) done.ended.push(refresh_token)
     }
-    const { status } = await send(`${url}/auth/v1/logout`, { method: 'POST', token })
-    if (status === 204) done.ended.push(refresh_token)
+    return {}
   }
 }
 
-async function lookUp(url: string, done: Acknowledged): Promise<Finding[]> {
-  const refresh = (refresh_token: string) => ({ path: '/auth/v1/refresh', body: { refresh_token } })
+async function lookUp(url: string, { people, ended, open, orders }: Acknowledged) {
+  const post = async (path: string, body: object) => (await send(`${url}${path}`, { body })).status
+  const refresh = (refresh_token: string) => post('/auth/v1/refresh', { refresh_token })
+  const logIn = (person: Person) => post('/auth/v1/login', person)
   return [
-    await all('every registered user can log in', url, 200, done.people, (body) => ({
-      path: '/auth/v1/login',
-      body,
-    })),
-    await all('every session that was logged out stays ended', url, 401, done.ended, refresh),
-    await all('every other session refreshes', url, 200, done.open, refresh),
-    await all('every order placed is there', url, 200, done.orders, async ({ id, person }) => ({
-      path: `/orders/v1/orders/${id}`,
-      token: (await login(url, person)).access_token,
-    })),
+    await all('every registered user can log in', people, 200, logIn),
+    await all('every session that was logged out stays ended', ended, 401, refresh),
+    await all('every other session can be refreshed', open, 200, refresh),
+    await all('every placed order can be read', orders, 200, async ({ id, person }) => {
+      const { access_token: token } = await login(url, person)
+      return (await send(`${url}/orders/v1/orders/${id}`, { token })).status
+    }),
   ]
 }
 
-interface Question {
-  path: string
-  body?: object
-  token?: string
-}
-
-/** Asks about each thing once; all have to be answered with the status. */
+/** Checks that every item is answered with the expected status. */
 async function all<T>(
   claim: string,
-  url: string,
-  status: number,
-  things: readonly T[],
-  question: (thing: T) => Question | Promise<Question>,
+  items: readonly T[],
+  expected: number,
+  ask: (item: T) => Promise<number>,
 ): Promise<Finding> {
   let right = 0
-  for (const thing of things) {
-    const { path, ...rest } = await question(thing)
-    const sent = await send(`${url}${path}`, { method: rest.body ? 'POST' : 'GET', ...rest })
-    if (sent.status === status) right += 1
-  }
-  const holds = right === things.length && things.length > 0
-  return { claim, seen: `${right} of ${things.length}`, holds }
+  for (const item of items) if ((await ask(item)) === expected) right += 1
+  const holds = right === items.length && items.length > 0
+  return { claim, seen: `${right} of ${items.length}`, holds }
 }

@@ -1,81 +1,118 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Drill, killAndAwait, scaled, seconds } from './drill.ts'
-import { failuresOf, nothingWrong, startTraffic, summary } from './traffic.ts'
+import { type Drill, formatSeconds, killAndAwaitRestart, pidsOf, repeat } from './drill.ts'
+import {
+  failuresOutside,
+  noneFails,
+  noneWrong,
+  ofAction,
+  type Period,
+  summarize,
+} from './findings.ts'
+import { type Answer, mixedClients, underTraffic } from './traffic.ts'
 
-/** Every instance is stopped in order and started again, one after another, as for a new version. */
-export const rollingRestart: Drill = {
-  name: 'rolling-restart',
-  what: 'every instance in turn, twice, under reads, writes, logins and refreshes',
-  instances: 2,
-  async run({ cluster, scale, progress }) {
-    const before = cluster.instances.map(({ name }) => cluster.pid(name))
-    const { answers, stop } = await startTraffic(cluster.url, {
-      whoami: 6,
-      orders: 4,
-      login: 2,
-      refresh: 4,
-    })
-    const names = cluster.instances.map(({ name }) => name)
-    const rounds = scaled(2, scale)
-    for (let n = 0; n < names.length * rounds; n += 1) {
-      await cluster.restart(names[n % names.length] ?? '')
-      progress(n + 1, names.length * rounds, 'restarts')
-    }
-    await sleep(1_000)
-    await stop()
-    const renewed = names.filter((name, i) => cluster.pid(name) !== before[i])
+/** How long the edge may take to notice a death, in milliseconds. */
+const noticeMs = 100
+const edgeBackMs = 3_000
+
+/** Kills instances of every service while clients read and write. */
+export const kill: Drill = {
+  name: 'kill',
+  description:
+    'SIGKILL of an instance of each service in turn, three times, under reads and writes',
+  async run(context) {
+    const { cluster } = context
+    const services = [...new Set(cluster.instances.map(({ service }) => service))]
+    const deaths: Period[] = []
+    const { answers } = await underTraffic(cluster.url, mixedClients, () =>
+      repeat(context, 9, 'kills', async (n) => {
+        const name = `${services[n % services.length]}-${(n % 2) + 1}`
+        const from = performance.now()
+        const restarted = killAndAwaitRestart(cluster, name)
+        while (cluster.isUp(name)) await sleep(1)
+        deaths.push({ from, to: performance.now() + noticeMs })
+        await restarted
+        await sleep(1_000)
+      }),
+    )
     return [
+      noneFails('no read fails, because the edge may repeat it', ofAction('whoami', answers)),
+      failuresOnlyDuring(deaths, answers, 'a write fails only if a dying instance had it'),
+      noneWrong(answers),
       {
-        claim: 'no request fails',
-        seen: summary(answers),
-        holds: answers.length > 0 && failuresOf(answers).length === 0,
-      },
-      {
-        claim: 'every instance is a new process',
-        seen: `${renewed.length} of ${names.length}`,
-        holds: renewed.length === names.length,
+        claim: 'every killed instance serves again',
+        seen: `${deaths.length} kills`,
+        holds: cluster.instances.every(({ url }) => url !== undefined),
       },
     ]
   },
 }
 
-/** The edge is one process here; what clients see of its restart depends on whether they try again. */
+/** Stops and starts every instance, one after another, as an update does. */
+export const rollingRestart: Drill = {
+  name: 'rolling-restart',
+  description: 'every instance restarted in turn, twice, under reads, writes, logins and refreshes',
+  async run(context) {
+    const { cluster } = context
+    const before = pidsOf(cluster)
+    const { answers } = await underTraffic(cluster.url, mixedClients, async () => {
+      await repeat(context, 2, 'rounds of restarts', async () => {
+        for (const { name } of cluster.instances) await cluster.restart(name)
+      })
+      await sleep(1_000)
+    })
+    const renewed = pidsOf(cluster).filter((pid, i) => pid !== before[i])
+    return [
+      noneFails('no request fails', answers),
+      {
+        claim: 'every instance is a new process',
+        seen: `${renewed.length} of ${before.length}`,
+        holds: renewed.length === before.length,
+      },
+    ]
+  },
+}
+
+/** Restarts the edge, which is a single process here. */
 export const edgeRestarted: Drill = {
   name: 'edge-restarted',
-  what: 'the edge is stopped and started five times, and killed once, under load',
-  instances: 2,
-  async run({ cluster, scale, progress }) {
-    const { answers, stop } = await startTraffic(cluster.url, { whoami: 6, orders: 4, refresh: 4 })
-    const gaps: { from: number; to: number }[] = []
-    const total = scaled(6, scale)
-    for (let n = 1; n <= total; n += 1) {
-      const from = performance.now()
-      if (n === total) await killAndAwait(cluster, 'edge')
-      else await cluster.restart('edge')
-      gaps.push({ from, to: performance.now() })
-      progress(n, total, 'restarts')
-      await sleep(1_000)
-    }
-    await stop()
-    const failures = failuresOf(answers)
-    const strays = failures.filter(
-      ({ askedAt, answeredAt }) =>
-        !gaps.some(({ from, to }) => askedAt <= to && answeredAt >= from),
+  description: 'the edge restarted five times and killed once, under load',
+  async run(context) {
+    const { cluster } = context
+    const gaps: Period[] = []
+    const clients = { whoami: 6, orders: 4, refresh: 4 }
+    const { answers } = await underTraffic(cluster.url, clients, () =>
+      repeat(context, 6, 'restarts', async (_, isLast) => {
+        const from = performance.now()
+        if (isLast) await killAndAwaitRestart(cluster, 'edge')
+        else await cluster.restart('edge')
+        gaps.push({ from, to: performance.now() })
+        await sleep(1_000)
+      }),
     )
     const longest = Math.max(...gaps.map(({ from, to }) => to - from))
     return [
       {
-        claim: 'it serves again within 3 s',
-        seen: `longest ${seconds(longest)} of ${gaps.length}`,
-        holds: longest < 3_000,
+        claim: `the edge serves again within ${formatSeconds(edgeBackMs)}`,
+        seen: `longest of ${gaps.length}: ${formatSeconds(longest)}`,
+        holds: longest < edgeBackMs,
       },
-      {
-        claim: 'who tries again sees nothing wrong: all that fails is asked while there is no edge',
-        seen: `${summary(answers)}; ${strays.length} of them at another time`,
-        holds:
-          strays.length === 0 && answers.some(({ askedAt }) => askedAt > (gaps.at(-1)?.to ?? 0)),
-      },
-      nothingWrong(answers),
+      failuresOnlyDuring(
+        gaps,
+        answers,
+        'a client that retries succeeds: only requests sent while the edge was down fail',
+      ),
+      noneWrong(answers),
     ]
   },
+}
+
+/** Checks that requests at other times succeed, and that there were some after the last period. */
+function failuresOnlyDuring(periods: readonly Period[], answers: readonly Answer[], claim: string) {
+  const strays = failuresOutside(answers, periods).length
+  const end = periods.at(-1)?.to ?? Number.NaN
+  return {
+    claim,
+    seen: `${summarize(answers)}; ${strays} failures at other times`,
+    holds: strays === 0 && answers.some(({ askedAt }) => askedAt > end),
+  }
 }

@@ -1,46 +1,50 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login, logout, type Person, register, send } from '@latchkey/cluster/client'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { type Drill, type Finding, percentile, type Stage, scaled, seconds } from './drill.ts'
-import { describeFailures, startLoad } from './load.ts'
+import { login, logout, type Person, register, send } from '@latchkey/test-kit/client'
+import {
+  type Context,
+  type Drill,
+  type Finding,
+  formatSeconds,
+  percentile,
+  scaled,
+} from './drill.ts'
+import { noneFails } from './findings.ts'
+import { underTraffic } from './traffic.ts'
 
 const logouts = 200
-/** Logouts under way at once. */
+/** Logouts under way simultaneously. */
 const parallel = 8
-/** How often each instance is asked whether it still takes the token, in milliseconds. */
+/** How often each instance is asked whether it still accepts the token. */
 const askEveryMs = 50
-/** Longer than this an instance has missed the revocation, in milliseconds: three times the outage. */
+/** After this, three times the outage, the revocation is lost. */
 const lostAfterMs = 60_000
-/** How long Postgres is away, in milliseconds. */
 const outageMs = 20_000
 
-/** From a logout's reply until every instance refuses the token. */
+/** Times each revocation from the reply to the logout until every instance refuses the token. */
 export const revocation: Drill = {
   name: 'revocation',
-  what: '200 logouts under a steady load; each timed until every instance refuses the token',
+  description: '200 logouts under load, each timed until every instance refuses the token',
   instances: 3,
-  run: (stage) =>
-    play(
-      stage,
-      'until every instance refuses the token, 99th percentile under 2 s',
-      (delays) => percentile(delays, 0.99) < 2_000,
-    ),
+  run: (context) =>
+    logOutMany(context, {
+      claim: 'every instance refuses the token: 99th percentile under 2 s',
+      isFast: (delaysMs) => percentile(delaysMs, 0.99) < 2_000,
+    }),
 }
 
-/** The same, while an auth instance dies again and again and Postgres is away for 20 s. */
 export const revocationInTrouble: Drill = {
   name: 'revocation-in-trouble',
-  what: 'the same while auth-2 is killed every 2 s, then while Postgres is stopped for 20 s',
+  description: 'the same while auth-2 is killed every 2 s, then while Postgres is stopped for 20 s',
   instances: 3,
-  run: (stage) =>
-    // What is acknowledged in the instant before Postgres goes is heard of when it is back.
-    play(
-      stage,
-      'every instance refuses the token, 5 s after the outage at the latest',
-      (delays) => Math.max(...delays) < outageMs + 5_000,
-      async (ended) => {
-        const { cluster, scale } = stage
-        for (let i = 0; i < scaled(10, scale) && !ended(); i += 1) {
+  run: (context) =>
+    logOutMany(context, {
+      // A logout acknowledged just before Postgres stops becomes known when Postgres is back.
+      claim: 'every instance refuses the token, at the latest 5 s after the outage',
+      isFast: (delaysMs) => Math.max(...delaysMs) < outageMs + 5_000,
+      async disturb(isDone) {
+        const { cluster, scale } = context
+        for (let i = 0; i < scaled(10, scale) && !isDone(); i += 1) {
           cluster.kill('auth-2')
           await sleep(2_000)
         }
@@ -48,29 +52,27 @@ export const revocationInTrouble: Drill = {
         await sleep(outageMs * Math.min(1, scale * 2))
         await cluster.startProcess('postgres')
       },
-    ),
+    }),
 }
 
-async function play(
-  stage: Stage,
-  claim: string,
-  isHeld: (delays: number[]) => boolean,
-  trouble: (ended: () => boolean) => Promise<void> = async () => {},
-): Promise<Finding[]> {
-  const { cluster, scale, progress } = stage
+interface Variant {
+  readonly claim: string
+  isFast(delaysMs: readonly number[]): boolean
+  /** Runs beside the logouts, which continue until it ends. */
+  disturb?(isDone: () => boolean): Promise<void>
+}
+
+async function logOutMany(context: Context, variant: Variant): Promise<Finding[]> {
+  const { cluster, scale, progress } = context
+  const { claim, isFast, disturb = async () => {} } = variant
   const total = scaled(logouts, scale)
-  const load = await startLoad(cluster.url, 6)
   const people = await Promise.all(Array.from({ length: parallel }, () => register(cluster.url)))
   const delays: number[] = []
   let lost = 0
   let begun = 0
-  let troubled = true
-  const troubling = trouble(() => begun >= total).finally(() => {
-    troubled = false
-  })
-  const worker = async (person: Person) => {
-    // While there is trouble logouts go on, so that some fall into each kind of it.
-    while (begun < total || troubled) {
+  let disturbed = true
+  const logOutRepeatedly = async (person: Person) => {
+    while (begun < total || disturbed) {
       begun += 1
       const delay = await timeOneLogout(cluster, person)
       if (delay === undefined) lost += 1
@@ -78,39 +80,41 @@ async function play(
       progress(delays.length + lost, total, 'logouts')
     }
   }
-  await Promise.all([troubling, ...people.map(worker)])
-  await load.stop()
-  const failures = describeFailures(load)
+  const { answers } = await underTraffic(cluster.url, { whoami: 6 }, async () => {
+    const disturbing = disturb(() => begun >= total).finally(() => {
+      disturbed = false
+    })
+    await Promise.all([disturbing, ...people.map(logOutRepeatedly)])
+  })
   const [median, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
+  const longest = Math.max(...delays)
   return [
     {
       claim,
-      seen: `median ${seconds(median)}, 99th percentile ${seconds(p99)}, longest ${seconds(Math.max(...delays))}, ${delays.length} logouts`,
-      holds: isHeld(delays),
+      seen: `median ${formatSeconds(median)}, 99th percentile ${formatSeconds(p99)}, longest ${formatSeconds(longest)}, ${delays.length} logouts`,
+      holds: isFast(delays),
       needsQuiet: true,
     },
     { claim: 'no revocation is lost', seen: `${lost} lost`, holds: lost === 0 },
-    { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },
+    noneFails('no live token is refused', answers),
   ]
 }
 
-/** @returns milliseconds from the reply to the last instance's first refusal, or `undefined` if one never came */
+/** @returns milliseconds from the reply to the last instance's first refusal, or `undefined` if one never refused */
 async function timeOneLogout(cluster: Cluster, person: Person): Promise<number | undefined> {
   const { access_token: token } = await login(cluster.url, person)
   const verifying = cluster.instances.filter(({ service }) => service !== 'auth')
   const accepted = await Promise.all(verifying.map(({ url }) => send(`${url}/whoami`, { token })))
-  if (accepted.some(({ status }) => status !== 200)) throw new Error('a new token was refused')
+  if (accepted.some(({ status }) => status !== 200)) throw new Error('A new token was refused.')
   const repliedAt = await logout(cluster.url, token)
-  const refusals = await Promise.all(
-    verifying.map(async ({ url }) => {
-      while (performance.now() - repliedAt < lostAfterMs) {
-        const { status } = await send(`${url}/whoami`, { token })
-        if (status === 401) return performance.now()
-        await sleep(askEveryMs)
-      }
-      return undefined
-    }),
-  )
-  const last = Math.max(...refusals.map((at) => at ?? Number.NaN))
+  const refusals = verifying.map(async ({ url }) => {
+    while (performance.now() - repliedAt < lostAfterMs) {
+      const { status } = await send(`${url}/whoami`, { token })
+      if (status === 401) return performance.now()
+      await sleep(askEveryMs)
+    }
+    return Number.NaN
+  })
+  const last = Math.max(...(await Promise.all(refusals)))
   return Number.isNaN(last) ? undefined : last - repliedAt
 }

@@ -1,98 +1,92 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
-import { type Drill, noRestart, pidsOf, scaled } from './drill.ts'
-import { describeFailures, startLoad } from './load.ts'
+import { execaNode } from 'execa'
+import { type Drill, formatSeconds, pidsOf, repeat, scaled } from './drill.ts'
+import { noneFails, noRestart } from './findings.ts'
+import { underTraffic } from './traffic.ts'
 
 const rotations = 10
 const latchkey = join(resolve(import.meta.dirname, '../../..'), 'services/auth/src/cli/main.ts')
 
-/** Whole rotations, by the command an operator uses, while tokens of every key are in use. */
+/** Rotates keys with the operator's command while tokens of every key are in use. */
 export const rotation: Drill = {
   name: 'rotation',
-  what: 'ten whole key rotations (add, promote, retire) within a minute of load',
-  instances: 2,
-  // So that the tokens of ten keys can be waited for.
+  description: 'ten whole key rotations (add, promote, retire) within a minute of load',
+  // A key can be retired once its tokens have expired.
   env: { LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: '5' },
-  async run({ cluster, scale, progress }) {
+  async run(context) {
+    const { cluster, scale } = context
     const total = scaled(rotations, scale)
     const pids = pidsOf(cluster)
     const refusal = await promoteWithoutBilling(cluster)
-    const load = await startLoad(cluster.url, 10)
-    const startedAt = Date.now()
-    const retirements: Promise<string>[] = []
-    for (let n = 1; n <= total; n += 1) {
-      const old = await signingKid(cluster)
-      await keys(cluster, 'add', `drill-${n}`)
-      await insist(() => keys(cluster, 'promote', `drill-${n}`))
-      retirements.push(insist(() => keys(cluster, 'retire', old)))
-      progress(n, total, 'rotations')
-    }
-    await Promise.all(retirements)
-    const elapsed = (Date.now() - startedAt) / 1_000
-    await sleep(Math.max(0, 60 * scale - elapsed) * 1_000)
-    await load.stop()
-    const failures = describeFailures(load)
-    const left = (await readRing(cluster)).filter(({ use }) => use === undefined)
+    const startedAt = performance.now()
+    const elapsedMs = () => performance.now() - startedAt
+    const { answers, result } = await underTraffic(cluster.url, { whoami: 10 }, async () => {
+      const retirements: Promise<string>[] = []
+      await repeat(context, rotations, 'rotations', async (n) => {
+        const old = (await readKeys(cluster))[0]?.kid ?? ''
+        await runKeys(cluster, 'add', `drill-${n}`)
+        await retryUntilAllowed(() => runKeys(cluster, 'promote', `drill-${n}`))
+        retirements.push(retryUntilAllowed(() => runKeys(cluster, 'retire', old)))
+      })
+      await Promise.all(retirements)
+      const seen = `in ${formatSeconds(elapsedMs())}`
+      await sleep(Math.max(0, 60_000 * scale - elapsedMs()))
+      return seen
+    })
+    const left = (await readKeys(cluster)).filter(({ use }) => use === undefined)
     return [
       {
         claim: 'promote is refused while billing-1 cannot reload, and names it',
         seen: refusal,
-        holds: /billing-1 .*does not hold unheard/.test(refusal),
+        holds: /billing-1 .*unheard/.test(refusal),
       },
       {
-        claim: `${total} whole rotations`,
-        seen: `in ${elapsed.toFixed(0)} s; ${left.length} key left`,
-        holds: left.length === 1 && left[0]?.kid === `drill-${total}`,
+        claim: `${total} whole rotations succeed`,
+        seen: `${result}; ${left.length} key left`,
+        holds: left.length === 1 && left[0]?.kid === `drill-${total - 1}`,
       },
-      { claim: 'no live token is refused', seen: failures.text, holds: failures.failed === 0 },
+      noneFails('no live token is refused', answers),
       noRestart(cluster, pids),
     ]
   },
 }
 
-/** @returns what the command says when a verifier that was seen lately has no chance to reload */
+/** @returns the command's message when a verifier that has reported cannot reload the key file */
 async function promoteWithoutBilling(cluster: Cluster): Promise<string> {
-  // A verifier is waited for once it has been seen.
-  await insist(async () => {
-    if (!(await keys(cluster, 'status')).includes('billing-1')) throw new Error('not seen yet')
+  // Only a verifier that has reported at least once is waited for.
+  await retryUntilAllowed(async () => {
+    const status = await runKeys(cluster, 'status')
+    if (!status.includes('billing-1')) throw new Error('billing-1 has not reported yet.')
   })
   cluster.freeze('billing-1')
   try {
-    await keys(cluster, 'add', 'unheard')
-    // The others have reloaded and reported by then.
+    await runKeys(cluster, 'add', 'unheard')
+    // By then the others have reloaded and reported.
     await sleep(4_000)
-    return await keys(cluster, 'promote', 'unheard').then(
-      () => 'it was promoted',
-      (err: Error) => err.message.replaceAll(/\s+/g, ' '),
-    )
+    const promoting = runKeys(cluster, 'promote', 'unheard').then(() => 'it was promoted')
+    return await promoting.catch(({ stderr }) => String(stderr).trim().replaceAll(/\s+/g, ' '))
   } finally {
     cluster.thaw('billing-1')
-    await insist(() => keys(cluster, 'retire', 'unheard'))
+    await retryUntilAllowed(() => runKeys(cluster, 'retire', 'unheard'))
   }
 }
 
-async function readRing({ keysFile }: Cluster): Promise<{ kid: string; use?: string }[]> {
+async function readKeys({ keysFile }: Cluster): Promise<{ kid: string; use?: string }[]> {
   return JSON.parse(await readFile(keysFile, 'utf8')).keys
 }
 
-const signingKid = async (cluster: Cluster) => (await readRing(cluster))[0]?.kid ?? ''
-
-/** Runs `latchkey keys …` against the cluster. */
-function keys({ keysFile, url }: Cluster, verb: string, ...kid: string[]): Promise<string> {
-  const args = [latchkey, 'keys', verb, ...kid, '--keys', keysFile]
+/** Runs `latchkey keys …` on the cluster. */
+async function runKeys({ keysFile, url }: Cluster, verb: string, ...kid: string[]) {
+  const args = ['keys', verb, ...kid, '--keys', keysFile]
   if (verb !== 'add') args.push('--auth', `${url}/auth`, '--issuer', `${url}/auth`)
-  return new Promise((done, fail) => {
-    execFile(process.execPath, args, { timeout: 20_000 }, (err, stdout, stderr) =>
-      err ? fail(new Error(stderr.trim())) : done(stdout),
-    )
-  })
+  return (await execaNode(latchkey, args, { timeout: 20_000 })).stdout
 }
 
-/** Tries until it is allowed: the command refuses while it would hurt somebody. */
-async function insist<T>(step: () => Promise<T>): Promise<T> {
+/** The command refuses a step while it would break a verifier or a live token. */
+async function retryUntilAllowed<T>(step: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + 60_000
   for (;;) {
     try {

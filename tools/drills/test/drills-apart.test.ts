@@ -1,10 +1,10 @@
 import t from 'tap'
-import { play } from '../src/play.ts'
+import { runDrill } from '../src/run-drill.ts'
 import { apart, judge, scales } from './shortened.ts'
 
 for (const drill of apart) {
   const { name, obstacle } = drill
-  t.test(`drill ${name}, on a cluster of its own`, { skip: obstacle?.() ?? false }, async (t) => {
-    judge(t, await play(drill, scales[name] ?? 1))
+  t.test(`drill ${name}, on its own cluster`, { skip: obstacle?.() ?? false }, async (t) => {
+    judge(t, await runDrill(drill, scales[name] ?? 1))
   })
 }

@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import type { Drill, Finding } from '../src/drill.ts'
-import { drills } from '../src/index.ts'
+import { drills } from '../src/drills.ts'
 
-/** How much of each drill the tests play; `npm run drill` plays all of all. */
+/** How much of each drill the tests run; `npm run drill` runs all of it. */
 export const scales: Record<string, number> = {
   kill: 0.35,
   'rolling-restart': 0.5,
@@ -23,19 +23,19 @@ export const scales: Record<string, number> = {
   'two-versions': 1,
 }
 
-/** Those that can be played one after another on one cluster, by the instances it has of each service. */
+/** Drills that can run one after another on one cluster, by its number of instances of each service. */
 export const sharing = Map.groupBy(
-  drills.filter((drill) => !needsItsOwn(drill)),
-  // Two serve where one would do.
-  ({ instances }) => Math.max(2, instances),
+  drills.filter((drill) => !needsOwnCluster(drill)),
+  // A drill for one instance also runs with two.
+  ({ instances = 2 }) => Math.max(2, instances),
 )
-export const apart = drills.filter(needsItsOwn)
+export const apart = drills.filter(needsOwnCluster)
 
-function needsItsOwn({ env, dataFolder }: Drill): boolean {
+function needsOwnCluster({ env, dataFolder }: Drill): boolean {
   return env !== undefined || dataFolder !== undefined
 }
 
-/** Speed and memory have to be measured, no more: this machine runs other tests too. */
+/** Speed and memory need only be measured: other tests run on this machine meanwhile. */
 export function judge(t: Test, findings: readonly Finding[]): void {
   t.ok(findings.length > 0)
   for (const { claim, seen, holds, needsQuiet } of findings) {

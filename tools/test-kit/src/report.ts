@@ -1,91 +1,70 @@
 import { styleText } from 'node:util'
-import { Parser, type Result } from 'tap-parser'
+import type { Result } from 'tap-parser'
 
-/** Assertions counted over a run. A file that fails without one counts as one failure. */
-export interface Counts {
-  passed: number
-  failed: number
-  skipped: number
+/** A finished test file. A file that fails without a failed assertion counts as one failure. */
+export interface FileReport {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  /** The verdict, followed by every failure and skip. */
+  readonly lines: readonly string[]
 }
 
-const none: Counts = { passed: 0, failed: 0, skipped: 0 }
-
-/**
- * Reads a run's TAP and prints one line a test file, with every failure and skip below it.
- *
- * @returns the stream to write the TAP to, and the counts, complete once that stream has ended
- */
-export function createReport(print: (line: string) => void): { parser: Parser; counts: Counts } {
-  const total = { ...none }
-  const parser = new Parser()
-  let file = { counts: { ...none }, details: [] as string[] }
-  parser.on('child', (child: Parser) => watch(child, [], file.counts, file.details))
-  // A file's own test point closes it, also when it ended before its first assertion.
-  parser.on('assert', (result: Result) => {
-    const { counts, details } = file
-    file = { counts: { ...none }, details: [] }
-    if (result.skip && result.skip !== 'no tests found') {
-      counts.skipped += 1
-      details.push(`skipped: ${result.skip}`)
-    } else if (counts.failed === 0 && !result.ok) {
-      counts.failed += 1
-      details.push(...describeFailure(['the file did not run to its end'], result))
-    } else if (counts.passed + counts.failed + counts.skipped === 0) {
-      counts.failed += 1
-      details.push('not ok: no test in it')
-    }
-    total.passed += counts.passed
-    total.failed += counts.failed
-    total.skipped += counts.skipped
-    const verdict = counts.failed > 0 ? styleText('red', 'FAIL') : styleText('green', 'PASS')
-    print(`${verdict} ${result.name} (${summarize(counts)}, ${Math.round(result.time ?? 0)} ms)`)
-    for (const line of details) print(`  ${line}`)
-  })
-  return { parser, counts: total }
+/** What tap knows about a file when it ends. */
+export interface TestFile {
+  readonly name: string
+  readonly time: number | null
+  readonly counts: { readonly pass: number; readonly fail: number }
+  readonly lists: { readonly fail: Result[]; readonly skip: Result[]; readonly todo: Result[] }
+  readonly results?: { readonly ok: boolean }
+  readonly options: { exitCode?: number | null; signal?: string | null; skip?: unknown }
 }
 
-/** The run's closing line; what was skipped is told before. */
-export function summarize({ passed, failed }: Counts): string {
-  return `${passed} passed, ${failed} failed`
-}
-
-function watch(parser: Parser, path: string[], counts: Counts, details: string[]): void {
-  parser.on('child', (child: Parser) => watch(child, [...path, child.name], counts, details))
-  parser.on('assert', (result: Result) => {
-    if (result.closingTestPoint) return
-    if (result.skip || result.todo) {
-      counts.skipped += 1
-      const why = result.skip || result.todo
-      details.push(`skipped: ${[...path, result.name].join(' > ')} (${why})`)
-    } else if (result.ok) {
-      counts.passed += 1
-    } else {
-      counts.failed += 1
-      details.push(...describeFailure([...path, result.name], result))
-    }
-  })
-}
-
-function describeFailure(path: string[], { diag }: Result): string[] {
-  const { at, diff, message, found, wanted, stack, exitCode, signal } = diag ?? {}
-  const where = at?.fileName ? ` (${at.fileName}:${at.lineNumber})` : ''
-  const lines = [styleText('red', `not ok: ${path.join(' > ')}${where}`)]
-  const add = (label: string, value: unknown) => {
-    if (value === undefined || value === null) return
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    lines.push(
-      ...`${label}${text}`
-        .trimEnd()
-        .split('\n')
-        .map((line) => `    ${line}`),
-    )
+/** Describes a test file that has ended. */
+export function describeFile(file: TestFile): FileReport {
+  const { name, time, counts, lists, results, options } = file
+  const titleOf = ({ fullname }: Result) => fullname.replace(`${name} > `, '')
+  const skips = [...lists.skip, ...lists.todo].map(
+    (result) => `${titleOf(result)} (${result.skip || result.todo})`,
+  )
+  const failures = lists.fail.flatMap((result) => describeFailure(titleOf(result), result.diag))
+  if (failures.length === 0 && results?.ok !== true) {
+    const exit = options.signal ? `signal: ${options.signal}` : `exit code: ${options.exitCode}`
+    failures.push(fail('the file did not run to its end'), indent(exit))
+  } else if (options.skip && options.skip !== 'no tests found') {
+    skips.push(String(options.skip))
+  } else if (counts.pass + counts.fail + skips.length === 0) {
+    failures.push(fail('the file contains no test'))
   }
-  add('', message)
-  add('', diff)
-  if (diff === undefined) add('found: ', found)
-  if (diff === undefined) add('wanted: ', wanted)
-  if (message !== undefined || diff === undefined) add('', stack)
-  add('exit code: ', exitCode)
-  add('signal: ', signal)
-  return lines
+  const failed = failures.length > 0 ? Math.max(1, counts.fail) : 0
+  const verdict = failed > 0 ? styleText('red', 'FAIL') : styleText('green', 'PASS')
+  const summary = `${counts.pass} passed, ${failed} failed, ${Math.round(time ?? 0)} ms`
+  return {
+    passed: counts.pass,
+    failed,
+    skipped: skips.length,
+    lines: [
+      `${verdict} ${name} (${summary})`,
+      ...failures,
+      ...skips.map((skip) => `  skipped: ${skip}`),
+    ],
+  }
 }
+
+function describeFailure(title: string, diag: Result['diag']): string[] {
+  const { at, diff, message, found, wanted, stack } = diag ?? {}
+  const values = diff === undefined ? { found, wanted } : {}
+  const details = [
+    message,
+    diff,
+    ...Object.entries(values).map(([label, value]) =>
+      value === undefined ? '' : `${label}: ${JSON.stringify(value)}`,
+    ),
+    stack,
+  ]
+  const where = at?.fileName ? ` (${at.fileName}:${at.lineNumber})` : ''
+  return [fail(`${title}${where}`), ...details.filter(Boolean).map(indent)]
+}
+
+const fail = (text: string) => `  ${styleText('red', `not ok: ${text}`)}`
+const indent = (text: string) => text.trimEnd().replaceAll(/^/gm, '      ')

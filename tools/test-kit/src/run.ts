@@ -1,77 +1,80 @@
-import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { type Postgres, startPostgres } from './postgres.ts'
-import { createReport, summarize } from './report.ts'
-import { buildTap, tapCommand } from './tap-build.ts'
-
-const help = `Runs the tests on a real Postgres.
-
-  npm test                 all tests
-  npm test -- <file>…      these test files
-
-Postgres is the one of LATCHKEY_TEST_DATABASE_URL; else a container, where a Docker engine
-answers; else an embedded server that needs nothing installed. The last line counts assertions:
-"N passed, N failed". With CI=true, tests that need something this machine lacks fail instead of
-being skipped.`
+import { Command } from 'commander'
+import { execa } from 'execa'
+import { startPostgres } from './postgres.ts'
+import type { FileReport } from './report.ts'
+import { buildTap } from './tap-build.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
-/** Runs tap over the files and reports; resolves once tap and its test processes have ended. */
-async function runTap(files: string[], postgres: Postgres, stopping: AbortSignal) {
-  // More than there are processors: tests wait more than they compute.
-  const jobs = `--jobs=${2 * availableParallelism()}`
-  const tap = spawn(process.execPath, [tapCommand, 'run', '--reporter=tap', jobs, ...files], {
+/** Runs the test files and reports each when it ends; resolves when tap and its processes have ended. */
+async function runTap(files: readonly string[], postgresUrl: string, signal: AbortSignal) {
+  const tapWithReport = resolve(import.meta.dirname, 'tap-with-report.ts')
+  // More jobs than processors: tests wait more than they compute.
+  const flags = ['run', '--reporter=tap', `--jobs=${2 * availableParallelism()}`]
+  const tap = execa(process.execPath, [tapWithReport, ...flags, ...files], {
     cwd: root,
     env: {
-      ...process.env,
-      LATCHKEY_TEST_DATABASE_URL: postgres.url,
-      // Every test file is a process, and most load the same services.
+      LATCHKEY_TEST_DATABASE_URL: postgresUrl,
+      // Every test file is a process, and most of them load the same services.
       NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/latchkey'),
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'inherit',
+    ipc: true,
+    buffer: false,
+    reject: false,
+    killSignal: 'SIGINT',
+    forceKillAfterDelay: false,
+    cancelSignal: signal,
   })
-  stopping.addEventListener('abort', () => tap.kill('SIGINT'))
-  if (stopping.aborted) tap.kill('SIGINT')
-  const { parser, counts } = createReport((line) => console.log(line))
-  tap.stdout.pipe(parser)
-  const exitCode = await new Promise<number | null>((done, fail) => {
-    tap.once('error', fail)
-    tap.once('close', done)
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  tap.nodeChildProcess.on('message', (message) => {
+    const { file } = message as { file?: FileReport } // tap sends messages of its own.
+    for (const line of file?.lines ?? []) console.log(line)
+    for (const key of ['passed', 'failed', 'skipped'] as const) counts[key] += file?.[key] ?? 0
   })
-  return { counts, exitCode }
+  const { exitCode, signal: killedBy } = await tap
+  return { ...counts, exit: exitCode ?? killedBy }
 }
 
-async function run(files: string[], stopping: AbortSignal): Promise<number> {
+async function run(files: readonly string[], signal: AbortSignal): Promise<number> {
   buildTap(root)
   const postgres = await startPostgres()
   console.log(`Postgres: ${postgres.description}`)
-  const { counts, exitCode } = await runTap(files, postgres, stopping).finally(postgres.stop)
-  if (stopping.aborted) console.log('\nStopped before the end.')
-  else if (exitCode !== 0 && counts.failed === 0) console.log(`\ntap ended with ${exitCode}.`)
-  else if (counts.passed + counts.failed === 0) console.log('\nNo test ran.')
-  if (counts.skipped > 0) console.log(`\n${counts.skipped} skipped; the reasons are above.`)
-  console.log(`\n${summarize(counts)}`)
-  return exitCode === 0 && counts.failed === 0 && counts.passed > 0 ? 0 : 1
+  const result = await runTap(files, postgres.url, signal).finally(postgres.stop)
+  const { passed, failed, skipped, exit } = result
+  if (signal.aborted) console.log('\nInterrupted.')
+  else if (exit !== 0 && failed === 0) console.log(`\ntap exited with ${exit}.`)
+  else if (passed + failed === 0) console.log('\nNo test ran.')
+  if (skipped > 0) console.log(`\n${skipped} skipped; the reasons are above.`)
+  console.log(`\n${passed} passed, ${failed} failed`)
+  return exit === 0 && failed === 0 && passed > 0 ? 0 : 1
 }
 
-const stop = new AbortController()
+const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => stop.abort())
+  process.on(signal, () => stopping.abort())
 }
 
+const { args: files } = new Command('npm test --')
+  .description('Runs the tests on a real PostgreSQL server.')
+  .argument('[files...]', 'test files (default: all)')
+  .addHelpText(
+    'after',
+    `
+The server is the one of LATCHKEY_TEST_DATABASE_URL; otherwise a container, if a Docker engine
+answers; otherwise an embedded server. The last line counts assertions: "N passed, N failed".
+With CI=true, tests that need something this machine lacks fail instead of being skipped.`,
+  )
+  .parse()
 try {
-  const { values, positionals } = parseArgs({
-    options: { help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
-  })
-  if (values.help) {
-    console.log(help)
-  } else {
-    const files = positionals.map((file) => resolve(file))
-    process.exitCode = await run(files, stop.signal)
-  }
+  process.exitCode = await run(
+    files.map((file) => resolve(file)),
+    stopping.signal,
+  )
 } catch (err) {
   console.error(err instanceof Error ? err.message : err)
   process.exitCode = 1

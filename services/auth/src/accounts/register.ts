@@ -1,11 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { networkOf } from '../abuse/network.ts'
-import { Registration, UserReply } from './schemas.ts'
-import { create } from './store.ts'
-import { userReply } from './user-reply.ts'
+import { networkOf } from '../limits/network.ts'
+import { formatUser, Registration, UserReply } from './schemas.ts'
+import { createUser } from './store.ts'
 
-/** Opens an account. Whether an e-mail address has one can be asked here, at the rate limit's pace. */
+/** Opens an account. It reveals whether an e-mail address has one, as fast as the rate limit allows. */
 export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
 
@@ -25,12 +24,16 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { email, password } = request.body
-      const hash = await passwords.hash(password)
-      const user = await create(db, email, hash, config.LATCHKEY_DEFAULT_SCOPE, networkOf(request))
+      const user = await createUser(db, {
+        email,
+        passwordHash: await passwords.admit((hasher) => hasher.hash(password)),
+        scope: config.LATCHKEY_DEFAULT_SCOPE,
+        network: networkOf(request),
+      })
       if (!user) {
-        throw new ProblemError(409, 'email_taken', 'There is an account for this e-mail address.')
+        throw new ProblemError(409, 'email_taken', 'This e-mail address already has an account.')
       }
-      return reply.code(201).send(userReply(user))
+      return reply.code(201).send(formatUser(user))
     },
   )
 }

@@ -1,8 +1,10 @@
+// Writes users and revocations; ends sessions through sessions/revoke-store.ts.
 import type { Queryable } from '@latchkey/service-kit'
 import type { PoolClient } from 'pg'
-import { revokeAll } from '../sessions/store.ts'
+import { revocationExpiry } from '../revocation/store.ts'
+import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
-/** A user as the user may see it. */
+/** A user, without the password. */
 export interface User {
   id: string
   email: string
@@ -12,29 +14,30 @@ export interface User {
   createdAt: Date
 }
 
+export interface NewUser {
+  email: string
+  passwordHash: string
+  scope: string
+  network: string
+}
+
 const asUser = `
   id, email, scope, roles, disabled_at IS NOT NULL AS disabled, created_at AS "createdAt"`
 
-/** @returns the new user, or `undefined` when the e-mail address has an account already */
-export async function create(
-  db: Queryable,
-  email: string,
-  passwordHash: string,
-  scope: string,
-  network: string,
-): Promise<User | undefined> {
+/** @returns the new user, or `undefined` when the e-mail address already has an account */
+export async function createUser(db: Queryable, user: NewUser): Promise<User | undefined> {
   const { rows } = await db.query<User>({
     name: 'user_create',
     text: `
       INSERT INTO users (email, password_hash, scope, registered_from) VALUES ($1, $2, $3, $4)
       ON CONFLICT DO NOTHING
       RETURNING ${asUser}`,
-    values: [email, passwordHash, scope, network],
+    values: [user.email, user.passwordHash, user.scope, user.network],
   })
   return rows[0]
 }
 
-export async function findById(db: Queryable, id: string): Promise<User | undefined> {
+export async function findUserById(db: Queryable, id: string): Promise<User | undefined> {
   const { rows } = await db.query<User>({
     name: 'user_find_by_id',
     text: `SELECT ${asUser} FROM users WHERE id = $1`,
@@ -43,7 +46,7 @@ export async function findById(db: Queryable, id: string): Promise<User | undefi
   return rows[0]
 }
 
-export async function findByEmail(db: Queryable, email: string): Promise<User | undefined> {
+export async function findUserByEmail(db: Queryable, email: string): Promise<User | undefined> {
   const { rows } = await db.query<User>({
     name: 'user_find_by_email',
     text: `SELECT ${asUser} FROM users WHERE lower(email) = lower($1)`,
@@ -55,15 +58,12 @@ export async function findByEmail(db: Queryable, email: string): Promise<User | 
 /**
  * Sets a new password and ends every session.
  *
- * @param oldVersion the version that was verified
+ * @param change.oldVersion the version of the password that was verified
  * @returns the new version, or `undefined` when the password was changed or the user disabled meanwhile
  */
 export async function changePassword(
   transaction: PoolClient,
-  userId: string,
-  passwordHash: string,
-  oldVersion: number,
-  rememberSeconds: number,
+  change: { userId: string; passwordHash: string; oldVersion: number },
 ): Promise<number | undefined> {
   const { rows } = await transaction.query<{ version: number }>({
     name: 'user_change_password',
@@ -71,14 +71,14 @@ export async function changePassword(
       UPDATE users SET password_hash = $2, password_version = password_version + 1
        WHERE id = $1 AND password_version = $3 AND disabled_at IS NULL
       RETURNING password_version AS version`,
-    values: [userId, passwordHash, oldVersion],
+    values: [change.userId, change.passwordHash, change.oldVersion],
   })
   if (rows[0] === undefined) return undefined
-  await revokeAll(transaction, userId, rememberSeconds)
+  await revokeAllSessions(transaction, change.userId)
   return rows[0].version
 }
 
-/** What an admin may change of a user; what is left out stays. */
+/** What an admin may change about a user; `undefined` changes nothing. */
 export interface UserChange {
   disabled: boolean | undefined
   roles: string[] | undefined
@@ -86,16 +86,15 @@ export interface UserChange {
 }
 
 /**
- * Changes a user and revokes what must not outlive the change: disabling ends the sessions; taking a
- * role or a scope value revokes the tokens issued so far, while the sessions go on.
+ * Changes a user and revokes what must not outlive the change. Disabling ends the sessions. Removing a
+ * role or a scope value revokes the tokens issued so far, while the sessions stay open.
  *
  * @returns the user, or `undefined` when there is none
  */
-export async function change(
+export async function changeUser(
   transaction: PoolClient,
   userId: string,
   { disabled, roles, scope }: UserChange,
-  rememberSeconds: number,
 ): Promise<User | undefined> {
   const before = await transaction.query<{ roles: string[]; scope: string }>(
     'SELECT roles, scope FROM users WHERE id = $1 FOR NO KEY UPDATE',
@@ -103,12 +102,12 @@ export async function change(
   )
   const [old] = before.rows
   if (!old) return undefined
-  if (disabled) await revokeAll(transaction, userId, rememberSeconds)
-  const takesRole = roles !== undefined && old.roles.some((role) => !roles.includes(role))
+  if (disabled) await revokeAllSessions(transaction, userId)
+  const removesRole = roles !== undefined && old.roles.some((role) => !roles.includes(role))
   const granted = scope?.split(' ')
-  const takesScope =
+  const removesScope =
     granted !== undefined && old.scope.split(' ').some((value) => value && !granted.includes(value))
-  if (takesRole || takesScope) await revokeTokensIssuedSoFar(transaction, userId, rememberSeconds)
+  if (removesRole || removesScope) await revokeTokensIssuedSoFar(transaction, userId)
   const { rows } = await transaction.query<User>({
     name: 'user_change',
     text: `
@@ -125,16 +124,13 @@ export async function change(
 }
 
 /**
- * Moves the user's boundary to the next whole second. The caller holds the lock of the user's row, so
- * the clock is read after every login and refresh that came before, and those that come after
- * see the boundary and issue from there. A boundary that lies ahead is waited for, a second at most,
- * so that changes in a row do not move it further than the verifiers' clock tolerance.
+ * Moves the user's boundary (`tokens_not_before`) to the next whole second.
+ *
+ * The caller holds the lock of the user's row. So the clock is read after every earlier login and refresh,
+ * and later ones see the boundary and issue from there. A boundary in the future is waited for, at most
+ * a second, so that several changes in a row do not move it beyond the verifiers' clock tolerance.
  */
-async function revokeTokensIssuedSoFar(
-  transaction: PoolClient,
-  userId: string,
-  rememberSeconds: number,
-): Promise<void> {
+async function revokeTokensIssuedSoFar(transaction: PoolClient, userId: string): Promise<void> {
   await transaction.query({
     name: 'user_await_boundary',
     text: `
@@ -152,7 +148,7 @@ async function revokeTokensIssuedSoFar(
         RETURNING id, tokens_not_before
       )
       INSERT INTO revocations (kind, id, not_before, expires_at)
-      SELECT 'subject', id, tokens_not_before, now() + make_interval(secs => $2) FROM boundary`,
-    values: [userId, rememberSeconds],
+      SELECT 'subject', id, tokens_not_before, ${revocationExpiry} FROM boundary`,
+    values: [userId],
   })
 }

@@ -1,10 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { UserReply, Uuid } from '../accounts/schemas.ts'
-import { change, findByEmail, findById } from '../accounts/store.ts'
-import { userReply } from '../accounts/user-reply.ts'
-import { rememberSeconds } from '../revocation/memory.ts'
+import { formatUser, UserReply } from '../accounts/schemas.ts'
+import { changeUser, findUserByEmail, findUserById } from '../accounts/store.ts'
 import { requireAdmin } from '../sessions/open-session.ts'
 
 const UserChange = Type.Object(
@@ -20,9 +18,9 @@ const UserChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
-const refusals = { 400: Problem, 401: Problem, 403: Problem, 404: Problem, 503: Problem }
+const problems = { 400: Problem, 401: Problem, 403: Problem, 404: Problem, 503: Problem }
 
-/** What admins may do to users. The role is looked up: a token from before it was taken opens nothing. */
+/** Lets admins read and change users. The role is looked up: a token issued before its removal is useless. */
 export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.addHook('preHandler', requireAdmin)
@@ -35,10 +33,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['admin'],
         summary: 'Find a user by e-mail address',
         querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }),
-        response: { 200: UserReply, ...refusals },
+        response: { 200: UserReply, ...problems },
       },
     },
-    async ({ query }) => userReply((await findByEmail(db, query.email)) ?? notFound()),
+    async ({ query }) => formatUser((await findUserByEmail(db, query.email)) ?? notFound()),
   )
 
   app.get(
@@ -49,10 +47,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['admin'],
         summary: 'Read a user',
         params: Type.Object({ id: Uuid }),
-        response: { 200: UserReply, ...refusals },
+        response: { 200: UserReply, ...problems },
       },
     },
-    async ({ params }) => userReply((await findById(db, params.id)) ?? notFound()),
+    async ({ params }) => formatUser((await findUserById(db, params.id)) ?? notFound()),
   )
 
   app.patch(
@@ -62,17 +60,17 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['admin'],
         summary:
-          'Disable or enable a user, or set roles or scope; takes effect everywhere in a second',
+          'Disable or enable a user, or set roles or scope; effective everywhere in a second',
         params: Type.Object({ id: Uuid }),
         body: UserChange,
-        response: { 200: UserReply, ...refusals },
+        response: { 200: UserReply, ...problems },
       },
     },
     async ({ params, body: { disabled, roles, scope } }) => {
       const user = await inTransaction(db, (transaction) =>
-        change(transaction, params.id, { disabled, roles, scope }, rememberSeconds),
+        changeUser(transaction, params.id, { disabled, roles, scope }),
       )
-      return userReply(user ?? notFound())
+      return formatUser(user ?? notFound())
     },
   )
 }

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { authAudience, mintServiceToken, parseKeySet } from '@latchkey/verify'
 import type { LiveKeys } from '../keys/rotation.ts'
-import type { VerifierReport } from '../keys/store.ts'
+import type { VerifierReport } from '../verifiers/store.ts'
 
-/** Where to ask, and as whom. */
 export interface AuthClientOptions {
-  /** The keyring file: whoever holds it may speak for a service. */
+  /** The key file. Its keys allow the command to act as a service. */
   keys: string
-  auth: string
-  issuer: string
+  /** Base URL of the auth service. */
+  auth?: string
+  issuer?: string
 }
 
-/** Who verifies with which keys, and which keys living tokens are signed with. */
+/** Which keys each verifier has, and which keys signed tokens that may still be valid. */
 export interface KeysStatus {
   verifiers: VerifierReport[]
   live: LiveKeys
@@ -19,9 +19,12 @@ export interface KeysStatus {
 
 const timeoutMs = 5_000
 
-/** Asks the auth service. @throws Error with a sentence that names what failed */
+/** Asks the auth service for the status of all keys. @throws Error with a sentence that names what failed */
 export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysStatus> {
   const { keys, auth, issuer } = options
+  if (auth === undefined || issuer === undefined) {
+    throw new Error('--auth and --issuer are required to ask which keys the verifiers have')
+  }
   const current = parseKeySet(await readFile(keys, 'utf8'))
   const token = await mintServiceToken(
     { current },
@@ -39,7 +42,7 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
   const body = (await response.json().catch(() => ({}))) as StatusReply
   if (response.status !== 200) {
     throw new Error(
-      `the auth service at ${auth} answered ${response.status} ${body.code ?? ''}; are --keys and --issuer its own?`,
+      `the auth service at ${auth} answered ${response.status} ${body.code ?? ''}; check --keys and --issuer`,
     )
   }
   return {

@@ -1,28 +1,28 @@
-/** What each member of the header means (RFC 7515 section 4.1). */
+/** Describes a member of the header (RFC 7515 section 4.1). */
 export function describeHeaderMember(name: string, value: unknown): string {
   switch (name) {
     case 'alg':
-      return value === 'HS256' ? 'signed with HMAC-SHA-256' : 'Latchkey accepts HS256 alone'
+      return value === 'HS256' ? 'signed with HMAC-SHA-256' : 'Latchkey accepts only HS256'
     case 'typ':
-      return value === 'at+jwt' ? 'an access token' : 'not an access token of Latchkey'
+      return value === 'at+jwt' ? 'an access token' : 'not a Latchkey access token'
     case 'kid':
-      return 'the key it was signed with'
+      return 'the key that signed it'
     default:
-      return 'a member that Latchkey refuses'
+      return 'Latchkey refuses tokens with this member'
   }
 }
 
 const meanings: Record<string, string> = {
-  iss: 'issuer: who made it',
-  sub: 'subject: the user it speaks for',
-  aud: 'audience: the services it opens',
+  iss: 'issuer: the service that issued it',
+  sub: 'subject: the user it identifies',
+  aud: 'audience: the services that accept it',
   jti: 'the ID of this token',
   sid: 'the session it belongs to; ending the session revokes it',
   scope: 'what it may be used for',
-  roles: 'what the user is',
+  roles: "the user's roles",
 }
 
-/** What a claim means (RFC 7519 section 4.1, RFC 9068 section 2.2), with times made readable. */
+/** Describes a claim (RFC 7519 section 4.1, RFC 9068 section 2.2), with its time made readable. */
 export function describeClaim(name: string, value: unknown): string {
   switch (name) {
     case 'exp':
@@ -43,13 +43,12 @@ const units: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ['second', 1],
 ]
 
-/** As `2026-11-24 10:00:00 UTC, in 12 minutes`. */
+/** For example `2026-11-24 10:00:00 UTC, in 12 minutes`. */
 function describeTime(value: unknown): string {
   const date = new Date(Number(value) * 1_000)
-  if (typeof value !== 'number' || Number.isNaN(date.getTime()))
-    return 'at a time that is no number'
-  const away = value - Date.now() / 1_000
-  const [unit, seconds] = units.find(([, size]) => Math.abs(away) >= size) ?? ['second', 1]
-  const relative = new Intl.RelativeTimeFormat('en').format(Math.round(away / seconds), unit)
+  if (typeof value !== 'number' || Number.isNaN(date.getTime())) return '(not a valid timestamp)'
+  const fromNow = value - Date.now() / 1_000
+  const [unit, seconds] = units.find(([, size]) => Math.abs(fromNow) >= size) ?? ['second', 1]
+  const relative = new Intl.RelativeTimeFormat('en').format(Math.round(fromNow / seconds), unit)
   return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC, ${relative}`
 }

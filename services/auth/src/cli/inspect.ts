@@ -14,55 +14,55 @@ interface InspectOptions {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('show what a token says and, given the keys, whether it holds')
+    .description('print the content of a token and, given the keys, whether it is valid')
     .argument('<token>', 'an access token; - reads it from standard input')
-    .option('-k, --keys <file>', 'keyring file to check the signature with')
-    .option('-i, --issuer <issuer>', 'issuer the token has to name')
-    .option('-a, --audience <audience>', 'audience the token has to name')
+    .option('-k, --keys <file>', 'key file to verify the signature with')
+    .option('-i, --issuer <issuer>', 'issuer that the token must name')
+    .option('-a, --audience <audience>', 'audience that the token must name')
     .addHelpText(
       'after',
-      '\nExit code 0: shown, and it holds where keys were given. 1: it does not.',
+      '\nExit code 0: the token is valid, or --keys is missing. 1: it is not valid.',
     )
     .action(async (argument: string, options: InspectOptions) => {
       const token = (argument === '-' ? await text(process.stdin) : argument).trim()
-      process.stdout.write(`${show(token)}\n`)
-      const { holds, sentence } = judge(token, options)
-      const paint = styleText(holds ? 'green' : 'red', sentence, { stream: process.stdout })
-      process.stdout.write(`${options.keys === undefined ? sentence : paint}\n`)
-      if (!holds) process.exitCode = 1
+      process.stdout.write(`${formatToken(token)}\n`)
+      const { isValid, message } = checkToken(token, options)
+      const painted = styleText(isValid ? 'green' : 'red', message, { stream: process.stdout })
+      process.stdout.write(`${options.keys === undefined ? message : painted}\n`)
+      if (!isValid) process.exitCode = 1
     })
 }
 
-/** The three parts of a token, every member with what it means. */
-function show(token: string): string {
+/** The three parts of a token, with the meaning of every member. */
+function formatToken(token: string): string {
   if (token.startsWith('lkr_')) {
-    return 'This is a refresh token: it is opaque, and only the auth service can read it.\n'
+    return 'This is a refresh token. It is opaque: only the auth service can read it.\n'
   }
   const [header, claims, signature] = token.split('.')
   return [
-    part('Header', header, describeHeaderMember),
-    part('Claims', claims, describeClaim),
-    `${title('Signature')}\n  ${signature ? `${signature.length} characters` : 'none'}\n`,
+    formatPart('Header', header, describeHeaderMember),
+    formatPart('Claims', claims, describeClaim),
+    `${bold('Signature')}\n  ${signature ? `${signature.length} characters` : 'none'}\n`,
   ].join('\n')
 }
 
 type Describe = (name: string, value: unknown) => string
 
-function part(name: string, segment: string | undefined, describe: Describe): string {
+function formatPart(title: string, segment: string | undefined, describe: Describe): string {
   const members = decode(segment)
-  if (members === undefined) return `${title(name)}\n  not a JSON object in base64url\n`
-  const width = Math.max(...Object.keys(members).map((member) => nameOf(member).length), 0)
+  if (members === undefined) return `${bold(title)}\n  not a JSON object in base64url\n`
+  const width = Math.max(...Object.keys(members).map((member) => formatName(member).length), 0)
   const lines = Object.entries(members).map(([member, value]) => {
-    const shown = `  ${nameOf(member).padEnd(width)}  ${toSafeJson(value)}`
+    const line = `  ${formatName(member).padEnd(width)}  ${toSafeJson(value)}`
     const meaning = describe(member, value)
-    return meaning ? `${shown}\n  ${' '.repeat(width)}  ${dim(meaning)}` : shown
+    return meaning ? `${line}\n  ${' '.repeat(width)}  ${dim(meaning)}` : line
   })
-  return `${title(name)}\n${lines.join('\n')}\n`
+  return `${bold(title)}\n${lines.join('\n')}\n`
 }
 
 /**
- * A value as JSON that a terminal shows and does not obey: JSON itself leaves DEL, the C1 controls and the
- * marks that turn the direction of writing around as they are.
+ * JSON that no terminal interprets. JSON itself does not escape DEL, the C1 controls, and the characters
+ * that reverse the writing direction.
  */
 const toSafeJson = (value: unknown): string =>
   JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
@@ -73,12 +73,12 @@ const toSafeJson = (value: unknown): string =>
   )
 
 /** A member's name, escaped, without its quotes. */
-const nameOf = (member: string): string => toSafeJson(member).slice(1, -1)
+const formatName = (member: string): string => toSafeJson(member).slice(1, -1)
 
-const title = (name: string) => styleText('bold', name, { stream: process.stdout })
+const bold = (words: string) => styleText('bold', words, { stream: process.stdout })
 const dim = (words: string) => styleText('dim', words, { stream: process.stdout })
 
-/** Decoded as leniently as can be: this shows, it does not judge. */
+/** Decodes leniently: this is for display, not for verification. */
 function decode(segment = ''): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())
@@ -89,13 +89,12 @@ function decode(segment = ''): Record<string, unknown> | undefined {
   }
 }
 
-function judge(token: string, options: InspectOptions): { holds: boolean; sentence: string } {
-  const { keys, issuer, audience } = options
+function checkToken(
+  token: string,
+  { keys, issuer, audience }: InspectOptions,
+): { isValid: boolean; message: string } {
   if (keys === undefined) {
-    return {
-      holds: true,
-      sentence: 'Not verified: give the keyring with --keys to have it checked.',
-    }
+    return { isValid: true, message: 'Not verified: pass the key file with --keys to verify it.' }
   }
   const claimed = decode(token.split('.')[1])?.iss
   const keyring = openKeyring(keys)
@@ -107,11 +106,12 @@ function judge(token: string, options: InspectOptions): { holds: boolean; senten
   const result = verifier.check(token)
   keyring.close()
   if (!result.ok) {
-    return { holds: false, sentence: `Refused (${result.error.code}): ${result.error.message}` }
+    return { isValid: false, message: `Refused (${result.error.code}): ${result.error.message}` }
   }
-  const unchecked = [issuer ?? '--issuer', audience ?? '--audience'].filter((o) =>
-    o.startsWith('--'),
-  )
-  const rest = unchecked.length > 0 ? ` Not compared: give ${unchecked.join(' and ')}.` : ''
-  return { holds: true, sentence: `The signature and the claims hold.${rest}` }
+  const unchecked = [
+    ...(issuer === undefined ? ['--issuer'] : []),
+    ...(audience === undefined ? ['--audience'] : []),
+  ]
+  const hint = unchecked.length > 0 ? ` Not compared: pass ${unchecked.join(' and ')}.` : ''
+  return { isValid: true, message: `The signature and the claims are valid.${hint}` }
 }

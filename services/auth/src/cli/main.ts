@@ -3,14 +3,14 @@ import { Command } from 'commander'
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
 
-/** A mistake of the caller's: one sentence on standard error, exit code 1. */
 const program = new Command('latchkey')
-  .description('Keys and tokens of a Latchkey.')
-  .showHelpAfterError('(latchkey --help shows what there is)')
+  .description('Manage Latchkey keys and inspect tokens.')
+  .showHelpAfterError('(run latchkey --help for usage)')
 
 addKeys(program)
 addInspect(program)
 
+// A user's mistake is one sentence on standard error and exit code 1, without a stack trace.
 try {
   await program.parseAsync()
 } catch (err) {

@@ -1,14 +1,10 @@
-/** Columns of text, as wide as their widest cell. */
-export function table(head: string[], rows: string[][]): string {
+/** Formats text in columns, each as wide as its widest cell. */
+export function formatTable(head: string[], rows: string[][]): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   )
   return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
+    .map((cells) => cells.join('  ').trimEnd())
     .join('\n')
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { parseKeySet } from '@latchkey/verify'
 
-/** A member of the keyring file: a symmetric JWK (RFC 7517, RFC 7518 section 6.4). Others are kept as they are. */
+/** A member of the key file: a symmetric JWK (RFC 7517, RFC 7518 section 6.4). Other members are kept unchanged. */
 export interface Jwk {
   kty: string
   kid: string
@@ -11,7 +11,7 @@ export interface Jwk {
   k?: string
 }
 
-/** The keyring file's content: a JWK Set (RFC 7517 section 5). */
+/** The content of the key file: a JWK Set (RFC 7517 section 5). */
 export interface JwkSet {
   keys: Jwk[]
 }
@@ -21,7 +21,7 @@ const refreshUse = 'latchkey:refresh'
 /** Whether a key is for access tokens. */
 export const isTokenKey = ({ use }: Jwk): boolean => use === undefined || use === 'sig'
 
-/** A key ID that says when the key was made: `2026-11-24-3f9a1c`. */
+/** A key ID with the date it was made: `2026-11-24-3f9a1c`. */
 export const createKid = (): string =>
   `${new Date().toISOString().slice(0, 10)}-${randomBytes(3).toString('hex')}`
 
@@ -40,61 +40,66 @@ export function createJwkSet(): JwkSet {
 }
 
 /**
- * Writes a file that did not exist, for its owner alone.
+ * Writes a new key file that only its owner can read.
  *
- * @throws Error when there is one already
+ * @throws Error when the file already exists
  */
-export async function writeNewFile(file: string, set: JwkSet): Promise<void> {
-  const handle = await create(file, 0o600, `${file} exists; move it away first, or name another`)
+export async function writeNewKeyFile(file: string, set: JwkSet): Promise<void> {
+  const handle = await createFile(file, {
+    messageIfExists: `${file} already exists; move it, or choose another file`,
+  })
   await write(handle, set)
 }
 
 /**
- * Changes a keyring file so that a reader sees the whole old or the whole new one, whatever happens: the new
- * one is written aside, synced, and renamed over the old one with its owner and mode. The file
- * aside is the lock too, taken before the old one is read: changes at once do not lose one another.
+ * Changes a key file so that a reader always sees either the whole old or the whole new content. The new
+ * content is written to a draft, synced, and renamed over the file with the same owner and mode. The
+ * draft is also the lock, created before the file is read: no concurrent change is lost.
  *
- * @throws Error when the file cannot be read or written, or the result would be no keyring
+ * @throws Error when the file cannot be read or written, or the result would not be a valid keyring
  */
-export async function changeFile<T>(file: string, change: (set: JwkSet) => T): Promise<T> {
+export async function changeKeyFile<T>(file: string, change: (set: JwkSet) => T): Promise<T> {
   const target = await realpath(file)
-  const aside = `${target}.new`
+  const draft = `${target}.new`
   const { mode, uid, gid } = await stat(target)
-  const busy = `${aside} exists: another change is at work, or died; then remove that file`
-  const handle = await create(aside, 0o600, busy)
+  const handle = await createFile(draft, {
+    messageIfExists: `${draft} exists: another change is in progress; if it has crashed, remove that file`,
+  })
   try {
-    const set = await readFileAsSet(target)
+    const set = await readKeyFile(target)
     const result = change(set)
     parseKeySet(JSON.stringify(set))
     if (process.getuid?.() === 0) await handle.chown(uid, gid)
-    await handle.chmod(mode & 0o777) // after the owner, and past the umask
+    await handle.chmod(mode & 0o777) // after chown, which may clear bits, and whatever the umask
     await write(handle, set)
-    await rename(aside, target)
+    await rename(draft, target)
     return result
   } catch (err) {
     await handle.close()
-    await rm(aside, { force: true })
+    await rm(draft, { force: true })
     throw err
   }
 }
 
 /**
- * Reads a keyring file with all its members.
+ * Reads a key file with all its members.
  *
- * @throws KeyringError when it is no keyring
+ * @throws KeyringError when it is not a valid keyring
  */
-export async function readFileAsSet(file: string): Promise<JwkSet> {
+export async function readKeyFile(file: string): Promise<JwkSet> {
   const text = await readFile(file, 'utf8')
   parseKeySet(text)
   return JSON.parse(text)
 }
 
-/** Creates a file that must not exist yet. @throws Error with the sentence given when it does */
-async function create(file: string, mode: number, sentence: string): Promise<FileHandle> {
+async function createFile(
+  file: string,
+  { messageIfExists }: { messageIfExists: string },
+): Promise<FileHandle> {
   try {
-    return await open(file, 'wx', mode)
+    return await open(file, 'wx', 0o600)
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'EEXIST') throw new Error(sentence)
+    if ((err as NodeJS.ErrnoException).code === 'EEXIST') throw new Error(messageIfExists)
     throw err
   }
 }

@@ -1,8 +1,8 @@
-import { ProblemError } from '@latchkey/service-kit'
-import type { FastifyInstance } from 'fastify'
-import { admitLogin } from '../abuse/store.ts'
+import { ProblemError, type Queryable } from '@latchkey/service-kit'
+import type { PasswordHasher } from './hasher.ts'
+import { admitLogin, replacePasswordHash } from './store.ts'
 
-/** What a right password proves, and the failure counters that its success settles. */
+/** A user whose password was verified, and the failure counters that this success settles. */
 export interface Authenticated {
   userId: string
   passwordHash: string
@@ -11,31 +11,40 @@ export interface Authenticated {
 }
 
 /**
- * Checks a password as a login does, wherever it is asked for: a stolen token is no way around the
- * limits on guessing. To be called within `passwords.admit`, so that who is refused for want of a
- * place is not counted as a guesser.
+ * Verifies a password, with the limits on guessing. Every route that asks for a password uses this: a
+ * stolen access token must not be a way around the limits.
  *
  * @returns `undefined` for an unknown user, a wrong password and a disabled user
- * @throws ProblemError 429 `too_many_failures` for whoever has guessed too often
+ * @throws ProblemError 429 `too_many_failures` after too many wrong guesses
  */
 export async function authenticatePassword(
-  { db, passwords }: Pick<FastifyInstance, 'db' | 'passwords'>,
-  email: string,
-  password: string,
-  network: string,
+  db: Queryable,
+  hasher: PasswordHasher,
+  { email, password, network }: { email: string; password: string; network: string },
 ): Promise<Authenticated | undefined> {
-  const attempt = await admitLogin(db, email, network)
+  const attempt = await admitLogin(db, { email, network })
   if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
   const { userId, passwordHash, passwordVersion, disabled, failureKeys } = attempt
-  const matches = await passwords.verify(passwordHash ?? undefined, password)
+  const matches = await hasher.verify(passwordHash ?? undefined, password)
   if (!matches || !userId || !passwordHash || passwordVersion === null || disabled) return undefined
   return { userId, passwordHash, passwordVersion, failureKeys }
+}
+
+/** Hashes a verified password anew if its hash has another cost than the configured one. */
+export async function replaceOutdatedHash(
+  db: Queryable,
+  hasher: PasswordHasher,
+  { password, userId, passwordVersion, passwordHash }: Authenticated & { password: string },
+): Promise<void> {
+  if (!hasher.isOutdated(passwordHash)) return
+  const newHash = await hasher.hash(password)
+  await replacePasswordHash(db, { userId, passwordVersion, passwordHash: newHash })
 }
 
 const tooManyFailures = (seconds: number) =>
   new ProblemError(
     429,
     'too_many_failures',
-    'Too many wrong passwords. Wait as long as Retry-After says.',
+    'Too many wrong passwords. Wait the number of seconds in Retry-After.',
     { 'retry-after': String(seconds) },
   )

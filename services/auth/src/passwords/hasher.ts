@@ -1,51 +1,18 @@
 import { availableParallelism } from 'node:os'
 import { ProblemError } from '@latchkey/service-kit'
 import { hash, parseOptions, verify } from '@node-rs/argon2'
-import pLimit from 'p-limit'
-import { letHashesGiveWay } from './give-way.ts'
+import pLimit, { type LimitFunction } from 'p-limit'
 
-/** Hashes that may wait. Beyond it a login would be answered later than a person waits. */
+/** Callers that may wait. With more, a login would take longer than a person waits. */
 const maxQueued = 64
 
-/** Of libuv's four threads one stays free for host names and files. */
+/** One of libuv's four threads stays free for DNS look-ups and file access. */
 const maxConcurrency = 3
 
-/** One for all: a flood is refused by the thousand. */
-const busy = new ProblemError(503, 'busy', 'Too many logins at once. Try again in a second.', {
+/** Built once, because a flood is refused by the thousand. */
+const busy = new ProblemError(503, 'busy', 'Too many logins in progress. Try again in a second.', {
   'retry-after': '1',
 })
-
-/** Hashes and verifies passwords, a bounded number at a time. */
-export interface PasswordHasher {
-  /**
-   * Keeps a place in the queue for as long as `work` lasts: asked before anything is counted or looked
-   * up, so that who is refused has cost nothing and is not taken for a guesser.
-   *
-   * @throws ProblemError 503 `busy` when all places are taken
-   */
-  admit: <T>(work: () => Promise<T>) => Promise<T>
-  /** The refusal while all places are taken, counted as one; else `undefined`. */
-  refusal: () => ProblemError | undefined
-  /** @throws ProblemError 503 `busy` when all places are taken */
-  hash: (password: string) => Promise<string>
-  /** As `hash`, to be called within `admit`: it has a place already. */
-  hashAdmitted: (password: string) => Promise<string>
-  /**
-   * Whether the password is the one of the hash. Without a hash (no such user) it takes the
-   * same time and says no, so that the time of an answer does not tell who has an account.
-   *
-   * To be called within `admit`.
-   */
-  verify: (hash: string | undefined, password: string) => Promise<boolean>
-  /** Whether the hash was made with other parameters than today's. */
-  isOutdated: (hash: string) => boolean
-  /** Whether all places are taken. */
-  readonly full: boolean
-  readonly running: number
-  readonly queued: number
-  /** How many were refused since the start. */
-  readonly refused: number
-}
 
 /** The cost of one hash (argon2id, RFC 9106; one lane). */
 export interface HashCost {
@@ -53,67 +20,87 @@ export interface HashCost {
   passes: number
 }
 
+/** Hashes and verifies passwords. Only callers inside `PasswordBulkhead.admit` get one. */
+export interface PasswordHasher {
+  hash: (password: string) => Promise<string>
+  /**
+   * Whether the password matches the hash. Without a hash (unknown user) it verifies against a decoy and
+   * returns false, so that the response time does not reveal who has an account.
+   */
+  verify: (hash: string | undefined, password: string) => Promise<boolean>
+  /** Whether the hash was made with a cost other than the configured one. */
+  isOutdated: (hash: string) => boolean
+}
+
+/** Bounds how much password hashing one instance does at a time. */
+export interface PasswordBulkhead {
+  /**
+   * Occupies a place until `work` is done. Call it before counting or looking anything up: a refused
+   * caller then has cost nothing and does not count as a guess.
+   *
+   * @throws ProblemError 503 `busy` when all places are taken
+   */
+  admit: <T>(work: (hasher: PasswordHasher) => Promise<T>) => Promise<T>
+  /** @throws ProblemError 503 `busy`, and counts the refusal, when all places are taken */
+  refuseWhenFull: () => void
+  readonly isFull: boolean
+  /** Hashes being computed, callers waiting, and callers refused since the start. */
+  readonly counters: { running: number; queued: number; refused: number }
+}
+
 /**
- * A bulkhead around argon2id: as many hashes at once as there are processors (three at most), a bounded queue, and
- * a refusal at once beyond it. The threads that hash give way to everything else the service does.
+ * A bulkhead around argon2id. It runs at most one hash per processor (three at most), queues a bounded
+ * number of callers, and refuses the rest immediately.
  */
-export async function createPasswordHasher({
-  memoryKib,
-  passes,
-}: HashCost): Promise<PasswordHasher> {
-  const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
+export async function createPasswordBulkhead(cost: HashCost): Promise<PasswordBulkhead> {
   const concurrency = Math.min(availableParallelism(), maxConcurrency)
-  const limit = pLimit(concurrency)
-  // While some hash, some are at the database; who waits holds no connection that a refresh could use.
-  const works = pLimit(concurrency + 2)
-  let taken = 0
+  const hashSlots = pLimit(concurrency)
+  // Two more than hash, so that some query the database meanwhile. Waiting callers use no connection.
+  const loginSlots = pLimit(concurrency + 2)
+  const hasher = await createHasher(cost, hashSlots)
+  let pending = 0
   let refused = 0
-  const nobody = await hash(crypto.randomUUID(), options)
-  letHashesGiveWay()
+  const isFull = () => pending >= concurrency + maxQueued
 
-  const isFull = () => taken >= concurrency + maxQueued
-
-  function refusal(): ProblemError | undefined {
-    if (!isFull()) return undefined
+  function refuseWhenFull(): void {
+    if (!isFull()) return
     refused += 1
-    return busy
-  }
-
-  async function admit<T>(work: () => Promise<T>): Promise<T> {
-    const refused = refusal()
-    if (refused) throw refused
-    taken += 1
-    try {
-      return await works(work)
-    } finally {
-      taken -= 1
-    }
+    throw busy
   }
 
   return {
-    admit,
-    refusal,
-    hash: (password) => admit(() => limit(() => hash(password, options))),
-    hashAdmitted: (password) => limit(() => hash(password, options)),
+    admit: async (work) => {
+      refuseWhenFull()
+      pending += 1
+      try {
+        return await loginSlots(() => work(hasher))
+      } finally {
+        pending -= 1
+      }
+    },
+    refuseWhenFull,
+    get isFull() {
+      return isFull()
+    },
+    get counters() {
+      const queued = loginSlots.pendingCount + hashSlots.pendingCount
+      return { running: hashSlots.activeCount, queued, refused }
+    },
+  }
+}
+
+async function createHasher(cost: HashCost, slots: LimitFunction): Promise<PasswordHasher> {
+  const options = { memoryCost: cost.memoryKib, timeCost: cost.passes, parallelism: 1 }
+  const decoyHash = await hash(crypto.randomUUID(), options)
+  return {
+    hash: (password) => slots(() => hash(password, options)),
     verify: async (known, password) => {
-      const matches = await limit(() => verify(known ?? nobody, password))
+      const matches = await slots(() => verify(known ?? decoyHash, password))
       return known !== undefined && matches
     },
     isOutdated: (known) => {
       const { memoryCost, timeCost } = parseOptions(known)
-      return memoryCost !== memoryKib || timeCost !== passes
-    },
-    get full() {
-      return isFull()
-    },
-    get running() {
-      return limit.activeCount
-    },
-    get queued() {
-      return works.pendingCount + limit.pendingCount
-    },
-    get refused() {
-      return refused
+      return memoryCost !== cost.memoryKib || timeCost !== cost.passes
     },
   }
 }

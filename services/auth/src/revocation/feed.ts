@@ -1,44 +1,43 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
-import { Type } from 'typebox'
-import { reportVerifier } from '../keys/store.ts'
-import { requireService } from './require-service.ts'
-import { listRevocations } from './store.ts'
+import { limits } from '@latchkey/verify'
+import { type Static, Type } from 'typebox'
+import { requireService } from '../verifiers/require-service.ts'
+import { reportVerifier } from '../verifiers/store.ts'
+import { listRevocations, type RevocationPage } from './store.ts'
 
-/** Longest report noted, in characters: more than one is passed over, and the poll answered all the same. */
-const maxInstanceLength = 100
-const maxKidsLength = 8_000
-
-/** Entries in one answer at most; a verifier that starts from nothing asks until there is no more. */
+/** Maximum entries in one answer. A verifier that starts from nothing polls until there are no more. */
 const pageSize = 10_000
 
 const FeedQuery = Type.Object(
   {
     after: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
-    instance: Type.Optional(Type.String({ description: 'Name of the verifier, to be noted.' })),
+    instance: Type.Optional(Type.String({ description: 'Name of the verifier, for its report.' })),
     kids: Type.Optional(
-      Type.String({ description: 'Key IDs the verifier holds, with commas, to be noted.' }),
+      Type.String({ description: 'Comma-separated key IDs of the verifier, for its report.' }),
     ),
   },
   { additionalProperties: false },
 )
 
 const FeedPage = Type.Object({
-  cursor: Type.Integer({ description: 'What to give as `after` next time.' }),
-  more: Type.Boolean({ description: 'Whether to ask again at once.' }),
+  cursor: Type.Integer({ description: 'The `after` of the next request.' }),
+  more: Type.Boolean({ description: 'Whether to send the next request immediately.' }),
   sessions: Type.Array(Type.Tuple([Type.String(), Type.Number()]), {
-    description: '`sid` and the time the entry may be forgotten.',
+    description: '`sid`, and the time when the entry may be forgotten.',
   }),
   subjects: Type.Array(Type.Tuple([Type.String(), Type.Number(), Type.Number()]), {
-    description: '`sub`, the `iat` from which its tokens hold, and the time to forget it.',
+    description:
+      '`sub`, the smallest `iat` of its valid tokens, and the time when the entry may be forgotten.',
   }),
 })
 
 /**
- * What was revoked after a number, for the verifiers that poll it in the background.
+ * The revocations after a number, for the verifiers that poll them in the background.
  *
- * An answer without news is 304, by ETag. A cursor from another life of the database (restored from a
- * backup) starts again from nothing. Each poll says which keys the verifier holds; no poll fails for it.
+ * Without news the answer is 304, by ETag. A cursor ahead of the sequence comes from a database since
+ * restored from a backup; the feed then starts from the beginning. Each poll also reports the verifier's
+ * keys. A report that cannot be stored does not fail the poll.
  */
 export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
@@ -51,46 +50,48 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireService,
       schema: {
         tags: ['services'],
-        summary: 'What was revoked after a number',
+        summary: 'List the revocations after a number',
         querystring: FeedQuery,
         response: { 200: FeedPage, 304: Type.Null(), 401: Problem, 403: Problem, 503: Problem },
       },
     },
     async ({ query, headers, user, log }, reply) => {
       const { after, instance = '', kids = '' } = query
-      if (isWorthNoting(instance, kids)) {
+      if (isReportable(instance, kids)) {
         const service = user.sub.slice('service:'.length)
         await reportVerifier(db, { service, instance, kids: kids.split(',') }).catch((err) =>
-          log.warn({ err }, 'the keys a verifier holds could not be noted'),
+          log.warn({ err }, 'the keys of a verifier could not be stored'),
         )
       }
-      let { revocations, lastSeq } = await listRevocations(db, after, pageSize)
-      const isFromAnotherLife = after > lastSeq
-      if (isFromAnotherLife) ({ revocations, lastSeq } = await listRevocations(db, 0, pageSize))
-      const cursor = revocations.at(-1)?.seq ?? (isFromAnotherLife ? 0 : after)
+      let page = await listRevocations(db, { after, limit: pageSize })
+      const isCursorAhead = after > page.lastSeq
+      if (isCursorAhead) page = await listRevocations(db, { after: 0, limit: pageSize })
+      const cursor = page.revocations.at(-1)?.seq ?? (isCursorAhead ? 0 : after)
       const etag = `"${cursor}"`
       reply.header('etag', etag).header('cache-control', 'no-cache')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      return reply.send({
-        cursor,
-        more: revocations.length === pageSize,
-        sessions: revocations
-          .filter(({ kind }) => kind === 'session')
-          .map(({ id, expires }): [string, number] => [id, expires]),
-        subjects: revocations
-          .filter(({ kind }) => kind === 'subject')
-          .map(({ id, notBefore, expires }): [string, number, number] => [
-            id,
-            notBefore ?? 0,
-            expires,
-          ]),
-      })
+      return reply.send(formatPage(page, cursor))
     },
   )
 }
 
-/** Whether a report names a verifier and its keys, and is no longer than is kept. */
-function isWorthNoting(instance: string, kids: string): boolean {
+function formatPage({ revocations }: RevocationPage, cursor: number): Static<typeof FeedPage> {
+  const page: Static<typeof FeedPage> = {
+    cursor,
+    more: revocations.length === pageSize,
+    sessions: [],
+    subjects: [],
+  }
+  for (const { kind, id, notBefore, expires } of revocations) {
+    if (kind === 'session') page.sessions.push([id, expires])
+    else page.subjects.push([id, notBefore ?? 0, expires])
+  }
+  return page
+}
+
+/** Whether a report names a verifier and its keys, and is no longer than a verifier sends. */
+function isReportable(instance: string, kids: string): boolean {
+  const { maxInstanceLength, maxKidsLength } = limits
   const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength
   return instance !== '' && kids !== '' && isShort
 }

@@ -1,27 +1,50 @@
+// Writes revocations; builds the INSERTs of the stores that revoke.
 import type { Queryable } from '@latchkey/service-kit'
+import { limits } from '@latchkey/verify'
+import { maxAccessTokenTtlSeconds } from '../config.ts'
 
-/** One revocation: of a session, or of the tokens a subject was issued before a time. */
+/**
+ * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be configured
+ * to, not on the current one: tokens issued under an earlier configuration may still be valid.
+ */
+export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + limits.maxClockToleranceSeconds
+
+/** SQL: when a revocation made now may be forgotten. */
+export const revocationExpiry = `now() + interval '${revocationRetentionSeconds} seconds'`
+
+/**
+ * SQL that tells the verifiers of ended sessions.
+ *
+ * array_agg forces the UPDATE that ends them to finish before the INSERT takes the sequence lock.
+ *
+ * @param ended the FROM clause that yields the `id` of each session
+ */
+export const insertSessionRevocations = (ended: string): string => `
+        INSERT INTO revocations (kind, id, expires_at)
+        SELECT 'session', unnest(ids), ${revocationExpiry}
+          FROM (SELECT array_agg(id) AS ids FROM ${ended}) AS ended`
+
+/** A revocation of one session, or of a subject's tokens issued before a time. */
 interface Revocation {
   seq: number
   kind: 'session' | 'subject'
   id: string
-  /** Of a subject: tokens with a smaller `iat` are revoked, in seconds. */
+  /** Subjects only: tokens with a smaller `iat` are revoked, in seconds. */
   notBefore: number | null
-  /** When no token it concerns can live any more, in seconds since 1970. */
+  /** When every token it affects has expired, in seconds since 1970. */
   expires: number
 }
 
-/** Revocations in the order of their commits, and the highest number given so far. */
+/** Revocations in commit order, and the highest number assigned so far. */
 export interface RevocationPage {
   revocations: Revocation[]
   lastSeq: number
 }
 
-/** Reads what was revoked after a number; what no living token can be concerned by is left out. */
+/** Lists the revocations after a number that may still affect a valid token. */
 export async function listRevocations(
   db: Queryable,
-  after: number,
-  limit: number,
+  { after, limit }: { after: number; limit: number },
 ): Promise<RevocationPage> {
   const { rows } = await db.query<Revocation & { lastSeq: number }>({
     name: 'revocation_list',
@@ -39,7 +62,7 @@ export async function listRevocations(
   return { revocations, lastSeq: rows[0]?.lastSeq ?? 0 }
 }
 
-/** Removes the revocations whose tokens have all expired. */
-export async function forgetOldRevocations(db: Queryable): Promise<void> {
+/** Deletes the revocations whose tokens have all expired. */
+export async function deleteExpiredRevocations(db: Queryable): Promise<void> {
   await db.query('DELETE FROM revocations WHERE expires_at < now()')
 }

@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem, ProblemError } from '@latchkey/service-kit'
-import { networkOf } from '../abuse/network.ts'
-import { Credentials } from '../accounts/schemas.ts'
-import { authenticatePassword } from '../passwords/authenticate.ts'
-import { rememberSeconds } from '../revocation/memory.ts'
-import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
-import { create, rehash } from './store.ts'
+import { Problem } from '@latchkey/service-kit'
+import { networkOf } from '../limits/network.ts'
+import { authenticatePassword, replaceOutdatedHash } from '../passwords/authenticate.ts'
+import { Credentials } from '../passwords/credentials.ts'
+import { invalidCredentials } from './problems.ts'
+import { createSession } from './store.ts'
+import { replyWithTokens, TokenReply } from './token-reply.ts'
 
-/** What an answer's status says of a login, for the metric. */
+/** The metric's `result` label by the status of the answer. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
 
-/** Checks a password and opens a session: at most three statements, and one hash whoever asks. */
+/** Verifies a password and opens a session: at most three statements, and one hash for any outcome. */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
@@ -22,23 +22,21 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
         rateLimit: {
           max: config.LATCHKEY_LOGIN_LIMIT,
           timeWindow: 60_000,
-          // By account and network: nobody behind the same address is limited by others.
+          // By account and network, so that users behind one address do not limit each other.
           hook: 'preHandler',
           keyGenerator: (request) =>
             `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
         },
       },
-      onRequest: async () => {
-        const refusal = passwords.refusal()
-        if (refusal) throw refusal
-      },
+      // Before the body is read and the request is counted.
+      onRequest: async () => passwords.refuseWhenFull(),
       onResponse: async (_request, { statusCode }) => {
         const result = results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
       },
       schema: {
         tags: ['sessions'],
-        summary: 'Log in with e-mail address and password',
+        summary: 'Log in with an e-mail address and a password',
         body: Credentials,
         response: { 200: TokenReply, 400: Problem, 401: Problem, 429: Problem, 503: Problem },
       },
@@ -46,38 +44,25 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { email, password } = request.body
       const network = networkOf(request)
-      const session = await passwords.admit(async () => {
-        const known = await authenticatePassword(app, email, password, network)
-        if (!known) return undefined
-        const { passwordHash, ...user } = known
-        const session = await create(db, {
+      const session = await passwords.admit(async (hasher) => {
+        const user = await authenticatePassword(db, hasher, { email, password, network })
+        if (!user) return undefined
+        const session = await createSession(db, {
           ...user,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
-          userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
-          rememberSeconds,
+          userAgent: request.headers['user-agent'],
         })
-        if (session && passwords.isOutdated(passwordHash)) await replaceHash(user, password)
+        if (session && !passwords.isFull) {
+          // Best effort: the login has already succeeded.
+          await replaceOutdatedHash(db, hasher, { ...user, password }).catch((err) =>
+            request.log.warn({ err }, 'an outdated password hash could not be replaced'),
+          )
+        }
         return session
       })
       if (!session) throw invalidCredentials()
-      return replyWithTokens(app, reply, session)
+      return replyWithTokens(reply, app, session)
     },
   )
-
-  /** Best effort: a login that has succeeded does not fail for it, and others come first. */
-  async function replaceHash(user: { userId: string; passwordVersion: number }, password: string) {
-    if (passwords.full) return
-    try {
-      await rehash(db, user.userId, user.passwordVersion, await passwords.hashAdmitted(password))
-    } catch (err) {
-      app.log.warn({ err }, 'an outdated password hash was not replaced')
-    }
-  }
 }
-
-/** One answer for an unknown user, a wrong password and a disabled user. */
-const invalidCredentials = () =>
-  new ProblemError(401, 'invalid_credentials', 'The e-mail address or the password is wrong.', {
-    'www-authenticate': 'Bearer',
-  })

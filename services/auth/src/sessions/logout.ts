@@ -1,22 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { NoContent, Problem, ProblemError } from '@latchkey/service-kit'
+import { NoContent, Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { rememberSeconds } from '../revocation/memory.ts'
-import { revoke } from './store.ts'
+import { invalidRefreshToken } from './problems.ts'
+import { RefreshRequest } from './refresh.ts'
+import { revokeSession } from './revoke-store.ts'
 
-const LogoutRequest = Type.Optional(
-  Type.Union([
-    Type.Null(),
-    Type.Object(
-      { refresh_token: Type.String({ maxLength: 200 }) },
-      { additionalProperties: false },
-    ),
-  ]),
-)
+const LogoutRequest = Type.Optional(Type.Union([Type.Null(), RefreshRequest]))
 
 /**
- * Ends the session of the token that is presented: the refresh token in the body, which works
- * when the access token has expired, or the access token. Ending it twice is no error.
+ * Ends the session of the presented token: the refresh token in the body, which also works after the
+ * access token has expired, or else the access token. Ending a session twice is not an error.
  */
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, refreshTokens } = app
@@ -37,17 +30,12 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
       if (refreshToken !== undefined) {
         const token = refreshTokens.parse(refreshToken)
         if (!token) throw invalidRefreshToken()
-        await revoke(db, token.sessionId, undefined, rememberSeconds)
+        await revokeSession(db, { sessionId: token.sessionId })
       } else {
         const { sid, sub } = await request.jwtVerify()
-        if (sid !== undefined) await revoke(db, sid, sub, rememberSeconds)
+        if (sid !== undefined) await revokeSession(db, { sessionId: sid, userId: sub })
       }
       return reply.code(204).send(null)
     },
   )
 }
-
-const invalidRefreshToken = () =>
-  new ProblemError(401, 'refresh_token_invalid', 'The refresh token is not valid.', {
-    'www-authenticate': 'Bearer',
-  })

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem, ProblemError } from '@latchkey/service-kit'
+import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { rememberSeconds } from '../revocation/memory.ts'
-import { replyWithTokens, TokenReply } from '../tokens/token-reply.ts'
-import { rotate } from './store.ts'
+import { invalidRefreshToken, reusedRefreshToken } from './problems.ts'
+import { rotateSession } from './store.ts'
+import { replyWithTokens, TokenReply } from './token-reply.ts'
 
-const RefreshRequest = Type.Object(
+export const RefreshRequest = Type.Object(
   { refresh_token: Type.String({ maxLength: 200 }) },
   { additionalProperties: false },
 )
@@ -27,46 +27,16 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const token = refreshTokens.parse(request.body.refresh_token)
-      if (!token) {
-        counters.refreshes.inc({ result: 'invalid' })
-        throw invalid()
-      }
-      const session = await rotate(
-        db,
-        token.sessionId,
-        token.generation,
-        config.LATCHKEY_REFRESH_GRACE_SECONDS,
-        rememberSeconds,
-      )
+      const session =
+        token && (await rotateSession(db, token, config.LATCHKEY_REFRESH_GRACE_SECONDS))
       const result = session === undefined ? 'invalid' : session.reused ? 'reused' : 'ok'
       counters.refreshes.inc({ result })
-      if (!session) throw invalid()
+      if (!session) throw invalidRefreshToken()
       if (session.reused) {
-        request.log.warn(
-          { sid: session.id },
-          'an old refresh token was used again; session revoked',
-        )
-        throw reused()
+        request.log.warn({ sid: session.sessionId }, 'old refresh token reused; session revoked')
+        throw reusedRefreshToken()
       }
-      return replyWithTokens(app, reply, session)
+      return replyWithTokens(reply, app, session)
     },
   )
 }
-
-const challenge = { 'www-authenticate': 'Bearer' }
-
-const invalid = () =>
-  new ProblemError(
-    401,
-    'refresh_token_invalid',
-    'The refresh token is not valid, or its session has ended. Log in again.',
-    challenge,
-  )
-
-const reused = () =>
-  new ProblemError(
-    401,
-    'refresh_token_reused',
-    'This refresh token was used before. Its session has been ended, as somebody may have copied it.',
-    challenge,
-  )

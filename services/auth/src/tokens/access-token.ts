@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { Claims, Keyring } from '@latchkey/verify'
 import fp from 'fastify-plugin'
-import type { Session } from '../sessions/store.ts'
 
-/** What every access token of this service has in common. */
 export interface AccessTokenOptions {
   keyring: Keyring
   issuer: string
@@ -12,10 +10,25 @@ export interface AccessTokenOptions {
   ttlSeconds: number
 }
 
+/** The part of the claims that differs between tokens. */
+export interface AccessTokenSubject {
+  userId: string
+  sessionId: string
+  scope: string
+  roles: string[]
+  /** `iat`, in seconds. */
+  issuedAt: number
+}
+
+/** Issues access tokens, signed with the keyring's first key. */
+export interface AccessTokens {
+  issue: (subject: AccessTokenSubject) => string
+  ttlSeconds: number
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Issues the access token of a session, signed with the keyring's first key. */
-    issueAccessToken: (session: Session) => string
+    accessTokens: AccessTokens
   }
 }
 
@@ -29,10 +42,6 @@ declare module '@fastify/jwt' {
 /**
  * Signs access tokens with `@fastify/jwt`: JWS compact, HS256, `typ: at+jwt` (the claim set of RFC
  * 9068 section 2.2).
- *
- * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation: in the second
- * of that it is a second ahead, well within the verifiers' tolerance, so that what was issued before
- * and what after can be told apart, whichever instance issued it.
  */
 export const accessTokens = fp<AccessTokenOptions>(
   async (app, { keyring, issuer, audience, ttlSeconds }) => {
@@ -41,27 +50,27 @@ export const accessTokens = fp<AccessTokenOptions>(
       namespace: 'accessToken',
       decoratorName: 'unverifiedUser',
       secret: async () => {
-        throw new Error('tokens are verified by @latchkey/verify')
+        throw new Error('@latchkey/verify verifies tokens, not @fastify/jwt')
       },
       sign: { algorithm: 'HS256', header: { alg: 'HS256', typ: 'at+jwt' } },
     })
 
-    app.decorate('issueAccessToken', (session: Session) => {
+    function issue({ userId, sessionId, scope, roles, issuedAt }: AccessTokenSubject): string {
       const { kid, secret } = keyring.current.signing
-      const iat = Math.max(session.now, session.tokensNotBefore)
       const claims = {
         iss: issuer,
-        sub: session.userId,
+        sub: userId,
         aud: audience,
-        exp: iat + ttlSeconds,
-        iat,
+        exp: issuedAt + ttlSeconds,
+        iat: issuedAt,
         jti: randomUUID(),
-        sid: session.id,
-        scope: session.scope,
-        roles: session.roles,
+        sid: sessionId,
+        scope,
+        roles,
       }
       return app.jwt.accessToken.sign(claims, { key: Buffer.from(secret), kid })
-    })
+    }
+    app.decorate('accessTokens', { issue, ttlSeconds })
   },
   { name: 'access-tokens', fastify: '5.x' },
 )

@@ -5,42 +5,40 @@ import { requestIdOf } from './headers.ts'
 import { answerProblem } from './problem.ts'
 import { type Routes, Upstream, UpstreamGroup, type UpstreamTimeouts } from './upstreams.ts'
 
-/** What the edge is told at its start; times in milliseconds. */
 export interface EdgeOptions extends Partial<UpstreamTimeouts> {
   /**
-   * Largest request body passed on, in bytes; default 64 KiB, as much as a service takes. A body that a
-   * service refuses half-way would be a lost connection here, and not the service's 413.
+   * Largest request body, in bytes; default 64 KiB, the limit of the services. Bodies are read
+   * completely before they are forwarded.
    */
   readonly maxBodyBytes?: number
-  /** Time between two checks of an instance; default 1,000. */
+  /** Time between two health checks of an instance; default 1,000. */
   readonly checkIntervalMs?: number
-  /** How long a removed instance may take to answer what it has; default 10,000. */
+  /** How long a removed instance may take to answer its requests; default 10,000. */
   readonly drainTimeoutMs?: number
-  /** Told what goes wrong with which instance. */
+  /** Called for every failed attempt. */
   readonly onEvent?: (event: EdgeEvent) => void
 }
 
-/** A failed attempt, as one line of the edge's log. */
+/** A failed attempt to reach an instance. */
 interface EdgeEvent {
   readonly upstream: string
   readonly request_id: string
   readonly error: string
 }
 
-/** The load balancer: a server to listen with, and its routes. */
 export interface Edge {
   readonly server: Server
   /**
-   * Replaces the routes. New requests follow the new ones at once; resolves when the instances that
-   * are no longer named have answered all that they were given.
+   * Replaces the routes, with immediate effect for new requests. Resolves when the removed
+   * instances have answered all their requests.
    */
   route(routes: Routes): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * A load balancer for `/<service>/…`: the prefix is taken off, instances are taken strictly in turn,
- * no client sticks to one. Every wait and size is bounded.
+ * Creates a load balancer for `/<service>/…`. It removes the prefix and uses the instances strictly in
+ * turn, without stickiness. Every wait and every size is bounded.
  */
 export function createEdge(options: EdgeOptions = {}): Edge {
   const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, drainTimeoutMs = 10_000 } = options
@@ -54,14 +52,14 @@ export function createEdge(options: EdgeOptions = {}): Edge {
     {
       headersTimeout: 10_000,
       requestTimeout: 60_000,
-      connectionsCheckingInterval: 2_000, // How often the two are looked at.
-      keepAliveTimeout: 75_000, // Longer than clients keep theirs: the side that closes first wins no race.
+      connectionsCheckingInterval: 2_000, // How often Node enforces the two timeouts above.
+      keepAliveTimeout: 75_000, // Longer than clients use: if the server closed first, it could lose a request.
       maxHeaderSize: 16 * 1024,
     },
     handle,
   )
   server.maxConnections = 4_096
-  server.on('clientError', refuseMalformed)
+  server.on('clientError', rejectMalformed)
 
   const checking = setInterval(() => {
     for (const { members } of groups.values()) for (const member of members) void member.check()
@@ -78,11 +76,18 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       return
     }
     const onFailure = (upstream: Upstream, err: Error) => {
-      void upstream.lost(err)
+      void upstream.reportFailure(err)
       options.onEvent?.({ upstream: upstream.name, request_id: requestId, error: err.message })
     }
     const absolutePath = path.startsWith('/') ? path : `/${path}`
-    forward(group, { request, response, path: absolutePath, requestId, maxBodyBytes, onFailure })
+    void forward(group, {
+      request,
+      response,
+      path: absolutePath,
+      requestId,
+      maxBodyBytes,
+      onFailure,
+    })
   }
 
   return {
@@ -104,7 +109,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
     },
     async close() {
       clearInterval(checking)
-      // Connections whose answer is still on its way fall idle later.
+      // Connections with a request in progress become idle later.
       const closingIdle = setInterval(() => server.closeIdleConnections(), 50)
       await new Promise((resolve) => server.close(resolve))
       clearInterval(closingIdle)
@@ -114,7 +119,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
   }
 }
 
-/** Metrics are for who scrapes the instances, not for who reaches the edge, however it is spelt. */
+/** Metrics are scraped from the instances. The edge does not expose them, in any percent-encoding. */
 function isInternal(path: string): boolean {
   const [encoded = ''] = path.split('?', 1)
   try {
@@ -124,8 +129,8 @@ function isInternal(path: string): boolean {
   }
 }
 
-/** What is not HTTP gets the shortest honest answer; the connection is of no more use. */
-function refuseMalformed(err: NodeJS.ErrnoException, socket: Duplex): void {
+/** Answers a request that is not valid HTTP, and closes the connection. */
+function rejectMalformed(err: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || err.code === 'ECONNRESET') return void socket.destroy()
   const status =
     err.code === 'HPE_HEADER_OVERFLOW'

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { clientHeaders, upstreamHeaders } from './headers.ts'
 import { answerProblem, type EdgeCode } from './problem.ts'
@@ -9,34 +8,30 @@ import type { Upstream, UpstreamGroup } from './upstreams.ts'
 export interface Forwarding {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** The path to ask the service for, its prefix taken off. */
+  /** The path for the service, without the service's prefix. */
   readonly path: string
   readonly requestId: string
   readonly maxBodyBytes: number
-  /** Told of every attempt that failed. */
+  /** Called for every failed attempt. */
   readonly onFailure: (upstream: Upstream, err: Error) => void
 }
-
-class BodyTooLarge extends Error {}
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Passes a request to an instance and streams its answer back.
+ * Passes a request to an instance and streams its answer back. The request's body is read first.
  *
- * When the connection fails, another instance is tried: always if nothing was sent yet, and after
- * that only for a safe method without a body (RFC 9110 section 9.2.1), as long as no byte of an answer
- * has reached the client. Anything else may have been carried out and is not repeated.
+ * If the connection fails, another instance is tried: any request that was not sent yet, and after
+ * that only a safe method without a body (RFC 9110 section 9.2.1), while no byte of an answer has
+ * reached the client. Any other request may have been processed and is not repeated.
  */
-export function forward(group: UpstreamGroup, forwarding: Forwarding): void {
+export async function forward(group: UpstreamGroup, forwarding: Forwarding): Promise<void> {
   const { request, response, path, requestId, maxBodyBytes, onFailure } = forwarding
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) {
-    answerProblem(response, 'body_too_large', requestId)
-    return
-  }
+  const body = hasBody(request) ? await readBody(request, maxBodyBytes) : null
+  if (body === 'too large') return fail('body_too_large')
+  if (response.destroyed) return
   const method = request.method ?? 'GET'
-  const body = hasBody(request) ? limitBody(request, maxBodyBytes) : null
-  const repeatable = body === null && safeMethods.has(method)
+  const isRepeatable = body === null && safeMethods.has(method)
   const headers = upstreamHeaders(request, requestId)
   const tried = new Set<Upstream>()
   let cancel: (() => void) | undefined
@@ -58,7 +53,7 @@ export function forward(group: UpstreamGroup, forwarding: Forwarding): void {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
         sent = true
-        cancel = () => controller.abort(new Error('the client went away'))
+        cancel = () => controller.abort(new Error('the client disconnected'))
         if (response.destroyed) cancel()
       },
       onResponseStart(_controller, status, upstreamFields) {
@@ -74,15 +69,15 @@ export function forward(group: UpstreamGroup, forwarding: Forwarding): void {
         end()
         response.end()
       },
-      onResponseError(_controller, err) {
+      onResponseError(_controller, err: Error & { code?: string }) {
         end()
         if (response.destroyed) return
-        const fault = clientFault(err)
-        if (!fault) onFailure(upstream, err)
+        const isMalformed = err.code === 'UND_ERR_INVALID_ARG'
+        if (!isMalformed) onFailure(upstream, err)
         if (response.headersSent) response.destroy()
-        else if (fault) fail(fault)
+        else if (isMalformed) fail('malformed_request')
         else if (isTimeout(err)) fail('upstream_timeout')
-        else if (!sent || repeatable) attempt(sent ? 'upstream_interrupted' : lastFailure)
+        else if (!sent || isRepeatable) attempt(sent ? 'upstream_interrupted' : lastFailure)
         else fail('upstream_interrupted')
       },
     }
@@ -94,39 +89,26 @@ export function forward(group: UpstreamGroup, forwarding: Forwarding): void {
   }
 }
 
-/** What the client did wrong, where the failure is not the instance's. */
-function clientFault(err: Error & { code?: string }): EdgeCode | undefined {
-  if (err instanceof BodyTooLarge) return 'body_too_large'
-  return err.code === 'UND_ERR_INVALID_ARG' ? 'malformed_request' : undefined
-}
-
-/** Sent, and no answer in time. (No connection in time is one more connection that failed.) */
-function isTimeout(err: Error & { code?: string }): boolean {
-  return err.code === 'UND_ERR_HEADERS_TIMEOUT' || err.code === 'UND_ERR_BODY_TIMEOUT'
+/** The request was sent, and no answer came in time. A connect timeout counts as a failed connection. */
+function isTimeout({ code }: { code?: string }): boolean {
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/**
- * The request's body as a stream that fails beyond `maxBytes`.
- *
- * It stands between client and upstream so that undici, which destroys a body it no longer needs,
- * never destroys the client's connection; what is left of the body is then read and dropped.
- */
-function limitBody(request: IncomingMessage, maxBytes: number): Transform {
-  let bytes = 0
-  const limit = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
+/** Never settles if the client disconnects. The rest of a body that is too large is read and dropped. */
+function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | 'too large'> {
+  return new Promise((resolve) => {
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) resolve('too large')
+    const chunks: Buffer[] = []
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      done(bytes > maxBytes ? new BodyTooLarge('body too large') : null, chunk)
-    },
+      if (bytes > maxBytes) resolve('too large')
+      else chunks.push(chunk)
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks)))
   })
-  limit.on('error', () => {})
-  limit.once('close', () => {
-    request.unpipe(limit)
-    request.resume()
-  })
-  return request.pipe(limit)
 }

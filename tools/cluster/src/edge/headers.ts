@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
-/** Speak of one connection and are never passed on (RFC 9110 section 7.6.1). */
+/** They describe one connection and are never forwarded (RFC 9110 section 7.6.1). */
 const hopByHop = [
   'connection',
   'keep-alive',
@@ -14,7 +14,7 @@ const hopByHop = [
   'upgrade',
 ]
 
-/** Set by the edge alone: a client that sends them would invent its address or its host. */
+/** Only the edge sets these: a client could use them to forge its address or the host. */
 const ownedByEdge = [
   'expect',
   'forwarded',
@@ -31,18 +31,18 @@ const ownedByEdge = [
 const requestHeadersDropped = new Set([...hopByHop, ...ownedByEdge])
 const safeRequestId = /^[\w.:-]{1,100}$/
 
-/** The client's request id where it is fit for logs, else a new one. */
+/** The client's request ID if it is safe to log, otherwise a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const id = request.headers['x-request-id']
   return typeof id === 'string' && safeRequestId.test(id) ? id : randomUUID()
 }
 
 /**
- * The headers to send upstream, as undici's flat list. Repeated fields stay repeated: whether two
- * `Authorization` headers are an error is the service's to say.
+ * The headers to send to the instance, as undici's flat list. Repeated fields stay repeated: the
+ * service decides whether two `Authorization` headers are an error.
  */
 export function upstreamHeaders(request: IncomingMessage, requestId: string): string[] {
-  const named = namedByConnection(request.headers.connection)
+  const named = splitConnection(request.headers.connection)
   const headers: string[] = []
   const { rawHeaders } = request
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -56,22 +56,23 @@ export function upstreamHeaders(request: IncomingMessage, requestId: string): st
   return headers
 }
 
-/** The upstream's headers as the client gets them. */
+/** The instance's response headers, as the client receives them. */
 export function clientHeaders(
   headers: IncomingHttpHeaders,
   requestId: string,
 ): IncomingHttpHeaders {
   const passed: IncomingHttpHeaders = { 'x-request-id': requestId, ...headers }
-  const named = namedByConnection(headers.connection)
+  const named = splitConnection(headers.connection)
   for (const name of [...hopByHop, ...named]) delete passed[name]
   return passed
 }
 
-function namedByConnection(value: string | undefined): string[] {
+/** The headers that `Connection` declares hop-by-hop. */
+function splitConnection(value: string | undefined): string[] {
   return value ? value.split(',').map((name) => name.trim().toLowerCase()) : []
 }
 
-/** An IPv4 client of a dual-stack socket shows as `::ffff:127.0.0.1`. */
+/** On a dual-stack socket, an IPv4 address looks like `::ffff:127.0.0.1`. */
 function clientAddress({ socket }: IncomingMessage): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
 }

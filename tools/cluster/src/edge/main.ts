@@ -1,12 +1,12 @@
 import { createEdge } from './edge.ts'
 import type { Routes } from './upstreams.ts'
 
-/** What the cluster tells the edge. */
+/** From the cluster to the edge. */
 export type EdgeCommand =
   | { readonly type: 'listen'; readonly port: number; readonly routes: Routes }
   | { readonly type: 'route'; readonly id: number; readonly routes: Routes }
 
-/** What the edge answers; `routed` comes when removed instances have nothing in their hands. */
+/** From the edge to the cluster. `routed`: removed instances have answered all their requests. */
 export type EdgeReport =
   | { readonly type: 'listening'; readonly port: number }
   | { readonly type: 'failed'; readonly code: string }
@@ -29,7 +29,7 @@ process.on('message', (command: EdgeCommand) => {
   edge.server.once('error', (err: NodeJS.ErrnoException) =>
     report({ type: 'failed', code: err.code ?? err.message }),
   )
-  // 127.0.0.1 alone: a cluster for trying things out is nobody else's business.
+  // The cluster is for trying things out: other machines must not reach it.
   edge.server.listen(command.port, '127.0.0.1', () => {
     const address = edge.server.address()
     if (address && typeof address === 'object') report({ type: 'listening', port: address.port })
@@ -37,5 +37,5 @@ process.on('message', (command: EdgeCommand) => {
 })
 
 process.once('SIGTERM', () => void edge.close().then(() => process.exit(0)))
-// Without the cluster nobody would tell the edge which instances live.
+// When the cluster has died, nothing tells the edge which instances are up.
 process.once('disconnect', () => process.exit(0))

@@ -1,22 +1,25 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 
-/** What the edge itself answers; everything else comes from a service. */
+/** The answers of the edge itself. Everything else comes from a service. */
 const problems = {
-  malformed_request: [400, 'The request cannot be passed on as it is.'],
-  route_unknown: [404, 'Nothing is served under this path.'],
-  body_too_large: [413, 'The body is larger than the edge passes on.'],
+  malformed_request: [400, 'The request cannot be forwarded as it is.'],
+  route_unknown: [404, 'No service is served under this path.'],
+  body_too_large: [413, 'The body exceeds the limit of the edge.'],
   upstream_interrupted: [
     502,
-    'The instance was lost while it answered; it may have done the work.',
+    'The connection to the instance was lost before it answered; the request may have been processed.',
   ],
-  upstream_unavailable: [503, 'No instance of this service can be reached. Try again soon.'],
-  upstream_timeout: [504, 'The instance did not answer in time; it may have done the work.'],
+  upstream_unavailable: [503, 'No instance of this service can be reached. Try again shortly.'],
+  upstream_timeout: [
+    504,
+    'The instance did not answer in time; the request may have been processed.',
+  ],
 } as const
 
-/** The stable codes of the edge's own answers. */
+/** Stable codes. */
 export type EdgeCode = keyof typeof problems
 
-/** Answers with an RFC 9457 problem, the same shape as the services'. */
+/** Answers with an RFC 9457 problem of the same shape as the services'. */
 export function answerProblem(response: ServerResponse, code: EdgeCode, requestId: string): void {
   const [status, detail] = problems[code]
   const title = STATUS_CODES[status]

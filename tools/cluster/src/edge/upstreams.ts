@@ -1,29 +1,28 @@
 import { Pool } from 'undici'
 
-/** Where one instance of a service answers. */
+/** The address of one instance. */
 export interface UpstreamAddress {
   readonly name: string
   readonly origin: string
 }
 
-/** Which instances serve which first path segment, as `{ orders: [{ name: 'orders-1', … }] }`. */
+/** The instances by first path segment, as `{ orders: [{ name: 'orders-1', … }] }`. */
 export type Routes = Readonly<Record<string, readonly UpstreamAddress[]>>
 
-/** How long the edge waits for its upstreams, in milliseconds. */
 export interface UpstreamTimeouts {
   readonly connectTimeoutMs: number
-  /** From the request's last byte to the response's head. */
+  /** From the last byte of the request to the response's headers. */
   readonly headersTimeoutMs: number
-  /** Between two pieces of a response's body. */
+  /** Between two chunks of the response's body. */
   readonly bodyTimeoutMs: number
 }
 
-/** A frozen instance misses this many checks before it is taken out; a busy one misses one. */
-const checksUntilOut = 2
+/** Failed checks until an instance counts as unhealthy. A busy instance may miss one. */
+const maxMissedChecks = 2
 const checkTimeoutMs = 2_000
 const connectionsPerUpstream = 128
 
-/** One instance, its connections, and whether it is worth trying. */
+/** One instance, its connections and its health. */
 export class Upstream {
   readonly name: string
   readonly origin: string
@@ -45,7 +44,7 @@ export class Upstream {
     })
   }
 
-  /** Counts one request; call what it returns when the request has ended. */
+  /** Counts a request in flight. Call the returned function when the request has ended. */
   begin(): () => void {
     this.#inFlight += 1
     return () => {
@@ -55,8 +54,8 @@ export class Upstream {
   }
 
   /**
-   * Asks `/livez`. Liveness, not readiness, decides: with Postgres away no instance is ready, and
-   * verification must go on.
+   * Checks `/livez`. Not `/readyz`: without Postgres no instance is ready, and verification must
+   * keep working.
    */
   async check(): Promise<void> {
     try {
@@ -71,17 +70,17 @@ export class Upstream {
       this.healthy = true
     } catch {
       this.#missedChecks += 1
-      if (this.#missedChecks >= checksUntilOut) this.healthy = false
+      if (this.#missedChecks >= maxMissedChecks) this.healthy = false
     }
   }
 
-  /** Takes note of a failed attempt: a refused connection counts at once, anything else is looked into. */
-  async lost(err: Error & { code?: string }): Promise<void> {
+  /** Handles a failed attempt: a refused connection marks it unhealthy, any other failure triggers a check. */
+  async reportFailure(err: Error & { code?: string }): Promise<void> {
     if (err.code === 'ECONNREFUSED') this.healthy = false
     else await this.check()
   }
 
-  /** Resolves when no request is in its hands any more, or after `timeoutMs`; then its connections close. */
+  /** Waits until no request is in flight, at most `timeoutMs`, then closes the connections. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
@@ -96,28 +95,28 @@ export class Upstream {
   }
 }
 
-/** The instances of one service, taken in turn. */
+/** The instances of one service. */
 export class UpstreamGroup {
   members: readonly Upstream[] = []
   #turn = 0
 
   /**
-   * The next instance in turn that was not tried yet, healthy ones first. When all look dead each is
-   * tried all the same: the checks may be what is wrong.
+   * The next instance in turn that was not tried yet, healthy ones first. If none is healthy, the
+   * others are tried anyway: the checks may be wrong.
    */
   next(tried: ReadonlySet<Upstream>): Upstream | undefined {
     return (
-      this.#take((member) => member.healthy && !tried.has(member)) ??
-      this.#take((member) => !tried.has(member))
+      this.#findNext((member) => member.healthy && !tried.has(member)) ??
+      this.#findNext((member) => !tried.has(member))
     )
   }
 
-  #take(wanted: (member: Upstream) => boolean): Upstream | undefined {
+  #findNext(isWanted: (member: Upstream) => boolean): Upstream | undefined {
     const { length } = this.members
     for (let step = 0; step < length; step++) {
       const at = (this.#turn + step) % length
       const member = this.members[at]
-      if (member && wanted(member)) {
+      if (member && isWanted(member)) {
         this.#turn = at + 1
         return member
       }

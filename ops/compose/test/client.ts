@@ -1,0 +1,31 @@
+import { Pool } from 'undici'
+
+/** An answer. The body is parsed if it is JSON. */
+export interface Answer {
+  readonly status: number
+  readonly servedBy: string | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes, each checked by its test
+  readonly body: any
+}
+
+/** Connects to an HTTPS server with a certificate of the given authority. Sends paths unchanged. */
+export function createClient(port: number, ca: string) {
+  const options = { connect: { ca }, headersTimeout: 15_000, bodyTimeout: 15_000 }
+  const pool = new Pool(`https://localhost:${port}`, options)
+  const send =
+    (method: 'GET' | 'POST') =>
+    async (path: string, content: { body?: object; token?: string } = {}): Promise<Answer> => {
+      const headers: Record<string, string> = {}
+      if (content.body) headers['content-type'] = 'application/json'
+      if (content.token) headers.authorization = `Bearer ${content.token}`
+      const sent = content.body ? JSON.stringify(content.body) : null
+      const response = await pool.request({ method, path, headers, body: sent })
+      const isJson = String(response.headers['content-type']).includes('json')
+      const body = await (isJson ? response.body.json() : response.body.text())
+      const servedBy = response.headers['x-served-by']?.toString()
+      return { status: response.statusCode, servedBy, body }
+    }
+  return { get: send('GET'), post: send('POST'), close: () => pool.destroy() }
+}
+
+export type Client = ReturnType<typeof createClient>

@@ -1,0 +1,61 @@
+import { createRefusal, type Refused } from './token/error.ts'
+import type { Staleness } from './token/types.ts'
+import type { CheckResult } from './token/verification.ts'
+
+const MISSING = createRefusal('token_missing')
+const MALFORMED_REQUEST = createRefusal('token_malformed', undefined, 400)
+
+/** The syntax of a token in an Authorization header (RFC 6750 section 2.1). */
+const B64TOKEN = /^[\w.~+/-]+=*$/
+
+/**
+ * Reads the token of an Authorization header (RFC 9110 section 11.4, RFC 6750 section 2.1): the
+ * scheme in any case, then one or more spaces. Not checked: the token itself.
+ */
+export function readBearerToken(authorization: string | null | undefined): string | Refused {
+  if (!authorization || !/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return MISSING
+  let start = 6
+  while (authorization.charCodeAt(start) === 0x20) start++
+  return start > 6 && start < authorization.length ? authorization.slice(start) : MALFORMED_REQUEST
+}
+
+/** The part of a request to Node's HTTP server that is read. */
+interface NodeRequest {
+  readonly headers: { readonly authorization?: string | undefined }
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** Checks the token of a request to Node's HTTP server. Several Authorization headers are refused. */
+export function checkRequest<Extra extends object>(
+  verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
+  request: NodeRequest,
+  staleness?: Staleness,
+): CheckResult<Extra> {
+  const { authorization } = request.headers
+  if (authorization === undefined) return MISSING
+  if (hasSeveralAuthorizations(request.rawHeaders)) return MALFORMED_REQUEST
+  const token = readBearerToken(authorization)
+  if (typeof token !== 'string') return token
+  return refineResult(verifier.check(token, staleness), token)
+}
+
+/** Whether there are several Authorization headers. Node's `headers` has only the first. */
+function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count++
+  }
+  return count > 1
+}
+
+/** Tells a malformed token (401) from a header that cannot contain one (400; RFC 6750 section 3.1). */
+export function refineResult<Result extends CheckResult<object>>(
+  result: Result,
+  token: string,
+): Result | Refused {
+  const isHeaderWrong =
+    !result.ok && result.error.code === 'token_malformed' && !B64TOKEN.test(token)
+  return isHeaderWrong ? MALFORMED_REQUEST : result
+}

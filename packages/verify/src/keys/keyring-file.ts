@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { parseKeySet } from './key-set.ts'
+import { type Keyring, KeyringError, type KeySet } from './keyring.ts'
+
+const POLL_MS = 1000
+
+/** Options of `openKeyring`. */
+export interface KeyringFileOptions {
+  /** Called when a changed file cannot be used; the old keys stay. Default: a process warning. */
+  onError?: (err: KeyringError) => void
+  /** Called after new keys have been loaded. */
+  onReload?: (set: KeySet) => void
+}
+
+/**
+ * Opens a JWK Set file (RFC 7517) and follows its changes.
+ *
+ * The file is read every second, regardless of its timestamp, and loaded when its text differs.
+ * That covers an in-place write, an atomic rename and the swap of a symbolic link. A file is
+ * checked completely before it is loaded. While it is unreadable or invalid, the old keys stay in
+ * use, and `onError` is called once for each error. The timer does not keep the process alive.
+ *
+ * @throws TypeError when `file` is not a path
+ * @throws KeyringError when the file cannot be used now
+ *
+ * @example
+ * ```ts
+ * import { createVerifier, openKeyring } from '@latchkey/verify'
+ *
+ * const keys = openKeyring('keys.json', { onError: (err) => console.error(err.message) })
+ * const verifier = createVerifier({ keys, issuer, audience: 'orders' })
+ * ```
+ */
+export function openKeyring(file: string, options: KeyringFileOptions = {}): Keyring {
+  if (typeof file !== 'string' || file === '') throw new TypeError('file must be a path')
+  return new KeyringFile(file, options)
+}
+
+class KeyringFile implements Keyring {
+  readonly #file: string
+  readonly #options: KeyringFileOptions
+  readonly #listeners = new Set<(set: KeySet) => void>()
+  #current: KeySet
+  /** The result of the last read: the text, which contains secrets, or the message of an error. */
+  #seen: string
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(file: string, options: KeyringFileOptions) {
+    this.#file = file
+    this.#options = options
+    try {
+      this.#seen = readFileSync(file, 'utf8')
+    } catch (err) {
+      throw unreadable(file, err)
+    }
+    this.#current = parseFile(file, this.#seen)
+    this.#schedule()
+  }
+
+  get current(): KeySet {
+    return this.#current
+  }
+
+  subscribe(listener: (set: KeySet) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => this.#reload().finally(() => this.#schedule()), POLL_MS).unref()
+    if (this.#isClosed) clearTimeout(this.#timer)
+  }
+
+  async #reload(): Promise<void> {
+    const read = await readFile(this.#file, 'utf8').catch((err) => unreadable(this.#file, err))
+    const seen = typeof read === 'string' ? read : read.message
+    if (seen === this.#seen || this.#isClosed) return
+    this.#seen = seen
+    try {
+      if (typeof read !== 'string') throw read
+      this.#current = parseFile(this.#file, read)
+    } catch (err) {
+      if (this.#options.onError) this.#options.onError(err as KeyringError)
+      else process.emitWarning(err as KeyringError)
+      return
+    }
+    this.#options.onReload?.(this.#current)
+    for (const listener of this.#listeners) listener(this.#current)
+  }
+}
+
+function parseFile(file: string, text: string): KeySet {
+  try {
+    return parseKeySet(text)
+  } catch (err) {
+    const { code, message } = err as KeyringError
+    throw new KeyringError(code, `key file ${file}: ${message}`)
+  }
+}
+
+function unreadable(file: string, err: unknown): KeyringError {
+  const { code = 'unknown error' } = err as NodeJS.ErrnoException
+  return new KeyringError('keyring_unreadable', `key file ${file} cannot be read: ${code}`)
+}

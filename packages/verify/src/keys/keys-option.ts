@@ -1,0 +1,57 @@
+import { createKey, createKeySet, type Key, type Keyring, type KeySet } from './keyring.ts'
+import { checkSecretStrength } from './secret-strength.ts'
+
+/** A key passed by the application. See `createVerifier`. */
+export interface StaticKey {
+  /** Key ID (RFC 7515 section 4.1.4). */
+  kid: string
+  /** At least 32 random bytes. */
+  secret: Uint8Array
+}
+
+/**
+ * Keys that need no file: a keyring (or any object with a `current` set of keys), keys with their
+ * IDs, or one key, whose tokens need no `kid`.
+ */
+export type KeysOption = Pick<Keyring, 'current'> | readonly StaticKey[] | Uint8Array
+
+/** Where a verifier finds its keys. */
+export interface KeySource {
+  readonly ring: Pick<Keyring, 'current'>
+  /** One key without an ID: `kid` headers are ignored. */
+  readonly isSole: boolean
+}
+
+/**
+ * Creates a key source from the `keys` option.
+ *
+ * @throws TypeError when it is anything else, in particular a string
+ * @throws KeyringError when a secret is weak, there is no key, or two keys share an ID
+ */
+export function readStaticKeys(keys: KeysOption): KeySource {
+  if (isKeyring(keys)) return { ring: keys, isSole: false }
+  const isSole = keys instanceof Uint8Array
+  const given: unknown = isSole ? [{ kid: '', secret: keys }] : keys
+  if (!Array.isArray(given)) {
+    throw new TypeError(
+      typeof given === 'string'
+        ? 'keys must not be a string: pass the bytes, for example Buffer.from(text, "base64url")'
+        : 'keys must be a keyring, { file }, an array of { kid, secret }, or a Uint8Array',
+    )
+  }
+  return { ring: { current: createKeySet(given.map((key) => readKey(key, isSole))) }, isSole }
+}
+
+function readKey(key: Partial<StaticKey> | null, isSole: boolean): Key {
+  const { kid, secret } = key ?? {}
+  if (typeof kid !== 'string' || (kid === '' && !isSole) || !(secret instanceof Uint8Array)) {
+    throw new TypeError('each key must be { kid, secret }: a non-empty string and a Uint8Array')
+  }
+  checkSecretStrength(secret, isSole ? 'the key' : `key ${JSON.stringify(kid)}`)
+  return createKey(kid, secret)
+}
+
+function isKeyring(keys: unknown): keys is Pick<Keyring, 'current'> {
+  const set: Partial<KeySet> | undefined = (keys as Partial<Keyring> | undefined)?.current
+  return Array.isArray(set?.keys)
+}

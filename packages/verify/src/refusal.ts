@@ -1,0 +1,65 @@
+import type { Requirements } from './requirements.ts'
+import { TokenError } from './token/error.ts'
+
+/** The response to a refused request. */
+export interface HttpRefusal {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** `application/problem+json` (RFC 9457) */
+  readonly body: string
+}
+
+const UNAVAILABLE = {
+  status: 503,
+  code: 'verifier_unavailable',
+  message: 'Tokens cannot be verified',
+  claim: undefined,
+} as const
+
+const TITLES = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  503: 'Service Unavailable',
+}
+const ERRORS = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient_scope' }
+
+/**
+ * Describes the response to a refused request: status, challenge (RFC 6750 section 3), problem
+ * document (RFC 9457).
+ *
+ * Anything but a `TokenError` is a fault of the server: 503 without a detail, and never 401, after
+ * which a client would discard a good token.
+ *
+ * @param request_id ID of the request in the server's logs
+ */
+export function describeRefusal(
+  error: unknown,
+  requirements: Requirements = {},
+  request_id?: string,
+): HttpRefusal {
+  const { status, code, message: detail, claim } = error instanceof TokenError ? error : UNAVAILABLE
+  const challenge = describeChallenge(status, code, detail, requirements)
+  const title = TITLES[status]
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    },
+    body: JSON.stringify({ type: 'about:blank', title, status, detail, code, claim, request_id }),
+  }
+}
+
+function describeChallenge(
+  status: keyof typeof TITLES,
+  code: string,
+  detail: string,
+  { scopes }: Requirements,
+): string | undefined {
+  if (status === 503) return undefined
+  if (code === 'token_missing') return 'Bearer'
+  const scope = status === 403 && scopes?.length ? `, scope="${scopes.join(' ')}"` : ''
+  return `Bearer error="${ERRORS[status]}", error_description="${detail}"${scope}`
+}

@@ -1,0 +1,174 @@
+import type { Keyring } from '../keys/keyring.ts'
+import { limits, readNumbers } from '../token/bounds.ts'
+import type { Claims, Revocations } from '../token/types.ts'
+import { type RevocationPage, readRevocationPage } from './page.ts'
+import { authAudience, mintServiceToken } from './service-token.ts'
+import { RevocationSet } from './set.ts'
+
+const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
+
+/** Options of `createRevocationFeed`. */
+export interface RevocationFeedOptions {
+  /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
+  url: string | URL
+  /** The keys this process verifies with. Polls are signed with them and report their IDs. */
+  keys: Pick<Keyring, 'current'>
+  /** The `iss` of this Latchkey's tokens. */
+  issuer: string
+  /** Name of the service that polls. */
+  service: string
+  /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
+  instance: string
+  /** Time between two polls, give or take a tenth. Milliseconds, 100 to 60,000, default 1,000. */
+  pollIntervalMs?: number
+  /** Time limit of one poll. Milliseconds, 100 to 60,000, default 2,000. */
+  timeoutMs?: number
+  /** Called after every poll, for metrics and logs; `error` is missing when it succeeded. */
+  onPoll?: (error?: Error) => void
+}
+
+/** What a feed knows, and how recent it is. */
+export interface RevocationFeedState {
+  /** Number of revocations now remembered. */
+  readonly entries: number
+  /** Seconds since the last complete poll; Infinity until the first. */
+  readonly ageSeconds: number
+}
+
+/** Revocations, polled in the background. See `createRevocationFeed`. */
+export interface RevocationFeed extends Revocations {
+  readonly state: RevocationFeedState
+  /** Resolves after the first complete poll. Never rejects: it waits for the auth service. */
+  readonly caughtUp: Promise<void>
+  /** Stops polling. Known revocations stay in force. */
+  close(): void
+}
+
+/**
+ * Follows the auth service's revocations by polling in the background: no request waits for it.
+ * While the auth service is unreachable, known revocations stay in force.
+ *
+ * The timer does not keep the process alive. After a failure the next poll follows after one
+ * interval, then after every two. An entry is forgotten when no token it concerns can be valid.
+ *
+ * @throws TypeError or RangeError when an option is missing or wrong
+ *
+ * @example
+ * ```ts
+ * import { hostname } from 'node:os'
+ * import { createRevocationFeed, createVerifier, openKeyring } from '@latchkey/verify'
+ *
+ * const keys = openKeyring('keys.json')
+ * const url = 'https://example.com/auth'
+ * const service = 'orders'
+ * const feed = createRevocationFeed({ url, keys, issuer, service, instance: hostname() })
+ * await feed.caughtUp
+ * console.log(feed.state) // { entries: 12, ageSeconds: 0.1 }
+ * const verifier = createVerifier({ keys, issuer, audience: service, revocations: feed })
+ * ```
+ */
+export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
+  return new PollingFeed(options)
+}
+
+class PollingFeed implements RevocationFeed {
+  readonly #options: RevocationFeedOptions & Record<keyof typeof BOUNDS, number>
+  readonly #url: URL
+  readonly #set = new RevocationSet()
+  readonly #caughtUp = Promise.withResolvers<void>()
+  readonly caughtUp = this.#caughtUp.promise
+  readonly #closing = new AbortController()
+  #cursor = 0
+  #failures = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  version = 0
+  asOf = Number.NEGATIVE_INFINITY
+
+  constructor(options: RevocationFeedOptions) {
+    this.#options = { ...options, ...readNumbers(options, BOUNDS) }
+    this.#url = new URL(`${String(options.url).replace(/\/+$/, '')}/v1/revocations`)
+    for (const name of ['issuer', 'service', 'instance'] as const) {
+      if (typeof options[name] !== 'string' || options[name] === '') {
+        throw new TypeError(`${name} must be a non-empty string`)
+      }
+    }
+    if (options.instance.length > limits.maxInstanceLength) {
+      throw new RangeError(`instance must be at most ${limits.maxInstanceLength} characters`)
+    }
+    void this.#loop()
+  }
+
+  isRevoked({ sid, sub, iat }: Claims): boolean {
+    return this.#set.has(sid, sub, iat)
+  }
+
+  get state(): RevocationFeedState {
+    return { entries: this.#set.size, ageSeconds: Date.now() / 1000 - this.asOf }
+  }
+
+  close(): void {
+    this.#closing.abort()
+    clearTimeout(this.#timer)
+  }
+
+  async #loop(): Promise<void> {
+    try {
+      await this.#catchUp()
+      this.#failures = 0
+      this.#options.onPoll?.()
+    } catch (err) {
+      if (this.#closing.signal.aborted) return
+      this.#failures += 1
+      this.#options.onPoll?.(err instanceof Error ? err : new Error(String(err)))
+    }
+    if (this.#closing.signal.aborted) return
+    const jitter = 0.9 + Math.random() * 0.2
+    const backOff = this.#failures > 1 ? 2 : 1
+    this.#timer = setTimeout(
+      () => void this.#loop(),
+      this.#options.pollIntervalMs * jitter * backOff,
+    )
+    // Only Node's timers keep a process alive, and only they have `unref`.
+    ;(this.#timer as { unref?: () => void }).unref?.()
+  }
+
+  /** Polls until there is no next page. What is known is complete as of the start of the last poll. */
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const askedAt = Date.now() / 1000
+      const page = await this.#poll()
+      if (page !== undefined) {
+        this.#set.add(page)
+        this.version += 1
+        this.#cursor = page.cursor
+      }
+      if (page?.more) continue
+      this.#set.forget(askedAt)
+      this.asOf = askedAt
+      this.#caughtUp.resolve()
+      return
+    }
+  }
+
+  /** @returns the next page, or `undefined` when nothing is new */
+  async #poll(): Promise<RevocationPage | undefined> {
+    const { keys, issuer, service, instance, timeoutMs } = this.#options
+    const url = new URL(this.#url)
+    url.searchParams.set('after', String(this.#cursor))
+    url.searchParams.set('instance', instance)
+    const kids = keys.current.keys.map(({ kid }) => kid).join()
+    const isShort = encodeURIComponent(kids).length <= limits.maxKidsLength
+    if (isShort) url.searchParams.set('kids', kids)
+    const scope = 'revocations:read'
+    const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#cursor}"` },
+      redirect: 'error',
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]),
+    })
+    if (response.status === 200) return readRevocationPage(response)
+    await response.body?.cancel()
+    if (response.status === 304) return undefined
+    throw new Error(`the revocation feed answered ${response.status}`)
+  }
+}

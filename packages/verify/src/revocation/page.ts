@@ -1,0 +1,64 @@
+/** Largest response accepted: a full page of 10,000 entries is about 0.6 MB. */
+const MAX_PAGE_BYTES = 8 * 2 ** 20
+
+/** A page of the feed as the auth service sends it. Times are seconds since 1970. */
+export interface RevocationPage {
+  /** Ask for everything after this next. */
+  readonly cursor: number
+  /** Whether there is a next page already. */
+  readonly more: boolean
+  /** `sid`, and when to forget the entry. */
+  readonly sessions: readonly (readonly [sid: string, expires: number])[]
+  /** `sub`, the `iat` from which its tokens are valid, and when to forget the entry. */
+  readonly subjects: readonly (readonly [sub: string, notBefore: number, expires: number])[]
+}
+
+/**
+ * Reads a page from the body of a response. One malformed entry refuses the whole page: half a page
+ * would lose revocations.
+ *
+ * @throws Error when the body is too large or not a page
+ */
+export async function readRevocationPage(response: Response): Promise<RevocationPage> {
+  const page = parse(await readText(response))
+  const isPage =
+    typeof page === 'object' &&
+    page !== null &&
+    Number.isSafeInteger(page.cursor) &&
+    typeof page.more === 'boolean' &&
+    isTuples(page.sessions, 2) &&
+    isTuples(page.subjects, 3)
+  if (!isPage) throw new Error('the revocation feed returned something other than a page')
+  return page as RevocationPage
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: string[] = []
+  const decoder = new TextDecoder()
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > MAX_PAGE_BYTES) throw new Error('the revocation feed returned too much')
+    chunks.push(decoder.decode(chunk, { stream: true }))
+  }
+  return chunks.join('') + decoder.decode()
+}
+
+function parse(text: string): Partial<RevocationPage> | null {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** Whether the value is an array of [string, number, …]. */
+function isTuples(value: unknown, length: number): boolean {
+  if (!Array.isArray(value)) return false
+  for (const tuple of value) {
+    if (!Array.isArray(tuple) || tuple.length !== length) return false
+    if (typeof tuple[0] !== 'string') return false
+    for (let i = 1; i < length; i++) if (!Number.isFinite(tuple[i])) return false
+  }
+  return true
+}

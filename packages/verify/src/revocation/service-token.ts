@@ -1,0 +1,62 @@
+import { encodeJson } from '../encoding/base64url.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import { signWithWebCrypto, webPlatform } from '../token/web-platform.ts'
+
+/**
+ * A service token is used for one call. It is valid this long before and after, in seconds, so that
+ * a wrong clock does not cut a verifier off from the revocations.
+ */
+const MARGIN_SECONDS = 60
+
+/**
+ * The audience of the auth service's own routes.
+ *
+ * @example
+ * ```ts
+ * import { authAudience, createVerifier } from '@latchkey/verify'
+ *
+ * const verifier = createVerifier({ keys: { file: 'keys.json' }, issuer, audience: authAudience })
+ * ```
+ */
+export const authAudience = 'latchkey:auth'
+
+/** Options of `mintServiceToken`. */
+export interface ServiceTokenOptions {
+  issuer: string
+  /** The service's name: `orders` becomes the subject `service:orders`. */
+  service: string
+  audience: string
+  scope: string
+}
+
+/**
+ * Mints a short-lived access token for a service itself, signed with the keyring's signing key. Any
+ * holder of the shared secret can speak for any service.
+ *
+ * @example
+ * ```ts
+ * import { authAudience, mintServiceToken, openKeyring } from '@latchkey/verify'
+ *
+ * const options = { issuer, service: 'orders', audience: authAudience, scope: 'keys:read' }
+ * const token = await mintServiceToken(openKeyring('keys.json'), options)
+ * ```
+ */
+export async function mintServiceToken(
+  keyring: Pick<Keyring, 'current'>,
+  { issuer, service, audience, scope }: ServiceTokenOptions,
+): Promise<string> {
+  const { signing } = keyring.current
+  const now = Math.floor(Date.now() / 1000)
+  const header = { alg: 'HS256', typ: 'at+jwt', kid: signing.kid }
+  const claims = {
+    iss: issuer,
+    sub: `service:${service}`,
+    aud: [audience],
+    exp: now + MARGIN_SECONDS,
+    iat: now - MARGIN_SECONDS,
+    jti: crypto.randomUUID(),
+    scope,
+  }
+  const input = [header, claims].map(encodeJson).join('.')
+  return `${input}.${await signWithWebCrypto(webPlatform.makeKey(signing, input.length), input)}`
+}

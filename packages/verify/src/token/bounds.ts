@@ -1,0 +1,46 @@
+/**
+ * Bounds that verifiers share with the auth service.
+ *
+ * @example
+ * ```ts
+ * import { limits } from '@latchkey/verify'
+ *
+ * const retentionSeconds = 3_600 + limits.maxClockToleranceSeconds
+ * ```
+ */
+export const limits = {
+  /** Maximum of `clockToleranceSeconds`: a token may be accepted this long after it expires. */
+  maxClockToleranceSeconds: 60,
+  /** Default of `maxStaleSeconds`. */
+  defaultMaxStaleSeconds: 30,
+  /** Maximum length of the `instance` that a poll of the revocation feed reports. */
+  maxInstanceLength: 100,
+  /** Maximum length of the key IDs that a poll reports: a longer URL would make the poll fail. */
+  maxKidsLength: 8_000,
+} as const
+
+/** Default, minimum and maximum of each numeric option; the unit is in its name. */
+type Bounds<Name extends string> = Readonly<
+  Record<Name, readonly [preset: number, min: number, max: number]>
+>
+
+/**
+ * Reads numeric options. A missing one gets its default.
+ *
+ * @throws TypeError when one is not a number
+ * @throws RangeError when one is out of bounds
+ */
+export function readNumbers<Name extends string>(
+  options: { readonly [name in NoInfer<Name>]?: unknown },
+  bounds: Bounds<Name>,
+): Record<Name, number> {
+  const numbers = {} as Record<Name, number>
+  for (const name in bounds) {
+    const [preset, min, max] = bounds[name]
+    const { [name]: value = preset } = options
+    if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
+    if (!(value >= min && value <= max)) throw new RangeError(`${name} must be ${min} to ${max}`)
+    numbers[name] = value
+  }
+  return numbers
+}

@@ -1,0 +1,128 @@
+import { limits, readNumbers } from './bounds.ts'
+import type { Revocations, Staleness } from './types.ts'
+
+/** The rules that a token must meet. See `createVerifier`. */
+export interface PolicyOptions {
+  /** Accepted issuers (`iss`), compared exactly. Required. */
+  issuer: string | readonly string[]
+  /** Accepted audiences: `aud` must contain one of them. Required; `false` accepts any audience. */
+  audience: string | readonly string[] | false
+  /**
+   * Accepted `typ` headers, compared as in RFC 7515 section 4.1.9; null accepts a missing one.
+   * Default: `['at+jwt']`.
+   */
+  types?: readonly (string | null)[]
+  /** Largest accepted difference between the issuer's clock and ours. Seconds, 0 to 60, default 5. */
+  clockToleranceSeconds?: number
+  /** Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 86,400. */
+  maxLifetimeSeconds?: number
+  /** Longer tokens are refused unread. 128 to 16,383, default 8,192. */
+  maxTokenBytes?: number
+  /**
+   * Keeps verified tokens of up to 2 KB, at most `maxEntries` (4 or more, default 10,000), so that
+   * a repeated token costs one look-up. Every use checks time and revocation; a change of keys
+   * empties the cache. `false` turns it off.
+   */
+  cache?: { maxEntries?: number } | false
+  /** Source of revocations, see `createRevocationFeed`. Default: no token is revoked. */
+  revocations?: Revocations
+  /**
+   * What to do while revocations are stale: `allow` (the default) verifies with those known,
+   * `deny` answers 503.
+   */
+  onStale?: 'allow' | 'deny'
+  /** Age from which revocations are stale. Seconds, 1 to 86,400, default 30. */
+  maxStaleSeconds?: number
+}
+
+/** Validated options, with defaults. */
+export type Policy = ReturnType<typeof createPolicy>
+
+const STALENESS_BOUNDS = { maxStaleSeconds: [limits.defaultMaxStaleSeconds, 1, 86_400] } as const
+const BOUNDS = {
+  clockToleranceSeconds: [5, 0, limits.maxClockToleranceSeconds],
+  maxLifetimeSeconds: [86_400, 1, 2 ** 31],
+  // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in a Map.
+  maxTokenBytes: [8_192, 128, 16_383],
+  ...STALENESS_BOUNDS,
+} as const
+const CACHE_BOUNDS = { maxEntries: [10_000, 4, 2 ** 22] } as const
+
+const OPTIONS = ['keys', 'issuer', 'audience', 'types', 'cache', 'revocations', 'onStale']
+
+/**
+ * Validates options.
+ *
+ * @throws TypeError when one is missing, unknown or of a wrong type
+ * @throws RangeError when a number is out of bounds
+ */
+export function createPolicy(options: PolicyOptions) {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.includes(name) || Object.hasOwn(BOUNDS, name)) continue
+    throw new TypeError(`unknown option ${JSON.stringify(name)}`)
+  }
+  const { issuer, audience, types = ['at+jwt'], cache = {}, revocations } = options
+  if (audience === undefined) {
+    throw new TypeError('audience is required: the name of this service, or false to accept any')
+  }
+  if (cache === null || (typeof cache !== 'object' && cache !== false)) {
+    throw new TypeError('cache must be an object or false')
+  }
+  if (revocations !== undefined && !isRevocations(revocations)) {
+    throw new TypeError('revocations must have isRevoked(), version and asOf, as a feed does')
+  }
+  checkStaleness(options)
+  return {
+    ...readNumbers(options, BOUNDS),
+    issuers: readNames('issuer', issuer),
+    /** undefined: any audience */
+    audiences: audience === false ? undefined : readNames('audience', audience),
+    types: readTypes(types),
+    /** 0: no cache */
+    cacheEntries: cache === false ? 0 : readNumbers(cache, CACHE_BOUNDS).maxEntries,
+    revocations,
+    onStale: options.onStale ?? 'allow',
+  }
+}
+
+/**
+ * Validates the staleness options of a verifier or a route.
+ *
+ * @throws TypeError or RangeError
+ */
+export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
+  if (onStale !== undefined && onStale !== 'allow' && onStale !== 'deny') {
+    throw new TypeError("onStale must be 'allow' or 'deny'")
+  }
+  readNumbers({ maxStaleSeconds }, STALENESS_BOUNDS)
+}
+
+/** Normalises a `typ`: a media type, whose "application/" may be missing (RFC 7515 section 4.1.9). */
+export function normaliseType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\/(?=[^/]*$)/, '')
+}
+
+function isRevocations(value: Partial<Revocations> | null): boolean {
+  return (
+    typeof value?.isRevoked === 'function' &&
+    typeof value.version === 'number' &&
+    typeof value.asOf === 'number'
+  )
+}
+
+function readNames(option: string, value: string | readonly string[]): ReadonlySet<string> {
+  const names = typeof value === 'string' ? [value] : value
+  if (isFilledArray(names, (name) => typeof name === 'string' && name !== '')) return new Set(names)
+  throw new TypeError(`${option} must be a non-empty string or a non-empty array of them`)
+}
+
+function readTypes(types: readonly (string | null)[]): ReadonlySet<string | null> {
+  if (isFilledArray(types, (type) => type === null || (typeof type === 'string' && type !== ''))) {
+    return new Set(types.map((type) => type && normaliseType(type)))
+  }
+  throw new TypeError('types must be a non-empty array of media types or null')
+}
+
+function isFilledArray(value: unknown, isElement: (element: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isElement)
+}

@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+
+const folder = resolve(import.meta.dirname, '..')
+const read = (path: string) => readFileSync(join(folder, path), 'utf8')
+const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => read(`src/${path}`))
+
+/** What the text around an example defines. */
+const context = `
+import type { Verifier } from '@latchkey/verify'
+declare global {
+  const issuer: string, token: string, verifier: Verifier
+  const listOrders: (...given: unknown[]) => Promise<object[]>
+  const deleteOrder: () => Promise<void>
+}`
+
+/** The ts blocks of Markdown or of doc comments, whose lines begin with an asterisk. */
+function extractExamples(text: string): string[] {
+  const lines = text.replace(/^ *\* ?(?!\/)/gm, '')
+  return [...lines.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
+}
+
+/** Compiles each example as a module, and returns the errors. */
+function compile(examples: string[]): string {
+  mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true })
+  const out = mkdtempSync(join(folder, 'node_modules/.cache/examples-'))
+  const src = join(folder, 'src')
+  const paths = { '@latchkey/verify': [`${src}/index.ts`], '@latchkey/verify/*': [`${src}/*.ts`] }
+  const config = {
+    extends: resolve(folder, '../../tsconfig.base.json'),
+    compilerOptions: { noEmit: true, paths },
+  }
+  try {
+    writeFileSync(join(out, 'tsconfig.json'), JSON.stringify(config))
+    for (const [i, code] of [context, ...examples].entries()) {
+      writeFileSync(join(out, `${i}.ts`), `${code}\nexport {}\n`)
+    }
+    // tap's loader for tests, in NODE_OPTIONS, cannot load the compiler.
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const tsc = resolve(folder, '../../node_modules/.bin/tsc')
+    const { status, stdout, stderr } = spawnSync(tsc, ['-p', out], { encoding: 'utf8', env })
+    return status === 0 ? '' : `${stdout}${stderr}`
+  } finally {
+    rmSync(out, { recursive: true })
+  }
+}
+
+t.test('every example in a doc comment or the README compiles', async (t) => {
+  const examples = [...sources, read('README.md')].flatMap(extractExamples)
+  t.ok(examples.length > 20, `${examples.length} examples`)
+  t.equal(compile(examples), '')
+})
+
+t.test('an example with a wrong argument or name does not compile', async (t) => {
+  t.match(compile(['verifier.verify(1)']), /TS2345/)
+  t.match(compile(["import { createVerifer } from '@latchkey/verify'"]), /TS2724/)
+})
+
+t.test('every function, class and constant that an entry point exports has one', async (t) => {
+  for (const entry of ['index', 'fastify', 'express', 'fetch', 'testing']) {
+    for (const name of Object.keys(await import(`../src/${entry}.ts`))) {
+      const declaration = name === 'default' ? 'latchkey' : name
+      const documented = new RegExp(
+        `@example(?:(?!\\*/)[^])*\\*/\\nexport (?:async )?(?:const|function|class) ${declaration}\\b`,
+      )
+      t.match(sources.join('\n'), documented, `${entry}: ${name}`)
+    }
+  }
+})

@@ -1,0 +1,77 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { networkOf } from '../limits/network.ts'
+import { authenticatePassword } from '../passwords/authenticate.ts'
+import { NewPassword } from '../passwords/credentials.ts'
+import { requireOpenSession } from '../sessions/open-session.ts'
+import { sessionEnded } from '../sessions/problems.ts'
+import { createSession } from '../sessions/store.ts'
+import { replyWithTokens, TokenReply } from '../sessions/token-reply.ts'
+import { changePassword, findUserById } from './store.ts'
+
+const PasswordChange = Type.Object(
+  { current_password: Type.String({ maxLength: 256 }), new_password: NewPassword },
+  { additionalProperties: false },
+)
+
+const problems = { 400: Problem, 401: Problem, 403: Problem, 409: Problem, 429: Problem }
+
+/** Changes the password of the token's user. */
+export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, db, passwords } = app
+
+  app.post(
+    '/me/password',
+    {
+      preHandler: requireOpenSession,
+      schema: {
+        tags: ['accounts'],
+        summary: 'Change your password: ends all your sessions and opens a new one',
+        body: PasswordChange,
+        response: { 200: TokenReply, ...problems, 503: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { body, user } = request
+      const found = await findUserById(db, user.sub)
+      if (!found) throw sessionEnded()
+      const network = networkOf(request)
+      const { newHash, oldVersion, failureKeys } = await passwords.admit(async (hasher) => {
+        const login = { email: found.email, password: body.current_password, network }
+        const known = await authenticatePassword(db, hasher, login)
+        if (!known) throw wrongPassword()
+        return {
+          newHash: await hasher.hash(body.new_password),
+          oldVersion: known.passwordVersion,
+          failureKeys: known.failureKeys,
+        }
+      })
+      const session = await inTransaction(db, async (transaction) => {
+        const passwordVersion = await changePassword(transaction, {
+          userId: user.sub,
+          passwordHash: newHash,
+          oldVersion,
+        })
+        if (passwordVersion === undefined) return undefined
+        return createSession(transaction, {
+          userId: user.sub,
+          passwordVersion,
+          failureKeys,
+          ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+          network,
+          userAgent: request.headers['user-agent'],
+        })
+      })
+      if (!session) throw passwordChanged()
+      return replyWithTokens(reply, app, session)
+    },
+  )
+}
+
+/** Not 401: the token is valid, and a client would respond to a challenge by refreshing it. */
+const wrongPassword = () =>
+  new ProblemError(403, 'invalid_credentials', 'The current password is wrong.')
+
+const passwordChanged = () =>
+  new ProblemError(409, 'password_changed', 'Another request changed the password meanwhile.')

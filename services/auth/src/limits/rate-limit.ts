@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import rateLimitPlugin, { type FastifyRateLimitStore } from '@fastify/rate-limit'
+import { ProblemError, type Queryable } from '@latchkey/service-kit'
+import fp from 'fastify-plugin'
+import { networkOf } from './network.ts'
+import { countRequest } from './store.ts'
+
+/**
+ * `@fastify/rate-limit` with its counters in Postgres, so that all instances share a limit.
+ *
+ * Off unless a route sets `config.rateLimit`. Such a route answers 503 while the counters are unreachable:
+ * it guards credentials, and must not be served without its limit.
+ */
+export const rateLimit = fp(
+  async (app) => {
+    await app.register(rateLimitPlugin, {
+      global: false,
+      store: storeOver(app.db),
+      keyGenerator: networkOf,
+      errorResponseBuilder: () =>
+        new ProblemError(
+          429,
+          'rate_limited',
+          'Too many requests. Wait the number of seconds in Retry-After.',
+        ),
+    })
+  },
+  { name: 'rate-limit', fastify: '5.x', dependencies: ['database'] },
+)
+
+/** The plugin constructs the store, and a child for each route; the route keeps their keys apart. */
+function storeOver(db: Queryable) {
+  return class PostgresStore implements FastifyRateLimitStore {
+    readonly #route: string
+
+    constructor(options: { routeInfo?: { method?: unknown; url?: string } }) {
+      this.#route = `${options.routeInfo?.method} ${options.routeInfo?.url}`
+    }
+
+    incr(
+      key: string,
+      callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      timeWindow = 60_000,
+    ): void {
+      // Hashed: the key contains the text entered as e-mail address, which is sometimes a password.
+      const hashed = createHash('sha256').update(key).digest('base64url')
+      countRequest(db, `${this.#route} ${hashed}`, timeWindow).then(
+        (result) => callback(null, result),
+        (err) => callback(err),
+      )
+    }
+
+    child(options: object) {
+      return new PostgresStore(options)
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { ProblemError } from '@latchkey/service-kit'
+
+const unauthorized = (code: string, detail: string, challenge = 'Bearer') =>
+  new ProblemError(401, code, detail, { 'www-authenticate': challenge })
+
+/** The same answer for an unknown user, a wrong password and a disabled user. */
+export const invalidCredentials = () =>
+  unauthorized('invalid_credentials', 'The e-mail address or the password is wrong.')
+
+export const invalidRefreshToken = () =>
+  unauthorized(
+    'refresh_token_invalid',
+    'The refresh token is invalid, or its session has ended. Log in again.',
+  )
+
+export const reusedRefreshToken = () =>
+  unauthorized(
+    'refresh_token_reused',
+    'This refresh token was already used. Its session was ended, because the token may have been copied.',
+  )
+
+/** The access token verifies, but its session has ended. Only a new login helps. */
+export const sessionEnded = () =>
+  unauthorized(
+    'token_revoked',
+    'This session has ended. Log in again.',
+    'Bearer error="invalid_token"',
+  )

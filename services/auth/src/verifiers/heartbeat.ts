@@ -1,0 +1,44 @@
+import fp from 'fastify-plugin'
+import { reportSigningKey, reportVerifier } from './store.ts'
+
+/** How often an instance reports its keys, in milliseconds. */
+const intervalMs = 1_000
+/** How long an instance may sign with a key after its last report of it, in seconds: two intervals. */
+const reportDelaySeconds = 2
+/** The default `clockToleranceSeconds` of `@latchkey/verify`, for which an expired token still passes. */
+const clockToleranceSeconds = 5
+
+/** Reports the keys that this instance verifies and signs with, while it runs. */
+export const heartbeat = fp(
+  async (app) => {
+    const { LATCHKEY_INSTANCE, LATCHKEY_ACCESS_TOKEN_TTL_SECONDS } = app.config
+    const liveForSeconds =
+      LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + clockToleranceSeconds
+    const report = async () => {
+      const { keys, signing } = app.keyring.current
+      try {
+        await reportVerifier(app.db, {
+          service: 'auth',
+          instance: LATCHKEY_INSTANCE,
+          kids: keys.map(({ kid }) => kid),
+        })
+        await reportSigningKey(app.db, signing.kid, liveForSeconds)
+      } catch (err) {
+        // Without the database nothing is signed either, so no signature goes unreported.
+        app.log.debug({ err }, 'keys could not be reported; retrying in a second')
+      }
+    }
+    let timer: NodeJS.Timeout | undefined
+    let closing = false
+    const loop = async () => {
+      await report()
+      if (!closing) timer = setTimeout(loop, intervalMs).unref()
+    }
+    app.addHook('onReady', async () => void loop())
+    app.addHook('onClose', async () => {
+      closing = true
+      clearTimeout(timer)
+    })
+  },
+  { name: 'keys-heartbeat', fastify: '5.x', dependencies: ['database', 'keyring'] },
+)

@@ -1,0 +1,49 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { requireService } from './require-service.ts'
+import { listLiveSigningKeys, listVerifiers } from './store.ts'
+
+const KeysStatus = Type.Object({
+  verifiers: Type.Array(
+    Type.Object({
+      service: Type.String(),
+      instance: Type.String(),
+      kids: Type.Array(Type.String(), { description: 'The verifier signs with the first one.' }),
+      age_seconds: Type.Number({ description: 'Time since its last report.' }),
+    }),
+  ),
+  signing_keys: Type.Array(
+    Type.Object({
+      kid: Type.String(),
+      live_seconds: Type.Number({ description: 'Time until every token signed with it expires.' }),
+    }),
+  ),
+})
+
+/** Which keys each verifier has, and which keys signed tokens that may still be valid: for `latchkey keys`. */
+export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { db } = app
+  app.get(
+    '/keys/status',
+    {
+      config: { scopes: ['keys:read'] },
+      preHandler: requireService,
+      schema: {
+        tags: ['services'],
+        summary: 'List the keys that verifiers have and the keys that signed live tokens',
+        response: { 200: KeysStatus, 401: Problem, 403: Problem, 503: Problem },
+      },
+    },
+    async () => ({
+      verifiers: (await listVerifiers(db)).map(({ ageSeconds, ...verifier }) => ({
+        ...verifier,
+        age_seconds: ageSeconds,
+      })),
+      signing_keys: (await listLiveSigningKeys(db)).map(({ kid, liveSeconds }) => ({
+        kid,
+        live_seconds: liveSeconds,
+      })),
+    }),
+  )
+}

@@ -1,0 +1,79 @@
+// Writes verifiers and signing_keys.
+import type { Queryable } from '@latchkey/service-kit'
+
+/** The last report of a process that verifies tokens. */
+export interface VerifierReport {
+  service: string
+  instance: string
+  /** Its key IDs; it signs with the first one. */
+  kids: string[]
+  /** Time since the report, in seconds. */
+  ageSeconds: number
+}
+
+/** A verifier silent for longer is considered stopped, in seconds. */
+const verifierTimeoutSeconds = 60
+
+/** Stores which keys a verifier has. An unchanged report is written at most every 5 seconds. */
+export async function reportVerifier(
+  db: Queryable,
+  report: Pick<VerifierReport, 'service' | 'instance' | 'kids'>,
+): Promise<void> {
+  await db.query({
+    name: 'verifier_report',
+    text: `
+      INSERT INTO verifiers AS v (instance, service, kids, seen_at) VALUES ($1, $2, $3, now())
+      ON CONFLICT (service, instance) DO UPDATE
+         SET kids = excluded.kids, seen_at = excluded.seen_at
+       WHERE v.kids <> excluded.kids OR v.seen_at < now() - interval '5 seconds'`,
+    values: [report.instance, report.service, report.kids],
+  })
+}
+
+/** Lists the verifiers that reported within the last minute. */
+export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
+  const { rows } = await db.query<VerifierReport>({
+    name: 'verifier_list',
+    text: `
+      SELECT service, instance, kids,
+             extract(epoch FROM now() - seen_at)::float8 AS "ageSeconds"
+        FROM verifiers WHERE seen_at > now() - make_interval(secs => $1)
+       ORDER BY service, instance`,
+    values: [verifierTimeoutSeconds],
+  })
+  return rows
+}
+
+/** Stores that an instance signs with a key, so that its tokens may be valid for this long from now. */
+export async function reportSigningKey(
+  db: Queryable,
+  kid: string,
+  liveForSeconds: number,
+): Promise<void> {
+  await db.query({
+    name: 'signing_key_report',
+    text: `
+      INSERT INTO signing_keys AS s (kid, live_until) VALUES ($1, now() + make_interval(secs => $2))
+      ON CONFLICT (kid) DO UPDATE SET live_until = greatest(s.live_until, excluded.live_until)`,
+    values: [kid, liveForSeconds],
+  })
+}
+
+/** Lists the keys whose tokens may still be valid, with the seconds until the last of them expires. */
+export async function listLiveSigningKeys(
+  db: Queryable,
+): Promise<{ kid: string; liveSeconds: number }[]> {
+  const { rows } = await db.query<{ kid: string; liveSeconds: number }>({
+    name: 'signing_key_list',
+    text: `
+      SELECT kid, extract(epoch FROM live_until - now())::float8 AS "liveSeconds"
+        FROM signing_keys WHERE live_until > now() ORDER BY live_until DESC`,
+  })
+  return rows
+}
+
+/** Deletes reports that no command reads any more. */
+export async function deleteOldReports(db: Queryable): Promise<void> {
+  await db.query(`DELETE FROM verifiers WHERE seen_at < now() - interval '1 hour'`)
+  await db.query(`DELETE FROM signing_keys WHERE live_until < now() - interval '1 day'`)
+}

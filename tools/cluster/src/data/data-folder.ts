@@ -1,0 +1,81 @@
+import { rmSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { ClusterError, hasCode } from '../errors/cluster-error.ts'
+import { repository } from '../processes/node.ts'
+import { lockFolder } from './lock.ts'
+
+/** The folder with everything a cluster stores. One cluster uses it at a time. */
+export interface DataFolder {
+  readonly path: string
+  readonly keysFile: string
+  readonly secretsFile: string
+  readonly postgres: string
+  /** The log file of a process, by the process's name. */
+  logFile(name: string): string
+  /** Whether the previous cluster on this folder was killed. */
+  readonly takenOver: boolean
+  /** Releases the lock; removes an ephemeral folder. */
+  close(): void
+}
+
+/**
+ * Opens and locks the data folder.
+ *
+ * @throws ClusterError if it is in use or cannot be written
+ */
+export async function openDataFolder(options: {
+  readonly ephemeral: boolean
+  readonly path: string | undefined
+}): Promise<DataFolder> {
+  const path = options.ephemeral
+    ? await mkdtemp(join(tmpdir(), 'latchkey-'))
+    : resolve(options.path ?? join(repository, '.latchkey'))
+  try {
+    const logs = join(path, 'logs')
+    await mkdir(logs, { recursive: true })
+    // As root, Postgres runs as another user and must pass through. Every file in here is 0600.
+    await chmod(path, process.getuid?.() === 0 ? 0o711 : 0o700)
+    await chmod(logs, 0o700)
+    const { takenOver, release } = lockFolder(path)
+    return {
+      path,
+      keysFile: join(path, 'keys.json'),
+      secretsFile: join(path, 'secrets.json'),
+      postgres: join(path, 'postgres'),
+      logFile: (name) => join(logs, `${name}.log`),
+      takenOver,
+      close() {
+        release()
+        if (options.ephemeral) rmSync(path, { recursive: true, force: true, maxRetries: 3 })
+      },
+    }
+  } catch (err) {
+    throw explain(err, path)
+  }
+}
+
+function explain(err: unknown, path: string): unknown {
+  const shown = shortenPath(path)
+  if (hasCode(err, 'EACCES', 'EPERM')) {
+    return new ClusterError(
+      `This user cannot write to the data folder ${shown}; start as its owner, or choose another folder with --data-folder.`,
+    )
+  }
+  if (hasCode(err, 'EROFS', 'ENOSPC', 'EDQUOT')) {
+    return new ClusterError(
+      `The data folder ${shown} cannot be written: the disk is full or read-only.`,
+    )
+  }
+  if (hasCode(err, 'ENOTDIR', 'EEXIST')) {
+    return new ClusterError(`The data folder ${shown} is not a folder.`)
+  }
+  return err
+}
+
+/** A path, relative to the working directory if it is below it. */
+export function shortenPath(path: string): string {
+  const fromHere = relative(process.cwd(), path)
+  return fromHere === '' || fromHere.startsWith('..') ? path : fromHere
+}

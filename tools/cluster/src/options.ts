@@ -1,0 +1,20 @@
+export interface ClusterOptions {
+  /** Port of the edge on localhost; 0 picks any free port. */
+  readonly port: number
+  /** Number of instances of each service. */
+  readonly instances: number
+  /** Uses a fresh temporary folder, which is removed when the cluster stops. */
+  readonly ephemeral: boolean
+  /** Connection URI of a server to use instead of the embedded one; needs CREATEDB and CREATEROLE. */
+  readonly databaseUrl?: string | undefined
+  /** Default: `.latchkey` in the repository. */
+  readonly dataFolder?: string | undefined
+  /** Environment variables for every service instance; they override the cluster's own. */
+  readonly env?: NodeJS.ProcessEnv
+  /** Called when a part is ready, with a detail to display. */
+  readonly onReady?: (part: string, detail: string) => void
+  /** Called with one sentence to display: a process died and came back, something was cleaned up. */
+  readonly onEvent?: (sentence: string) => void
+  /** Aborts the start. The promise rejects when everything has stopped. */
+  readonly signal?: AbortSignal
+}

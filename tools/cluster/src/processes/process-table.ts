@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { execaSync } from 'execa'
+
+/** The IDs of the processes that a process started and that still exist. */
+export function childrenOf(pid: number): number[] {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    text = execaSync('pgrep', ['-P', String(pid)], { reject: false }).stdout ?? ''
+  }
+  return text.split(/\s+/).filter(Boolean).map(Number)
+}

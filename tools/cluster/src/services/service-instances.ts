@@ -1,0 +1,103 @@
+import type { EdgeProcess } from '../edge/edge-process.ts'
+import { SupervisedProcess } from '../processes/supervised-process.ts'
+import { type SharedSettings, serviceProgram } from './service-program.ts'
+import { type ServiceName, serviceNames } from './services.ts'
+
+/** One process of a service. */
+export interface Instance {
+  /** As `orders-2`; responses carry it in `x-served-by`. */
+  readonly name: string
+  readonly service: ServiceName
+  /** Its address, bypassing the edge; `undefined` while it is down. */
+  readonly url: string | undefined
+}
+
+interface Member {
+  readonly name: string
+  readonly service: ServiceName
+  readonly process: SupervisedProcess<string>
+  url: string | undefined
+  /** It is about to stop and gets no new requests. */
+  leaving: boolean
+}
+
+/** All instances of all services. Tells the edge which of them are up. */
+export class ServiceInstances {
+  readonly #edge: EdgeProcess
+  readonly #members: readonly Member[]
+  /** The edge gets its routes when all are up: a client that finds one service finds every instance. */
+  #isOpen = false
+
+  constructor(
+    edge: EdgeProcess,
+    instancesPerService: number,
+    shared: SharedSettings,
+    onEvent: (sentence: string) => void,
+  ) {
+    this.#edge = edge
+    this.#members = serviceNames.flatMap((service) =>
+      Array.from({ length: instancesPerService }, (_, index) => {
+        const name = `${service}-${index + 1}`
+        const update = (url: string | undefined) => {
+          member.url = url
+          void this.#route()
+        }
+        const process = new SupervisedProcess<string>(serviceProgram(service, name, shared), {
+          onUp: update,
+          onDown: () => update(undefined),
+          onEvent,
+        })
+        const member: Member = { name, service, process, url: undefined, leaving: false }
+        return member
+      }),
+    )
+  }
+
+  get instances(): readonly Instance[] {
+    return this.#members.map(({ name, service, url }) => ({ name, service, url }))
+  }
+
+  get processes(): readonly SupervisedProcess<string>[] {
+    return this.#members.map((member) => member.process)
+  }
+
+  /** Starts all instances. Calls `onReady` for each service when all of its instances are ready. */
+  async start(onReady: (service: ServiceName, names: string[]) => void): Promise<void> {
+    await Promise.all(
+      serviceNames.map(async (service) => {
+        const members = this.#members.filter((member) => member.service === service)
+        await Promise.all(members.map((member) => member.process.start()))
+        const names = members.map((member) => member.name)
+        onReady(service, names)
+      }),
+    )
+    this.#isOpen = true
+    await this.#route()
+  }
+
+  /** Stops a process. An instance first leaves the edge and answers the requests it has. */
+  async stopOne(process: SupervisedProcess<unknown>): Promise<number | null> {
+    const member = this.#members.find((candidate) => candidate.process === process)
+    if (!member) return process.stop()
+    member.leaving = true
+    await this.#route()
+    const exitCode = await process.stop()
+    member.leaving = false
+    return exitCode
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.stop()))
+  }
+
+  async #route(): Promise<void> {
+    if (!this.#isOpen) return
+    const upstreams = (service: ServiceName) =>
+      this.#members.flatMap(({ name, url, leaving, ...member }) =>
+        member.service === service && url !== undefined && !leaving ? [{ name, origin: url }] : [],
+      )
+    await this.#edge.route(
+      Object.fromEntries(serviceNames.map((service) => [service, upstreams(service)])),
+    )
+  }
+}

@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findListeningUrl } from '@latchkey/test-kit/service'
+import { findInOutput, startChild } from '../processes/child.ts'
+import { nodeEnv, repository } from '../processes/node.ts'
+import type { Program } from '../processes/supervised-process.ts'
+import { type ServiceName, serviceSettings } from './services.ts'
+
+/** What the instances of all services have in common. */
+export interface SharedSettings {
+  /** Where the edge answers, as `http://localhost:8080`. */
+  readonly edgeUrl: string
+  readonly keysFile: string
+  readonly databaseUrls: Readonly<Record<ServiceName, string>>
+  /** Overrides every other setting. */
+  readonly env: NodeJS.ProcessEnv
+  /** The log file of a process, by the process's name. */
+  readonly logFile: (name: string) => string
+}
+
+/** A service's own grace period is 10 s. */
+const stopTimeoutMs = 12_000
+
+/** One instance of a service. It listens on any free port; ready means that `/readyz` answers 200. */
+export function serviceProgram(
+  service: ServiceName,
+  name: string,
+  shared: SharedSettings,
+): Program<string> {
+  const { edgeUrl, keysFile, databaseUrls, env, logFile } = shared
+  const exitWithParent = import.meta.resolve('../processes/exit-with-parent.ts')
+  const main = join(repository, 'services', service, 'src/main.ts')
+  return {
+    name,
+    launch: () =>
+      startChild({
+        command: process.execPath,
+        args: ['--import', exitWithParent, main],
+        env: {
+          ...nodeEnv(),
+          LATCHKEY_HOST: '127.0.0.1',
+          LATCHKEY_PORT: '0',
+          LATCHKEY_INSTANCE: name,
+          LATCHKEY_ISSUER: `${edgeUrl}/auth`,
+          LATCHKEY_KEYS_FILE: keysFile,
+          LATCHKEY_DATABASE_URL: databaseUrls[service],
+          LATCHKEY_TRUST_PROXY: '127.0.0.1',
+          ...serviceSettings(service, edgeUrl),
+          ...env,
+        },
+        logFile: logFile(name),
+        ipc: true,
+        stopSignal: 'SIGTERM',
+        stopTimeoutMs,
+      }),
+    async untilReady(child, signal) {
+      const url = await findInOutput(child, findListeningUrl, signal)
+      while (!(await isReady(url))) await sleep(20, undefined, { signal })
+      return url
+    },
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(3_000) })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}

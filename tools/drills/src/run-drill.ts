@@ -1,0 +1,26 @@
+import { startCluster } from '@latchkey/cluster/cluster'
+import type { Context, Drill, Finding } from './drill.ts'
+
+/** Cheap hashes and no limit: clients register and log in by the hundred from one address. */
+export const drillSettings = {
+  LATCHKEY_ARGON2_MEMORY_KIB: '7168',
+  LATCHKEY_ARGON2_PASSES: '1',
+  LATCHKEY_REGISTER_LIMIT: '1000000',
+}
+
+/** Runs a drill on a new cluster, which is removed afterwards. */
+export async function runDrill(
+  { instances = 2, env, dataFolder, run }: Drill,
+  scale: number,
+  progress: Context['progress'] = () => {},
+): Promise<Finding[]> {
+  const folder = await dataFolder?.()
+  const where = folder ? { dataFolder: folder.path, ephemeral: false } : { ephemeral: true }
+  try {
+    const settings = { port: 0, instances, env: { ...drillSettings, ...env } }
+    const cluster = await startCluster({ ...settings, ...where })
+    return await run({ cluster, scale, progress }).finally(() => cluster.stop())
+  } finally {
+    await folder?.release()
+  }
+}
