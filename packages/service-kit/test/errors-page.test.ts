@@ -10,10 +10,9 @@ const sources = [
   'ops/compose/Caddyfile',
 ]
 
-/** The ways in which the sources write a status and its code. */
+/** How the sources write a code: next to its status, or before a sentence for people. */
 const patterns = [
-  /(?:Error|super)\(\s*(?<status>[\w.]+),\s*'(?<code>[a-z_]+)'/g, // ProblemError(404, 'not_found'
-  /\[\s*(?<status>\d{3}),\s*'(?<code>[a-z_]+)',/g, // of Fastify: [400, 'empty_body'
+  /[([]\s*(?:(?<status>[\w.]+),\s*)?'(?<code>[a-z_]+)',\s*['`][A-Z]/g, // (404, 'not_found', 'No …
   /^ +(?<code>[a-z_]+): \{\s*status: (?<status>\d{3})/gm, // verify: token_missing: { status: 401
   /status: (?<status>\d{3}),\s*code: '(?<code>[a-z_]+)'/g, // verify: verifier_unavailable
   /^ +(?<code>[a-z_]+): \[\s*(?<status>\d{3}),/gm, // edge: route_unknown: [404, …
