@@ -4,7 +4,6 @@ import { type Drill, formatSeconds, residentMb } from './drill.ts'
 
 const limits = { residentMb: 150, readyMs: 1_000, stopMs: 10_000 }
 
-/** What a service needs while nobody uses it, and how long it takes to start and stop. */
 export const atRest: Drill = {
   name: 'at-rest',
   description: 'a minute without requests; then an instance of each service stopped and started',

@@ -29,7 +29,7 @@ const fragments = [
 export const connectionsCut: Drill = {
   name: 'connections-cut',
   description:
-    'thousands of connections cut at every point of a request, and heads sent a byte per second, under load',
+    'thousands of connections cut at every point of a request, and slow heads, under load',
   async run(context) {
     const { cluster, scale } = context
     const pids = pidsOf(cluster)

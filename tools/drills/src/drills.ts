@@ -5,34 +5,18 @@ import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
-import {
-  postgresAway,
-  postgresFrozen,
-  postgresFull,
-  postgresRestarted,
-} from './postgres-outages.ts'
+// biome-ignore format: a list
+import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from './postgres-outages.ts'
 import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 import { twoVersions } from './two-versions.ts'
 
 /** Every drill, in the order in which they run. */
+// biome-ignore format: a list
 export const drills: readonly Drill[] = [
-  kill,
-  rollingRestart,
-  edgeRestarted,
-  postgresAway,
-  postgresRestarted,
-  postgresFrozen,
-  postgresFull,
-  diskFull,
-  nothingLost,
-  loginFlood,
-  atRest,
-  connectionsCut,
-  clockAhead,
-  revocation,
-  revocationInTrouble,
-  rotation,
-  twoVersions,
+  kill, rollingRestart, edgeRestarted,
+  postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
+  loginFlood, atRest, connectionsCut, clockAhead,
+  revocation, revocationInTrouble, rotation, twoVersions,
 ]

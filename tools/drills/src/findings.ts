@@ -12,13 +12,6 @@ export interface Period {
   readonly to: number
 }
 
-/** The failures of requests that were not under way during any of the periods. */
-export const failuresOutside = (answers: readonly Answer[], periods: readonly Period[]): Answer[] =>
-  failuresOf(answers).filter(
-    ({ askedAt, answeredAt }) =>
-      !periods.some(({ from, to }) => askedAt <= to && answeredAt >= from),
-  )
-
 export const ofAction = (action: Action, answers: readonly Answer[]): Answer[] =>
   answers.filter((answer) => answer.action === action)
 
@@ -42,6 +35,21 @@ export const noneFails = (claim: string, answers: readonly Answer[], note = ''):
   seen: summarize(answers) + note,
   holds: answers.length > 0 && failuresOf(answers).length === 0,
 })
+
+/** Checks that only requests under way during a period fail, and that some came after the last one. */
+export function noneFailsOutside(
+  claim: string,
+  answers: readonly Answer[],
+  periods: readonly Period[],
+): Finding {
+  const strays = failuresOf(answers).filter(
+    ({ askedAt, answeredAt }) =>
+      !periods.some(({ from, to }) => askedAt <= to && answeredAt >= from),
+  )
+  const end = periods.at(-1)?.to ?? Number.NaN
+  const seen = `${summarize(answers)}; ${strays.length} failures at other times`
+  return { claim, seen, holds: strays.length === 0 && answers.some(({ askedAt }) => askedAt > end) }
+}
 
 /** Checks that no answer is wrong, which has to hold in every drill. */
 export function noneWrong(answers: readonly Answer[]): Finding {

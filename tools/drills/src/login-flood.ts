@@ -117,11 +117,10 @@ function judge(quiet: readonly Answer[], rounds: readonly Round[], setting: stri
   ]
 }
 
-const p99 = (answers: readonly Answer[]): number =>
-  percentile(
-    answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt),
-    0.99,
-  )
+function p99(answers: readonly Answer[]): number {
+  const latencies = answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt)
+  return percentile(latencies, 0.99)
+}
 
 /** Measures with as many processes as there are auth instances. */
 async function bareHashesPerSecond(processors: string, milliseconds: number): Promise<number> {

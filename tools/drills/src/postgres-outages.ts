@@ -53,11 +53,9 @@ export const postgresRestarted = outageDrill({
   },
 })
 
-/** Other clients take every connection. */
 export const postgresFull = outageDrill({
   name: 'postgres-full',
-  description:
-    'other clients take all connections of Postgres for 20 s; half-way the services lose theirs',
+  description: 'other clients take all connections for 20 s; half-way the services lose theirs',
   async disturb({ cluster, scale, progress }, answers) {
     const hog = await startConnectionHog(cluster)
     const full = performance.now()
