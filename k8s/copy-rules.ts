@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml'
 const from = join(import.meta.dirname, '../ops/observability/alerts/latchkey.yml')
 const to = join(import.meta.dirname, 'components/prometheus-operator/rules.yaml')
 
-// Kustomize cannot take a file of rules into an object: `node k8s/copy-rules.ts` after every change.
+// Kustomize cannot include a file of rules in an object. Run `npm run k8s:rules` after every change.
 const { groups } = parse(readFileSync(from, 'utf8'))
 const rule = {
   apiVersion: 'monitoring.coreos.com/v1',
@@ -17,7 +17,7 @@ const rule = {
   },
   spec: { groups },
 }
-// Folded text would come back from kubectl with other line breaks.
+// kubectl would change the line breaks of folded text.
 const text = stringify(rule, { lineWidth: 0, blockQuote: 'literal' })
 writeFileSync(
   to,

@@ -87,5 +87,5 @@ t.test('hosts are placeholders, and come from the issuer alone', async (t) => {
 t.test('the alert rules for Prometheus are the tested ones', async (t) => {
   const [rule] = ofKind(production, 'PrometheusRule')
   const { groups } = parse(read('ops/observability/alerts/latchkey.yml'))
-  t.strictSame(rule?.spec.groups, groups, 'run `node k8s/copy-rules.ts`')
+  t.strictSame(rule?.spec.groups, groups, 'run `npm run k8s:rules`')
 })

