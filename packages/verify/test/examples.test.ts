@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 
 const folder = resolve(import.meta.dirname, '..')
+const tsc = resolve(folder, '../../node_modules/.bin/tsc')
 const read = (path: string) => readFileSync(join(folder, path), 'utf8')
 const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -24,7 +25,7 @@ function extractExamples(text: string): string[] {
   return [...lines.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
 }
 
-/** Compiles each example as a module. @returns the compiler's errors */
+/** Compiles each example as a module, and returns the errors. */
 function compile(examples: string[]): string {
   mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true })
   const out = mkdtempSync(join(folder, 'node_modules/.cache/examples-'))
@@ -39,10 +40,10 @@ function compile(examples: string[]): string {
     for (const [i, code] of [context, ...examples].entries()) {
       writeFileSync(join(out, `${i}.ts`), `${code}\nexport {}\n`)
     }
-    execFileSync(resolve(folder, '../../node_modules/.bin/tsc'), ['-p', out], { encoding: 'utf8' })
-    return ''
-  } catch (err) {
-    return (err as { stdout: string }).stdout
+    // tap adds a loader to NODE_OPTIONS of every child process, with which tsc does not start.
+    const command = ['-u', 'NODE_OPTIONS', tsc, '-p', out]
+    const { status, stdout, stderr } = spawnSync('env', command, { encoding: 'utf8' })
+    return status === 0 ? '' : `${stdout}${stderr}`
   } finally {
     rmSync(out, { recursive: true })
   }
