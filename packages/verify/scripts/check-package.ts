@@ -1,4 +1,4 @@
-/** `npm run check:package`: is what would be published right for Node's and TypeScript's resolution? */
+/** `npm run check:package`: checks that Node and TypeScript resolve the published package. */
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-// What an application sees of the types. Compiled against the packed package, never run.
+// An application that uses the types. Compiled against the packed package, never run.
 import { createVerifier } from '@latchkey/verify'
 import { requires } from '@latchkey/verify/express'
 import latchkey from '@latchkey/verify/fastify'
@@ -36,7 +36,7 @@ verifier.verify('').sub = 'root'
 export const sid: string = verifier.verify('').sid
 // @ts-expect-error keys are never a string
 createVerifier({ ...options, keys: 'secret' })
-// @ts-expect-error an audience is needed
+// @ts-expect-error an audience is required
 createVerifier({ keys: options.keys, issuer: options.issuer })
 // @ts-expect-error it is asynchronous
 export const claims: { sub: string } = createFetchVerifier(options).verify('')

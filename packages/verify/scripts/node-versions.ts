@@ -1,4 +1,4 @@
-/** `npm run test:node-versions`: the packed package, installed and used on each supported Node. */
+/** `npm run test:node-versions`: installs the packed package and uses it on each supported Node. */
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Runs a program in `cwd`, its output shown; throws when it fails. */
+/** Runs a program in `cwd` and shows its output. Throws when it fails. */
 export function run(cwd: string, program: string, ...args: string[]): void {
   execFileSync(program, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
 /**
- * Packs the package as it would be published: pnpm puts `publishConfig.exports` in place.
+ * Packs the package as it is published: pnpm applies `publishConfig.exports`.
  *
  * @returns a temporary folder, removed when the process ends, and the archive in it
  */

@@ -1,4 +1,4 @@
-// Uses every entry point of the installed package. Plain JavaScript: it runs on Nodes that strip no types.
+// Uses every entry point of the installed package. Plain JavaScript, for Nodes that strip no types.
 import assert from 'node:assert/strict'
 import { createHmac, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'

@@ -26,7 +26,7 @@ interface NodeRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** Checks the token of a request to Node's HTTP server. Several Authorization headers are refused. */
+/** Checks the token of a request to Node's HTTP server. A second Authorization header is refused. */
 export function checkRequest<Extra extends object>(
   verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
   request: NodeRequest,
@@ -50,7 +50,7 @@ function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-/** Tells a malformed token (401) from a header that cannot contain one (400; RFC 6750 section 3.1). */
+/** Tells a malformed token (401) from a malformed header (400; RFC 6750 section 3.1). */
 export function refineResult<Result extends CheckResult<object>>(
   result: Result,
   token: string,

@@ -47,7 +47,7 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
 }
 
 /**
- * Creates a verifier for runtimes with the Fetch API and WebCrypto: edge functions, Hono, Deno, Bun.
+ * Creates a verifier for runtimes with Fetch and WebCrypto: edge functions, Hono, Deno, Bun.
  *
  * It accepts and refuses exactly the same tokens as the verifier of `@latchkey/verify`.
  *

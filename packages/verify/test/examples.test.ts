@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import t from 'tap'
 
 const folder = resolve(import.meta.dirname, '..')
+const tsc = resolve(folder, '../../node_modules/.bin/tsc')
 const read = (path: string) => readFileSync(join(folder, path), 'utf8')
 const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -39,10 +40,9 @@ function compile(examples: string[]): string {
     for (const [i, code] of [context, ...examples].entries()) {
       writeFileSync(join(out, `${i}.ts`), `${code}\nexport {}\n`)
     }
-    // tap's loader for tests, in NODE_OPTIONS, cannot load the compiler.
-    const env = { ...process.env, NODE_OPTIONS: '' }
-    const tsc = resolve(folder, '../../node_modules/.bin/tsc')
-    const { status, stdout, stderr } = spawnSync(tsc, ['-p', out], { encoding: 'utf8', env })
+    // tap adds a loader to NODE_OPTIONS of every child process, with which tsc does not start.
+    const command = ['-u', 'NODE_OPTIONS', tsc, '-p', out]
+    const { status, stdout, stderr } = spawnSync('env', command, { encoding: 'utf8' })
     return status === 0 ? '' : `${stdout}${stderr}`
   } finally {
     rmSync(out, { recursive: true })

@@ -19,7 +19,7 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Parses a segment that must be a JSON object, by the rules of `parseJson`, and freezes it in depth.
+ * Parses a segment that must be a JSON object, like `parseJson`, and freezes it in depth.
  *
  * The fast path uses `JSON.parse`. In text without a backslash every quotation mark delimits a
  * string, so each member name and each string value accounts for two. `JSON.parse` drops a
@@ -53,7 +53,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 function countQuotes({ words, length }: DecodedSegment): number {
   let quotes = 0
   for (let i = 0; i << 2 < length; i++) {
-    // A quotation mark is a zero byte in `differences`, and the highest bit of that byte in `zeros`.
+    // A quotation mark is a zero byte in `differences` and sets the high bit of a byte in `zeros`.
     const differences = (words[i] as number) ^ 0x22222222
     const zeros = ~(((differences & 0x7f7f7f7f) + 0x7f7f7f7f) | differences | 0x7f7f7f7f)
     quotes += Math.imul(zeros >>> 7, 0x01010101) >>> 24

@@ -1,5 +1,5 @@
 const MIN_FILTER_WORDS = 1024
-/** The filter has 16 bits for each ID: it then passes about one in 70 of the IDs that are unknown. */
+/** The filter has at least 16 bits for each ID. It then passes up to 2 % of unknown IDs. */
 const IDS_PER_WORD = 2
 
 /**
@@ -56,14 +56,14 @@ export class ExpiringIds {
   }
 }
 
-/** Hashes the last eight characters, which are random in every version of UUID that auth creates. */
+/** Hashes the last eight characters, which are random in every UUID that auth creates. */
 function hashEnd(id: string): number {
   let hash = 0
   for (let i = id.length - 8; i < id.length; i++) hash = Math.imul(hash, 31) + id.charCodeAt(i)
   return Math.imul(hash ^ (hash >>> 15), 0x85ebca6b)
 }
 
-/** Two bits of a filter word. They come from the high bits of the hash; the low bits chose the word. */
+/** Two bits of a filter word, from the high bits of the hash. The low bits chose the word. */
 function filterBits(hash: number): number {
   return (1 << (hash >>> 27)) | (1 << ((hash >>> 22) & 31))
 }

@@ -132,7 +132,7 @@ class PollingFeed implements RevocationFeed {
     ;(this.#timer as { unref?: () => void }).unref?.()
   }
 
-  /** Polls until there is no next page. What is known is complete as of the start of the last poll. */
+  /** Polls until there is no next page. The set is complete as of the start of the last poll. */
   async #catchUp(): Promise<void> {
     for (;;) {
       const askedAt = Date.now() / 1000

@@ -25,7 +25,7 @@ export class RevocationSet {
     }
   }
 
-  /** Whether the session was ended, or the subject's tokens were revoked after this one was issued. */
+  /** Whether the session was ended, or the subject's tokens revoked after this one was issued. */
   has(sid: string | undefined, sub: string, iat: number | undefined): boolean {
     if (sid !== undefined && this.#sessions.has(sid)) return true
     if (this.#subjects.size === 0) return false

@@ -12,7 +12,7 @@ export interface PolicyOptions {
    * Default: `['at+jwt']`.
    */
   types?: readonly (string | null)[]
-  /** Largest accepted difference between the issuer's clock and ours. Seconds, 0 to 60, default 5. */
+  /** Largest accepted difference to the issuer's clock. Seconds, 0 to 60, default 5. */
   clockToleranceSeconds?: number
   /** Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 86,400. */
   maxLifetimeSeconds?: number
@@ -97,7 +97,7 @@ export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
   readNumbers({ maxStaleSeconds }, STALENESS_BOUNDS)
 }
 
-/** Normalises a `typ`: a media type, whose "application/" may be missing (RFC 7515 section 4.1.9). */
+/** Normalises a `typ`, whose "application/" may be missing (RFC 7515 section 4.1.9). */
 export function normaliseType(typ: string): string {
   return typ.toLowerCase().replace(/^application\/(?=[^/]*$)/, '')
 }
