@@ -2,7 +2,6 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { execaSync } from 'execa'
 import writeFileAtomic from 'write-file-atomic'
 import { openPromise } from 'yauzl'
 
@@ -26,7 +25,3 @@ async function unpack(): Promise<string> {
   }
   throw new Error(`${archive} contains no kubectl`)
 }
-
-/** Renders a kustomization. No command of kubectl reaches a cluster. */
-export const kustomize = (folder: string): string =>
-  execaSync(program, ['kustomize', folder], { env: { KUBECONFIG: '/dev/null' } }).stdout

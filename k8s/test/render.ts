@@ -1,8 +1,9 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 import { parse, parseAllDocuments, stringify } from 'yaml'
-import { kustomize } from './kubectl.ts'
+import { program } from './kubectl.ts'
 import type { KubeObject } from './objects.ts'
 
 const folder = join(import.meta.dirname, '..')
@@ -30,5 +31,7 @@ export function renderAll() {
 }
 
 /** Renders an overlay as the repository has it. */
-export const renderOverlay = (overlay: string, from = folder): KubeObject[] =>
-  parseAllDocuments(kustomize(join(from, 'overlays', overlay))).map((one) => one.toJS())
+export function renderOverlay(overlay: string, from = folder): KubeObject[] {
+  const { stdout } = execaSync(program, ['kustomize', join(from, 'overlays', overlay)])
+  return parseAllDocuments(stdout).map((one) => one.toJS())
+}

@@ -1,12 +1,11 @@
 import { type Json, list, ofKind } from '../objects.ts'
-import { all, every, mismatches, type Policy } from './policy.ts'
+import { all, every, mismatches, none, type Policy } from './policy.ts'
 
 const isSet = (value: Json) => value !== undefined
 const isPositive = (value: Json) => Number(value) > 0
 const isPinned = (image: string) => /@sha256:|:(?!latest$)[^/:@]+$/.test(image)
 
 const asks = (path: string) => ({ httpGet: { port: 'http', path } })
-const hasHttp = (ports: Json) => list(ports).some(({ name }) => name === 'http')
 
 /**
  * Long-running containers have probes. The readiness of a server is /livez, as a lost database would
@@ -16,7 +15,7 @@ const hasHttp = (ports: Json) => list(ports).some(({ name }) => name === 'http')
 export const probed = all(
   every({ container: { startupProbe: isSet, readinessProbe: isSet, livenessProbe: isSet } }, 'Deployment', 'StatefulSet'),
   every({ container: { startupProbe: asks('/readyz'), readinessProbe: asks('/livez'), livenessProbe: asks('/livez') } }, 'Deployment'),
-  every({ container: { ports: hasHttp } }, 'Deployment'),
+  every({ container: { ports: (ports: Json) => list(ports).some(({ name }) => name === 'http') } }, 'Deployment'),
 )
 
 const sizes = { cpu: isSet, memory: isSet }
@@ -31,7 +30,7 @@ export const restricted = all(
     securityContext: { runAsNonRoot: true, runAsUser: isPositive, seccompProfile: { type: 'RuntimeDefault' } },
     automountServiceAccountToken: false,
     hostNetwork: undefined, hostPID: undefined, hostIPC: undefined,
-    volumes: (volumes: Json) => !list(volumes).some(({ hostPath }) => hostPath),
+    volumes: none(({ hostPath }) => hostPath),
   } }),
   every({ container: { securityContext: {
     allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, privileged: undefined,

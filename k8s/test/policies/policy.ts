@@ -1,4 +1,4 @@
-import { containersOf, type Json, type Objects, podsOf } from '../objects.ts'
+import { containersOf, type Json, list, type Objects, podsOf } from '../objects.ts'
 
 /** A rule for the rendered objects. Returns a sentence for each violation. */
 export type Policy = (objects: Objects) => string[]
@@ -20,6 +20,9 @@ export function mismatches(where: string, value: Json, pattern: Json): string[] 
   const isMatch = typeof pattern === 'function' ? pattern(value) : value === pattern
   return isMatch ? [] : [`${where} is ${JSON.stringify(value)}`]
 }
+
+/** A predicate: no item of a list passes a test. */
+export const none = (test: (item: Json) => boolean) => (items: Json) => !list(items).some(test)
 
 /** Compares names, in any order. */
 export const otherThan = (expected: string[], where: string, names: string[]) =>

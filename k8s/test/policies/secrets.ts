@@ -1,52 +1,52 @@
-import { containersOf, type Json, list, ofKind, podsOf } from '../objects.ts'
-import { faults, type Policy } from './policy.ts'
+import { containersOf, type Json, list, namesOf, ofKind, podsOf } from '../objects.ts'
+import { all, every, mismatches, none, type Policy } from './policy.ts'
 
 /** A credential in a URL, a key of a JWK, or a private key. */
-const value = /:\/\/[^/\s:@]*:[^/\s@]+@|"k"\s*:|PRIVATE KEY/
+const secretValue = /:\/\/[^/\s:@]*:[^/\s@]+@|"k"\s*:|PRIVATE KEY/
 
 /** A setting that is a secret. The variant with `_FILE` is public. */
-const name =
+const secretName =
   /(PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|DATABASE_URL|API_KEY)(?!.*_(FILE|TTL_SECONDS)$)/
 
+const isText = (text: string) => secretValue.test(text)
+const isVariable = ({ name, value, valueFrom, secretRef }: Json) =>
+  secretName.test(name) || secretValue.test(value) || valueFrom?.secretKeyRef || secretRef
+const isEntry = ([name, value]: [string, string]) => isVariable({ name, value })
+
 /** No manifest, ConfigMap or environment contains a secret: secrets are files, created outside git. */
-export const secretsAreFiles: Policy = (objects) => [
-  ...ofKind(objects, 'Secret').map(({ metadata }) => `Secret ${metadata.name}: is in git`),
-  ...ofKind(objects, 'ConfigMap').flatMap(({ data }) =>
-    Object.keys(data ?? {})
-      .filter((key) => name.test(key) || value.test(data[key]))
-      .map((key) => `ConfigMap: contains ${key}`),
-  ),
-  ...containersOf(objects).flatMap(({ where, container: { env, envFrom, args, command } }) =>
-    faults(where, {
-      'has a secret in the environment':
-        list(env).some((one) => name.test(one.name) || value.test(one.value)) ||
-        [...list(env), ...list(envFrom)].some(
-          (one) => one.secretRef ?? one.valueFrom?.secretKeyRef,
-        ),
-      'has a secret in a command': [...list(command), ...list(args)].some((one) => value.test(one)),
-    }),
-  ),
-]
+export const secretsAreFiles = all(
+  (objects) => namesOf(objects, 'Secret').map((name) => `Secret ${name}: is in git`),
+  (objects) =>
+    ofKind(objects, 'ConfigMap').flatMap((map) =>
+      mismatches('ConfigMap', map, { data: (data: object) => none(isEntry)(Object.entries(data)) }),
+    ),
+  every({ container: { env: none(isVariable), envFrom: none(isVariable) } }),
+  every({ container: { args: none(isText), command: none(isText) } }),
+)
+
+/** The files of settings are in mounted Secrets. */
+const secretsAreMounted: Policy = (objects) =>
+  containersOf(objects).flatMap(({ where, pod, container: { env, volumeMounts } }) => {
+    const mounted = list(volumeMounts).flatMap(({ name, mountPath }) => {
+      const { secret } = list(pod.volumes).find((one) => one.name === name) ?? {}
+      const items = secret ? (secret.items ?? [{ path: 'keys.json' }]) : []
+      return items.map((item: { path: string }) => `${mountPath}/${item.path}`)
+    })
+    return list(env)
+      .filter(({ name, value }) => /_FILE$/.test(name) && /^\/run\/secrets\//.test(value))
+      .filter(({ value }) => !mounted.includes(value))
+      .map(({ value }) => `${where} nothing is mounted at ${value}`)
+  })
+
+const isWorldReadable = ({ secret }: Json) =>
+  secret && ((secret.defaultMode ?? 0o644) & 0o007) !== 0
 
 /** Secrets are mounted as folders: with `subPath`, a changed Secret would never reach the pod. */
-export const secretsFollow: Policy = (objects) =>
-  containersOf(objects).flatMap(({ where, pod, container: { env, volumeMounts } }) => {
-    const secretOf = (mount: { name: string }) =>
-      list(pod.volumes).find((one) => one.name === mount.name)?.secret
-    const mounted = list(volumeMounts).flatMap((mount) => {
-      const items = secretOf(mount) ? (secretOf(mount).items ?? [{ path: 'keys.json' }]) : []
-      return items.map(({ path }: { path: string }) => `${mount.mountPath}/${path}`)
-    })
-    const files = list(env)
-      .filter((one) => /_FILE$/.test(one.name) && one.value?.startsWith('/run/secrets/'))
-      .map((one) => one.value)
-    const isOpen = ({ secret }: Json) => secret && ((secret.defaultMode ?? 0o644) & 0o007) !== 0
-    return faults(where, {
-      'mounts a file by subPath': list(volumeMounts).some(({ subPath }) => subPath !== undefined),
-      'has nothing mounted where a setting looks': !files.every((file) => mounted.includes(file)),
-      'has a world-readable secret': list(pod.volumes).some(isOpen),
-    })
-  })
+export const secretsFollow = all(
+  secretsAreMounted,
+  every({ container: { volumeMounts: none(({ subPath }) => subPath !== undefined) } }),
+  every({ pod: { volumes: none(isWorldReadable) } }),
+)
 
 /** Only auth has the key of refresh tokens, and only a service has the URL of its database. */
 export const secretsAreOwn: Policy = (objects) =>
