@@ -96,7 +96,7 @@ Object.assign(latchkey, {
   [Symbol.for('plugin-meta')]: { name: '@latchkey/verify', fastify: '5.x' },
 })
 
-/** @alias */
+/** @alias latchkey */
 export default latchkey
 
 function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {
