@@ -7,7 +7,14 @@ import { checkStaleness } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
-/** The type of `req.auth`. */
+/**
+ * The type of `req.auth`.
+ * @example
+ * ```ts
+ * import type { Auth } from '@latchkey/verify/express'
+ * const isAdmin = ({ roles }: Auth) => roles?.includes('admin') ?? false
+ * ```
+ */
 export type Auth = Claims & Readonly<RegisteredClaims>
 
 declare global {
@@ -19,7 +26,14 @@ declare global {
   }
 }
 
-/** Middleware for Express, Connect or a `node:http` server. */
+/**
+ * Middleware for Express, Connect or a `node:http` server.
+ * @example
+ * ```ts
+ * import { latchkey, type Middleware } from '@latchkey/verify/express'
+ * const guard: Middleware = latchkey({ verifier })
+ * ```
+ */
 export type Middleware = (
   req: IncomingMessage & { auth?: Auth },
   res: ServerResponse,
@@ -36,12 +50,10 @@ const MISSING = createRefusal('token_missing')
  *
  * @param options a verifier, or the options of one
  * @param staleness what to do while revocations are stale; takes precedence over the options
- *
  * @example
  * ```ts
  * import { latchkey } from '@latchkey/verify/express'
  * import express from 'express'
- *
  * const app = express()
  * app.get('/health', (_req, res) => res.send('ok')) // public: mounted before
  * app.use(latchkey({ keys: { file: 'keys.json' }, issuer, audience: 'orders' }))
@@ -74,7 +86,6 @@ export function latchkey(
  * ```ts
  * import { latchkey, requires } from '@latchkey/verify/express'
  * import express from 'express'
- *
  * const app = express().use(latchkey({ verifier }))
  * app.get('/orders', requires({ scopes: ['orders:read'] }), (_req, res) => res.json([]))
  * ```

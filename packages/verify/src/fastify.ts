@@ -6,10 +6,24 @@ import { TokenError } from './token/error.ts'
 import type { Claims, RegisteredClaims } from './token/types.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
-/** The type of `request.user`. */
+/**
+ * The type of `request.user`.
+ * @example
+ * ```ts
+ * import type { User } from '@latchkey/verify/fastify'
+ * const isAdmin = ({ roles }: User) => roles?.includes('admin') ?? false
+ * ```
+ */
 export type User = Claims & Readonly<RegisteredClaims>
 
-/** Options of the plugin: a verifier, or the options of one. */
+/**
+ * Options of the plugin: a verifier, or the options of one.
+ * @example
+ * ```ts
+ * import type { LatchkeyOptions } from '@latchkey/verify/fastify'
+ * const options: LatchkeyOptions = { verifier }
+ * ```
+ */
 export type LatchkeyOptions = { verifier: Verifier } | VerifierOptions
 
 declare module 'fastify' {
@@ -46,7 +60,6 @@ declare module 'fastify' {
  * ```ts
  * import latchkey from '@latchkey/verify/fastify'
  * import Fastify from 'fastify'
- *
  * const app = Fastify()
  * await app.register(latchkey, { keys: { file: 'keys.json' }, issuer, audience: 'orders' })
  * app.get('/me', async (request) => request.user.sub)
@@ -113,11 +126,7 @@ function toHttpError({ code, claim, status }: TokenError): TokenError {
     : Object.assign(error, { headers: { 'www-authenticate': challenge } })
 }
 
-/**
- * Hooks do not apply to plugins registered earlier: their routes would silently stay open.
- *
- * @throws Error when there are such plugins
- */
+/** Throws if a plugin was registered earlier: hooks do not apply to it, so its routes stay open. */
 function refuseEarlierPlugins(app: object): void {
   const symbol = Object.getOwnPropertySymbols(app).find(
     ({ description }) => description === 'fastify.children',

@@ -18,23 +18,41 @@ export type { PolicyOptions } from './token/policy.ts'
 export * from './token/types.ts'
 export type { CheckResult } from './token/verification.ts'
 
-/** Options of `createVerifier`. */
+/**
+ * Options of `createVerifier`.
+ * @example
+ * ```ts
+ * import type { FetchVerifierOptions, KeysOption } from '@latchkey/verify/fetch'
+ * const build = (keys: KeysOption): FetchVerifierOptions => ({ keys, issuer, audience: 'orders' })
+ * ```
+ */
 export interface FetchVerifierOptions extends PolicyOptions {
   /** `{ current: parseKeySet(text) }`, keys with their IDs, or one key as bytes. Never a string. */
   keys: KeysOption
 }
 
-/** The result of `authenticate`. */
+/**
+ * The result of `authenticate`.
+ * @example
+ * ```ts
+ * import type { AuthenticateResult } from '@latchkey/verify/fetch'
+ * const reply = (r: AuthenticateResult) => (r.ok ? Response.json(r.claims) : r.response)
+ * ```
+ */
 export type AuthenticateResult<Extra extends object = RegisteredClaims> =
   | { readonly ok: true; readonly claims: Claims & Readonly<Extra> }
   | { readonly ok: false; readonly error: unknown; readonly response: Response }
 
-/** Verifies access tokens with WebCrypto, which is asynchronous. See `createVerifier`. */
+/**
+ * Verifies access tokens with WebCrypto, which is asynchronous. See `createVerifier`.
+ * @example
+ * ```ts
+ * import type { FetchVerifier } from '@latchkey/verify/fetch'
+ * const allows = async (v: FetchVerifier, request: Request) => (await v.authenticate(request)).ok
+ * ```
+ */
 export interface FetchVerifier<Extra extends object = RegisteredClaims> {
-  /**
-   * @returns the token's claims, frozen
-   * @throws TokenError when the token is refused
-   */
+  /** Resolves with the token's claims, frozen. Rejects with a TokenError for a refused token. */
   verify(token: string, staleness?: Staleness): Promise<Claims & Readonly<Extra>>
   /** Like `verify`, but resolves with a value for a refused token too. */
   check(token: string, staleness?: Staleness): Promise<CheckResult<Extra>>
@@ -53,19 +71,15 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
  *
  * @throws TypeError or RangeError when an option is missing or wrong
  * @throws KeyringError when the keys cannot be used
- *
  * @example
  * ```ts
  * import { createVerifier, parseKeySet } from '@latchkey/verify/fetch'
- *
  * const current = parseKeySet(process.env.LATCHKEY_KEYS ?? '')
  * const verifier = createVerifier({ keys: { current }, issuer, audience: 'orders' })
  *
- * export default {
- *   async fetch(request: Request): Promise<Response> {
- *     const result = await verifier.authenticate(request, { scopes: ['orders:read'] })
- *     return result.ok ? Response.json({ user: result.claims.sub }) : result.response
- *   },
+ * export async function handle(request: Request): Promise<Response> {
+ *   const result = await verifier.authenticate(request, { scopes: ['orders:read'] })
+ *   return result.ok ? Response.json({ user: result.claims.sub }) : result.response
  * }
  * ```
  */

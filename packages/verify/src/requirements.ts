@@ -7,11 +7,9 @@ const ROLES = createRefusal('scope_insufficient', 'roles')
 
 /**
  * What a route requires in addition to a valid token.
- *
  * @example
  * ```ts
  * import type { Requirements } from '@latchkey/verify/fetch'
- *
  * const writing: Requirements = { scopes: ['orders:write'], roles: ['admin'], onStale: 'deny' }
  * ```
  */

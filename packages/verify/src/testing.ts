@@ -1,7 +1,14 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { encodeJson } from './encoding/base64url.ts'
 
-/** Options of `mintToken`. */
+/**
+ * Options of `mintToken`.
+ * @example
+ * ```ts
+ * import type { MintOptions } from '@latchkey/verify/testing'
+ * const admin: Partial<MintOptions> = { subject: 'user-2', roles: ['admin'] }
+ * ```
+ */
 export interface MintOptions {
   /** The signing key: with its ID, or only bytes for a token without `kid`. */
   key: { readonly kid: string; readonly secret: Uint8Array } | Uint8Array
@@ -28,12 +35,10 @@ export interface MintOptions {
 
 /**
  * Creates a random key for tests.
- *
  * @example
  * ```ts
  * import { createVerifier } from '@latchkey/verify'
  * import { createTestKey } from '@latchkey/verify/testing'
- *
  * const key = createTestKey()
  * const verifier = createVerifier({ keys: [key], issuer, audience: 'orders' })
  * ```
@@ -44,11 +49,9 @@ export function createTestKey(kid = 'test'): { kid: string; secret: Uint8Array }
 
 /**
  * Mints an access token like those of the auth service (HS256, `at+jwt`), for tests of services.
- *
  * @example
  * ```ts
  * import { createTestKey, mintToken } from '@latchkey/verify/testing'
- *
  * const options = { key: createTestKey(), issuer, audience: 'orders' }
  * const reader = mintToken({ ...options, scopes: ['orders:read'] })
  * const expired = mintToken({ ...options, expiresInSeconds: -60 })

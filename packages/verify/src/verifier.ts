@@ -5,7 +5,14 @@ import { createPolicy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, requireClaims, Verification } from './token/verification.ts'
 
-/** Options of `createVerifier`. */
+/**
+ * Options of `createVerifier`.
+ * @example
+ * ```ts
+ * import type { VerifierOptions } from '@latchkey/verify'
+ * const options: VerifierOptions = { keys: { file: 'keys.json' }, issuer, audience: 'orders' }
+ * ```
+ */
 export interface VerifierOptions extends PolicyOptions {
   /**
    * The keys: a keyring (`openKeyring`), the path of a JWK Set file that is followed, keys with
@@ -14,7 +21,14 @@ export interface VerifierOptions extends PolicyOptions {
   keys: KeysOption | { file: string }
 }
 
-/** Verifies access tokens. See `createVerifier`. */
+/**
+ * Verifies access tokens. See `createVerifier`.
+ * @example
+ * ```ts
+ * import type { Verifier } from '@latchkey/verify'
+ * const findUser = (verifier: Verifier, token: string) => verifier.verify(token).sub
+ * ```
+ */
 export interface Verifier<Extra extends object = RegisteredClaims> {
   /**
    * @param token a JWS in compact serialisation (RFC 7515 section 3.1)
@@ -33,16 +47,10 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
  * @typeParam Extra additional claims, for the compiler; a token is not required to have them
  * @throws TypeError or RangeError when an option is missing or wrong
  * @throws KeyringError when the keys cannot be used
- *
  * @example
  * ```ts
  * import { createVerifier } from '@latchkey/verify'
- *
- * const verifier = createVerifier({
- *   keys: { file: 'keys.json' },
- *   issuer: 'https://sso.example.com',
- *   audience: 'orders',
- * })
+ * const verifier = createVerifier({ keys: { file: 'keys.json' }, issuer, audience: 'orders' })
  * const claims = verifier.verify(token) // throws TokenError
  * const result = verifier.check(token) // { ok: true, claims } or { ok: false, error }
  * ```

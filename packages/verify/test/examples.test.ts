@@ -25,6 +25,19 @@ function extractExamples(text: string): string[] {
   return [...lines.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
 }
 
+/** The names of types and values that a module declares, lists, or passes on with a star. */
+function listExports(path: string): string[] {
+  const text = read(`src/${path}`)
+  const declared = /^export (?:async )?(?:const|function|class|interface|type) (\w+)/gm
+  const lists = text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)
+  const stars = text.matchAll(/^export \* from '\.\/(.*)'/gm)
+  return [
+    ...[...text.matchAll(declared)].map(([, name = '']) => name),
+    ...[...lists].flatMap(([, names = '']) => names.match(/\w+(?=\s*(?:,|$))/g) ?? []),
+    ...[...stars].flatMap(([, source = '']) => listExports(source)),
+  ]
+}
+
 /** Compiles each example as a module, and returns the errors. */
 function compile(examples: string[]): string {
   mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true })
@@ -60,14 +73,21 @@ t.test('an example with a wrong argument or name does not compile', async (t) =>
   t.match(compile(["import { createVerifer } from '@latchkey/verify'"]), /TS2724/)
 })
 
-t.test('every function, class and constant that an entry point exports has one', async (t) => {
+t.test('every export of every entry point has an example that uses it', async (t) => {
+  const text = sources.join('\n')
+  const count = (pattern: string) => [...text.matchAll(new RegExp(pattern, 'gm'))].length
   for (const entry of ['index', 'fastify', 'express', 'fetch', 'testing']) {
-    for (const name of Object.keys(await import(`../src/${entry}.ts`))) {
-      const declaration = name === 'default' ? 'latchkey' : name
-      const documented = new RegExp(
-        `@example(?:(?!\\*/)[^])*\\*/\\nexport (?:async )?(?:const|function|class) ${declaration}\\b`,
-      )
-      t.match(sources.join('\n'), documented, `${entry}: ${name}`)
+    const names = new Set(listExports(`${entry}.ts`))
+    const values = Object.keys(await import(`../src/${entry}.ts`))
+    for (const name of values) t.ok(name === 'default' || names.has(name), `lists ${name}`)
+    for (const name of names) {
+      // Two entry points may declare the same name: each declaration needs its own example.
+      const declaration = `^export (?:async )?(?:const|function|class|interface|type) ${name}\\b`
+      const inComment = String.raw`(?:(?!\*/)[^])*`
+      const uses = String.raw`${inComment}\b${name}\b${inComment}\*/\n(?://.*\n)?`
+      const example = `@example\n \\* \`\`\`ts\n${uses}`
+      t.not(count(declaration), 0)
+      t.equal(count(example + declaration), count(declaration), `${entry}: ${name}`)
     }
   }
 })

@@ -14,11 +14,9 @@ const REFRESH = 'latchkey:refresh'
  * refuses the whole set.
  *
  * @throws KeyringError which names the key and the rule, never a secret
- *
  * @example
  * ```ts
  * import { createVerifier, parseKeySet } from '@latchkey/verify'
- *
  * const current = parseKeySet(process.env.LATCHKEY_KEYS ?? '')
  * const verifier = createVerifier({ keys: { current }, issuer, audience: 'orders' })
  * ```

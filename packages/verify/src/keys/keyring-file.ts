@@ -5,7 +5,14 @@ import { type Keyring, KeyringError, type KeySet } from './keyring.ts'
 
 const POLL_MS = 1000
 
-/** Options of `openKeyring`. */
+/**
+ * Options of `openKeyring`.
+ * @example
+ * ```ts
+ * import type { KeyringFileOptions } from '@latchkey/verify'
+ * const options: KeyringFileOptions = { onReload: ({ signing }) => console.log(signing.kid) }
+ * ```
+ */
 export interface KeyringFileOptions {
   /** Called when a changed file cannot be used; the old keys stay. Default: a process warning. */
   onError?: (err: KeyringError) => void
@@ -23,11 +30,9 @@ export interface KeyringFileOptions {
  *
  * @throws TypeError when `file` is not a path
  * @throws KeyringError when the file cannot be used now
- *
  * @example
  * ```ts
  * import { createVerifier, openKeyring } from '@latchkey/verify'
- *
  * const keys = openKeyring('keys.json', { onError: (err) => console.error(err.message) })
  * const verifier = createVerifier({ keys, issuer, audience: 'orders' })
  * ```

@@ -1,4 +1,11 @@
-/** A key of the keyring. `secret` is not enumerable: logging or serialising a key leaves it out. */
+/**
+ * A key of the keyring. `secret` is not enumerable: logging or serialising a key leaves it out.
+ * @example
+ * ```ts
+ * import type { Key } from '@latchkey/verify'
+ * const describe = ({ kid, secret }: Key) => `${kid}, ${secret.length * 8} bits`
+ * ```
+ */
 export interface Key {
   /** Key ID (RFC 7515 section 4.1.4). */
   readonly kid: string
@@ -7,7 +14,14 @@ export interface Key {
   readonly secret: Uint8Array
 }
 
-/** All keys at one moment. Immutable: a change of keys creates a new object. See `parseKeySet`. */
+/**
+ * All keys at one moment. Immutable: a change of keys creates a new object. See `parseKeySet`.
+ * @example
+ * ```ts
+ * import type { KeySet } from '@latchkey/verify'
+ * const listIds = ({ keys }: KeySet) => keys.map(({ kid }) => kid)
+ * ```
+ */
 export interface KeySet {
   /** The first key: new tokens are signed with it. */
   readonly signing: Key
@@ -17,20 +31,30 @@ export interface KeySet {
   readonly refresh: Key | undefined
 }
 
-/** The keys in use. `current` is replaced when they change. See `openKeyring`. */
+/**
+ * The keys in use. `current` is replaced when they change. See `openKeyring`.
+ * @example
+ * ```ts
+ * import type { Keyring } from '@latchkey/verify'
+ * const watch = (ring: Keyring) => ring.subscribe(({ signing }) => console.log(signing.kid))
+ * ```
+ */
 export interface Keyring {
   readonly current: KeySet
-  /**
-   * Calls `listener` with every new set.
-   *
-   * @returns a function that ends the subscription
-   */
+  /** Calls `listener` with every new set, until the returned function is called. */
   subscribe(listener: (set: KeySet) => void): () => void
   /** Stops following changes. The keys stay usable. */
   close(): void
 }
 
-/** The rule that refused the keys. */
+/**
+ * The rule that refused the keys.
+ * @example
+ * ```ts
+ * import type { KeyringErrorCode } from '@latchkey/verify'
+ * const hints: { [code in KeyringErrorCode]?: string } = { keyring_unreadable: 'Check the mount' }
+ * ```
+ */
 export type KeyringErrorCode =
   | 'keyring_unreadable'
   | 'keyring_malformed'
@@ -40,11 +64,9 @@ export type KeyringErrorCode =
 
 /**
  * Keys were refused. The message names the key ID and the rule, never a secret.
- *
  * @example
  * ```ts
  * import { KeyringError, openKeyring } from '@latchkey/verify'
- *
  * try {
  *   openKeyring('keys.json')
  * } catch (err) {
@@ -69,11 +91,7 @@ export function createKey(kid: string, secret: Uint8Array): Key {
   return Object.freeze(key) as Key
 }
 
-/**
- * Creates a set whose first key signs.
- *
- * @throws KeyringError when there is no key, or two keys share an ID
- */
+/** Creates a set whose first key signs. Throws if there is no key, or two keys share an ID. */
 export function createKeySet(keys: readonly Key[], refresh?: Key): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')

@@ -1,7 +1,14 @@
 import { createKey, createKeySet, type Key, type Keyring, type KeySet } from './keyring.ts'
 import { checkSecretStrength } from './secret-strength.ts'
 
-/** A key passed by the application. See `createVerifier`. */
+/**
+ * A key passed by the application. See `createVerifier`.
+ * @example
+ * ```ts
+ * import type { StaticKey } from '@latchkey/verify'
+ * const toKey = (secret: Uint8Array): StaticKey => ({ kid: '2026-11-23', secret })
+ * ```
+ */
 export interface StaticKey {
   /** Key ID (RFC 7515 section 4.1.4). */
   kid: string
@@ -12,6 +19,12 @@ export interface StaticKey {
 /**
  * Keys that need no file: a keyring (or any object with a `current` set of keys), keys with their
  * IDs, or one key, whose tokens need no `kid`.
+ *
+ * @example
+ * ```ts
+ * import { type KeysOption, parseKeySet } from '@latchkey/verify'
+ * const readKeys = (jwkSet: string): KeysOption => ({ current: parseKeySet(jwkSet) })
+ * ```
  */
 export type KeysOption = Pick<Keyring, 'current'> | readonly StaticKey[] | Uint8Array
 

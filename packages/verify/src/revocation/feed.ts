@@ -7,7 +7,14 @@ import { RevocationSet } from './set.ts'
 
 const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
 
-/** Options of `createRevocationFeed`. */
+/**
+ * Options of `createRevocationFeed`.
+ * @example
+ * ```ts
+ * import type { RevocationFeedOptions } from '@latchkey/verify'
+ * const onPoll: RevocationFeedOptions['onPoll'] = (err) => console.log(err?.message ?? 'ok')
+ * ```
+ */
 export interface RevocationFeedOptions {
   /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
   url: string | URL
@@ -27,7 +34,14 @@ export interface RevocationFeedOptions {
   onPoll?: (error?: Error) => void
 }
 
-/** What a feed knows, and how recent it is. */
+/**
+ * What a feed knows, and how recent it is.
+ * @example
+ * ```ts
+ * import type { RevocationFeedState } from '@latchkey/verify'
+ * const isFresh = ({ ageSeconds }: RevocationFeedState) => ageSeconds < 30
+ * ```
+ */
 export interface RevocationFeedState {
   /** Number of revocations now remembered. */
   readonly entries: number
@@ -35,7 +49,14 @@ export interface RevocationFeedState {
   readonly ageSeconds: number
 }
 
-/** Revocations, polled in the background. See `createRevocationFeed`. */
+/**
+ * Revocations, polled in the background. See `createRevocationFeed`.
+ * @example
+ * ```ts
+ * import type { RevocationFeed } from '@latchkey/verify'
+ * const stop = (feed: RevocationFeed) => process.once('SIGTERM', () => feed.close())
+ * ```
+ */
 export interface RevocationFeed extends Revocations {
   readonly state: RevocationFeedState
   /** Resolves after the first complete poll. Never rejects: it waits for the auth service. */
@@ -52,12 +73,10 @@ export interface RevocationFeed extends Revocations {
  * interval, then after every two. An entry is forgotten when no token it concerns can be valid.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
- *
  * @example
  * ```ts
  * import { hostname } from 'node:os'
  * import { createRevocationFeed, createVerifier, openKeyring } from '@latchkey/verify'
- *
  * const keys = openKeyring('keys.json')
  * const url = 'https://example.com/auth'
  * const service = 'orders'

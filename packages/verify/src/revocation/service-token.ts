@@ -10,17 +10,22 @@ const MARGIN_SECONDS = 60
 
 /**
  * The audience of the auth service's own routes.
- *
  * @example
  * ```ts
  * import { authAudience, createVerifier } from '@latchkey/verify'
- *
  * const verifier = createVerifier({ keys: { file: 'keys.json' }, issuer, audience: authAudience })
  * ```
  */
 export const authAudience = 'latchkey:auth'
 
-/** Options of `mintServiceToken`. */
+/**
+ * Options of `mintServiceToken`.
+ * @example
+ * ```ts
+ * import type { ServiceTokenOptions } from '@latchkey/verify'
+ * const call: ServiceTokenOptions = { issuer, service: 'orders', audience: 'mail', scope: 'send' }
+ * ```
+ */
 export interface ServiceTokenOptions {
   issuer: string
   /** The service's name: `orders` becomes the subject `service:orders`. */
@@ -36,7 +41,6 @@ export interface ServiceTokenOptions {
  * @example
  * ```ts
  * import { authAudience, mintServiceToken, openKeyring } from '@latchkey/verify'
- *
  * const options = { issuer, service: 'orders', audience: authAudience, scope: 'keys:read' }
  * const token = await mintServiceToken(openKeyring('keys.json'), options)
  * ```

@@ -1,10 +1,8 @@
 /**
  * Bounds that verifiers share with the auth service.
- *
  * @example
  * ```ts
  * import { limits } from '@latchkey/verify'
- *
  * const retentionSeconds = 3_600 + limits.maxClockToleranceSeconds
  * ```
  */

@@ -33,10 +33,24 @@ const REFUSALS = {
   revocations_stale: { status: 503, message: 'Revocations are out of date; try again shortly' },
 } as const
 
-/** The stable code of a refusal. */
+/**
+ * The stable code of a refusal.
+ * @example
+ * ```ts
+ * import type { TokenErrorCode } from '@latchkey/verify'
+ * const hints: { [code in TokenErrorCode]?: string } = { token_expired: 'Please sign in again' }
+ * ```
+ */
 export type TokenErrorCode = keyof typeof REFUSALS
 
-/** The HTTP status that answers a refusal. */
+/**
+ * The HTTP status that answers a refusal.
+ * @example
+ * ```ts
+ * import type { TokenErrorStatus } from '@latchkey/verify'
+ * const isServerFault = (status: TokenErrorStatus) => status === 503
+ * ```
+ */
 export type TokenErrorStatus = 400 | 401 | 403 | 503
 
 /**
@@ -47,7 +61,6 @@ export type TokenErrorStatus = 400 | 401 | 403 | 503
  * @example
  * ```ts
  * import { TokenError } from '@latchkey/verify'
- *
  * try {
  *   verifier.verify(token)
  * } catch (err) {
@@ -72,7 +85,14 @@ export class TokenError extends Error {
 }
 Object.defineProperty(TokenError.prototype, 'name', { value: 'TokenError' })
 
-/** The result of `check()` for a refused token. */
+/**
+ * The result of `check()` for a refused token.
+ * @example
+ * ```ts
+ * import type { Refused } from '@latchkey/verify'
+ * const isExpired = ({ error }: Refused) => error.code === 'token_expired'
+ * ```
+ */
 export interface Refused {
   readonly ok: false
   readonly error: TokenError

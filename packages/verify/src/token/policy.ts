@@ -1,7 +1,14 @@
 import { limits, readNumbers } from './bounds.ts'
 import type { Revocations, Staleness } from './types.ts'
 
-/** The rules that a token must meet. See `createVerifier`. */
+/**
+ * The rules that a token must meet. See `createVerifier`.
+ * @example
+ * ```ts
+ * import type { PolicyOptions } from '@latchkey/verify'
+ * const policy: PolicyOptions = { issuer, audience: 'orders', maxLifetimeSeconds: 900 }
+ * ```
+ */
 export interface PolicyOptions {
   /** Accepted issuers (`iss`), compared exactly. Required. */
   issuer: string | readonly string[]
@@ -85,11 +92,7 @@ export function createPolicy(options: PolicyOptions) {
   }
 }
 
-/**
- * Validates the staleness options of a verifier or a route.
- *
- * @throws TypeError or RangeError
- */
+/** Validates the staleness options of a verifier or a route. Throws as `createPolicy` does. */
 export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
   if (onStale !== undefined && onStale !== 'allow' && onStale !== 'deny') {
     throw new TypeError("onStale must be 'allow' or 'deny'")

@@ -16,13 +16,34 @@
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by the application
 export interface Register {}
 
-/** A scope value (RFC 6749 section 3.3): any string, or those named in `Register`. */
+/**
+ * A scope value (RFC 6749 section 3.3): any string, or those named in `Register`.
+ * @example
+ * ```ts
+ * import type { Scope } from '@latchkey/verify'
+ * const writing: readonly Scope[] = ['orders:read', 'orders:write']
+ * ```
+ */
 export type Scope = Register extends { scope: infer Value extends string } ? Value : string
 
-/** A role: any string, or those named in `Register`. */
+/**
+ * A role: any string, or those named in `Register`.
+ * @example
+ * ```ts
+ * import type { Role } from '@latchkey/verify'
+ * const staff: readonly Role[] = ['admin']
+ * ```
+ */
 export type Role = Register extends { role: infer Value extends string } ? Value : string
 
-/** Additional claims: none, or those named in `Register`. */
+/**
+ * Additional claims: none, or those named in `Register`.
+ * @example
+ * ```ts
+ * import type { Claims, RegisteredClaims } from '@latchkey/verify'
+ * type User = Claims & Readonly<RegisteredClaims> // what `verify` returns
+ * ```
+ */
 export type RegisteredClaims = Register extends { claims: infer Value extends object }
   ? Value
   : // biome-ignore lint/complexity/noBannedTypes: nothing is added to the claims
@@ -35,7 +56,6 @@ export type RegisteredClaims = Register extends { claims: infer Value extends ob
  * @example
  * ```ts
  * import type { Claims } from '@latchkey/verify'
- *
  * const isOwner = (claims: Claims, order: { userId: string }) => claims.sub === order.userId
  * ```
  */
@@ -73,7 +93,6 @@ export interface Claims {
  * @example
  * ```ts
  * import type { Revocations } from '@latchkey/verify'
- *
  * const banned = new Set(['user-1'])
  * const asOf = Date.now() / 1000
  * const revocations: Revocations = { isRevoked: ({ sub }) => banned.has(sub), version: 1, asOf }
@@ -90,11 +109,9 @@ export interface Revocations {
 
 /**
  * What to do while revocations are stale, for a call or a route.
- *
  * @example
  * ```ts
  * import type { Staleness } from '@latchkey/verify'
- *
  * const payments: Staleness = { onStale: 'deny', maxStaleSeconds: 10 }
  * const claims = verifier.verify(token, payments)
  * ```

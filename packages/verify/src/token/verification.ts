@@ -11,11 +11,9 @@ import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
 /**
  * The result of `check()`.
- *
  * @example
  * ```ts
  * import type { CheckResult } from '@latchkey/verify'
- *
  * const describe = (result: CheckResult) => (result.ok ? result.claims.sub : result.error.code)
  * ```
  */
@@ -174,11 +172,7 @@ function endsWithSignature(token: string, signature: string): boolean {
   return difference === 0
 }
 
-/**
- * The claims of an accepted token.
- *
- * @throws TokenError when it was refused: a new one, with its own stack
- */
+/** The claims of an accepted token. For a refused one, throws a new error with its own stack. */
 export function requireClaims(result: CheckResult<object>): Claims {
   if (result.ok) return result.claims
   throw new TokenError(result.error.code, result.error.claim)
