@@ -33,7 +33,7 @@ function partiesOf(objects: Objects): Record<string, Party> {
   return { ...Object.fromEntries([...pods, ...clusters]), ...others }
 }
 
-/** The services that call another, beside those that poll the revocation feed of auth. */
+/** The services that call a service. Those that call auth poll its revocation feed. */
 const callers: Record<string, string[]> = {
   auth: services.filter((service) => service !== 'auth'),
   orders: ['billing'],

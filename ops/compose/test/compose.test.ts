@@ -14,7 +14,7 @@ import {
 } from './project.ts'
 
 const user = { email: 'ada@example.com', password: 'correct horse battery' }
-// The first build of the images takes most of it.
+// Most of this is for the first build of the images.
 const timeout = 900_000
 t.setTimeout(timeout)
 
