@@ -68,7 +68,7 @@ t.test('reports a data folder that it cannot write to in one sentence', async (t
   try {
     await t.rejects(openDataFolder({ ephemeral: false, path: join(folder, 'data') }), {
       name: 'ClusterError',
-      message: /^This user cannot write to the data folder /,
+      message: /^The data folder \S+ cannot be written by this user; /,
     })
   } finally {
     if (isRoot) process.seteuid?.(0)

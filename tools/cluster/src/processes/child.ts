@@ -47,7 +47,6 @@ export function startChild(options: ChildOptions): Child {
     stdout: log,
     stderr: log,
     ipc,
-    serialization: 'json',
     buffer: false,
     reject: false,
     killSignal: stopSignal,
@@ -70,16 +69,10 @@ function readTail(file: string, from: number): string {
   const size = statSync(file, { throwIfNoEntry: false })?.size
   if (size === undefined) return ''
   const log = openSync(file, 'r')
-  try {
-    const text = Buffer.allocUnsafe(maxOutputBytes)
-    return text.toString(
-      'utf8',
-      0,
-      readSync(log, text, 0, maxOutputBytes, Math.max(from, size - maxOutputBytes)),
-    )
-  } finally {
-    closeSync(log)
-  }
+  const text = Buffer.alloc(maxOutputBytes)
+  const bytes = readSync(log, text, 0, text.length, Math.max(from, size - text.length))
+  closeSync(log)
+  return text.toString('utf8', 0, bytes)
 }
 
 /** Polls the output until `find` returns something. */
