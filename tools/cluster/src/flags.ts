@@ -6,23 +6,19 @@ export type Flags = Pick<
   'port' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
 >
 
+const databaseHelp =
+  'use this PostgreSQL server instead of the embedded one; its user needs CREATEDB and CREATEROLE'
+
 /** Reads the command line. On a mistake or `--help`, prints and exits, with code 2 or 0. */
 export function parseFlags(argv: readonly string[]): Flags {
   const instances = new Option('--instances <number>', 'instances of each service, 1 to 10')
-  const dbHelp =
-    'use this PostgreSQL server instead of the embedded one; the user in the URL must be allowed to create databases and roles'
   const ephemeral = new Option('--ephemeral', 'use a new temporary folder and remove it at the end')
   const flags = new Command('npm start --')
     .description('Starts Latchkey on this machine: PostgreSQL, the services, and the edge.')
-    .option(
-      '--port <number>',
-      'port of the edge on localhost; 0 picks a free one',
-      integer(0, 65_535),
-      8080,
-    )
+    .option('--port <number>', 'port on localhost; 0 picks a free one', integer(0, 65_535), 8080)
     .addOption(instances.argParser(integer(1, 10)).default(2))
     .addOption(ephemeral.conflicts('dataFolder'))
-    .option('--database-url <url>', dbHelp, databaseUrl)
+    .option('--database-url <url>', databaseHelp, databaseUrl)
     .option('--data-folder <path>', 'where all data is kept (default: .latchkey)')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', '\nCtrl-C stops everything. The data is kept for the next start.')
