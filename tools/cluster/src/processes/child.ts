@@ -66,13 +66,13 @@ export function startChild(options: ChildOptions): Child {
 }
 
 function readTail(file: string, from: number): string {
-  const size = statSync(file, { throwIfNoEntry: false })?.size
-  if (size === undefined) return ''
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  const text = Buffer.alloc(Math.max(0, Math.min(size - from, maxOutputBytes)))
+  if (text.length === 0) return ''
   const log = openSync(file, 'r')
-  const text = Buffer.alloc(maxOutputBytes)
-  const bytes = readSync(log, text, 0, text.length, Math.max(from, size - text.length))
+  readSync(log, text, 0, text.length, size - text.length)
   closeSync(log)
-  return text.toString('utf8', 0, bytes)
+  return text.toString()
 }
 
 /** Polls the output until `find` returns something. */
