@@ -1,5 +1,5 @@
 import { openDataFolder } from './data/data-folder.ts'
-import { loadSecrets } from './data/secrets.ts'
+import { loadSecrets, type Secrets } from './data/secrets.ts'
 import { prepareDependencies, type Started } from './dependencies.ts'
 import { EdgeProcess } from './edge/edge-process.ts'
 import { ClusterError } from './errors/cluster-error.ts'
@@ -69,15 +69,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-async function startAll(
-  started: Started,
-  secrets: Awaited<ReturnType<typeof loadSecrets>>,
-  options: ClusterOptions,
-): Promise<SharedSettings> {
+async function startAll(started: Started, secrets: Secrets, options: ClusterOptions) {
   const { folder } = started
   const { port, instances, onReady = () => {}, onEvent = () => {}, signal } = options
-  const retryBusyForMs = folder.takenOver ? 3_000 : 0
-  const edge = new EdgeProcess({ port, logFile: folder.logFile('edge'), retryBusyForMs })
+  const edge = new EdgeProcess(port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
   started.edge = new SupervisedProcess(edge.program, { onEvent })
   const settings = await prepareDependencies(started, started.edge, secrets, options)
   signal?.throwIfAborted()
@@ -116,7 +111,7 @@ function createHandle(
     keysFile,
     databaseUrls,
     pid: (name) => find(name).pid,
-    isUp: (name) => find(name).isUp,
+    isUp: (name) => find(name).value !== undefined,
     kill: (name, signal = 'SIGKILL') => find(name).kill(signal),
     stopProcess,
     startProcess,

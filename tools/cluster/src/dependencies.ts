@@ -13,7 +13,7 @@ import { serviceNames } from './services/services.ts'
 export interface Started {
   readonly folder: DataFolder
   edge?: SupervisedProcess<number>
-  postgres?: SupervisedProcess<void>
+  postgres?: SupervisedProcess<true>
   services?: ServiceInstances
   /** Databases to drop at the end. */
   temporaryDatabases?: Databases
@@ -29,11 +29,8 @@ export async function prepareDependencies(
   options: ClusterOptions,
 ): Promise<SharedSettings> {
   const { keysFile, logFile } = started.folder
-  const work = [
-    edge.start(),
-    prepareDatabaseServer(started, options, secrets),
-    ensureKeys(keysFile),
-  ] as const
+  const databaseServer = prepareDatabaseServer(started, options, secrets)
+  const work = [edge.start(), databaseServer, ensureKeys(keysFile)] as const
   // After a failure, the others must settle before they can be stopped.
   await Promise.allSettled(work)
   const [port, databases] = await Promise.all(work)
@@ -60,7 +57,7 @@ async function prepareDatabaseServer(
 
 async function startServer(
   started: Started,
-  { ephemeral, instances, onEvent, signal }: ClusterOptions,
+  { ephemeral, instances, onEvent = () => {}, signal }: ClusterOptions,
   password: string,
 ): Promise<string> {
   const { postgres: folder, logFile } = started.folder
@@ -70,9 +67,9 @@ async function startServer(
     password,
     maxConnections: Math.max(100, instances * serviceNames.length * (poolMax + 1) + 20),
     durable: !ephemeral,
-    ...(onEvent && { onEvent }),
+    onEvent,
   })
-  started.postgres = new SupervisedProcess(program, { ...(onEvent && { onEvent }) })
+  started.postgres = new SupervisedProcess(program, { onEvent })
   signal?.throwIfAborted()
   await started.postgres.start()
   return adminUrl

@@ -6,23 +6,27 @@ export type Flags = Pick<
   'port' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
 >
 
+const databaseHelp =
+  'use this PostgreSQL server instead of the embedded one; its user needs CREATEDB and CREATEROLE'
+
 /** Reads the command line. On a mistake or `--help`, prints and exits, with code 2 or 0. */
 export function parseFlags(argv: readonly string[]): Flags {
   const instances = new Option('--instances <number>', 'instances of each service, 1 to 10')
   const ephemeral = new Option('--ephemeral', 'use a new temporary folder and remove it at the end')
-  return new Command('npm start --')
+  const flags = new Command('npm start --')
     .description('Starts Latchkey on this machine: PostgreSQL, the services, and the edge.')
-    .option('--port <number>', 'port of the edge; 0 picks a free one', integer(0, 65_535), 8080)
+    .option('--port <number>', 'port on localhost; 0 picks a free one', integer(0, 65_535), 8080)
     .addOption(instances.argParser(integer(1, 10)).default(2))
-    .addOption(ephemeral.conflicts('dataFolder').default(false))
-    .option('--database-url <url>', 'use this PostgreSQL server, not the embedded one', databaseUrl)
+    .addOption(ephemeral.conflicts('dataFolder'))
+    .option('--database-url <url>', databaseHelp, databaseUrl)
     .option('--data-folder <path>', 'where all data is kept (default: .latchkey)')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', '\nCtrl-C stops everything. The data is kept for the next start.')
     .showHelpAfterError('(--help lists the flags)')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse(argv, { from: 'user' })
-    .opts<Flags>()
+    .opts<Omit<Flags, 'ephemeral'> & Partial<Flags>>()
+  return { ephemeral: false, ...flags }
 }
 
 function integer(minimum: number, maximum: number) {
@@ -35,7 +39,5 @@ function integer(minimum: number, maximum: number) {
 
 function databaseUrl(text: string): string {
   if (/^postgres(ql)?:\/\//.test(text)) return text
-  throw new InvalidArgumentError(
-    'It must look like postgres://user:password@host:5432/postgres, and the user must be allowed to create databases and roles.',
-  )
+  throw new InvalidArgumentError('It must look like postgres://user:password@host:5432/postgres.')
 }

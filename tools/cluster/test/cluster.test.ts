@@ -79,20 +79,17 @@ t.test('billing invoices an order, which it reads with the caller’s token', as
   t.match(await invoiced.json(), { order_id: id, amount_cents: 700 })
 })
 
-t.test(
-  'only the owner can read secrets, and a role can connect only to its own database',
-  async (t) => {
-    for (const file of [cluster.keysFile, `${cluster.dataFolder}/secrets.json`]) {
-      t.equal((await stat(file)).mode & 0o777, 0o600)
-    }
-    const own = new Client({ connectionString: cluster.databaseUrls.orders })
-    await own.connect()
-    await own.end()
-    const foreign = new URL(cluster.databaseUrls.orders)
-    foreign.pathname = '/latchkey_auth'
-    await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
-  },
-)
+t.test('only the owner can read secrets; a role can connect only to its database', async (t) => {
+  for (const file of [cluster.keysFile, `${cluster.dataFolder}/secrets.json`]) {
+    t.equal((await stat(file)).mode & 0o777, 0o600)
+  }
+  const own = new Client({ connectionString: cluster.databaseUrls.orders })
+  await own.connect()
+  await own.end()
+  const foreign = new URL(cluster.databaseUrls.orders)
+  foreign.pathname = '/latchkey_auth'
+  await t.rejects(new Client({ connectionString: foreign.href }).connect(), { code: '42501' })
+})
 
 t.test('refuses a body of 10 MB with a code, at every service', async (t) => {
   for (const path of ['/auth/v1/login', '/orders/v1/orders']) {
@@ -136,7 +133,7 @@ t.test('no GET fails when an instance is killed under a steady load', async (t) 
 })
 
 t.test(
-  'without Postgres, tokens are verified and logins are 503; both recover without a restart',
+  'without Postgres, verifies tokens and answers 503 to logins until it is back',
   async (t) => {
     const { access_token } = await tokens()
     const pids = cluster.instances.map(({ name }) => cluster.pid(name))

@@ -1,51 +1,41 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
 import type { Test } from 'tap'
 import { childrenOf } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
-/** A cluster started from the command line. */
-export interface CommandLine {
-  readonly process: ChildProcess
-  output(): string
-  /** Resolves when the output matches. */
-  sees(pattern: RegExp): Promise<void>
-  /** Resolves with its exit code. */
-  readonly exited: Promise<number | null>
-}
-
 /** Starts `node tools/cluster/src/main.ts` with flags. */
-export function runMain(t: Test, ...flags: string[]): CommandLine {
-  const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+export function runMain(t: Test, ...flags: string[]) {
+  const child = execa(process.execPath, [main, ...flags], {
+    stdin: 'ignore',
+    all: true,
+    buffer: false,
+    reject: false,
+  })
   let output = ''
-  let heard = () => {}
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-      heard()
-    })
-  }
-  const exited = once(child, 'close').then(([code]) => code as number | null)
-  t.teardown(async () => {
-    child.kill('SIGTERM')
-    await exited
+  child.all.on('data', (chunk) => {
+    output += chunk
+  })
+  const exited = child.then(({ exitCode }) => exitCode)
+  t.teardown(() => {
+    child.kill()
+    return exited
   })
   return {
-    process: child,
+    process: child.nodeChildProcess,
     output: () => output,
+    /** Resolves with its exit code. */
     exited,
-    async sees(pattern) {
+    /** Resolves when the output matches. */
+    async sees(pattern: RegExp) {
       while (!pattern.test(output)) {
-        const more = new Promise<void>((resolve) => {
-          heard = resolve
-        })
-        const code = await Promise.race([more, exited])
-        if (code !== undefined) throw new Error(`exited with ${code}: ${output}`)
+        const code = await Promise.race([sleep(20, 'running'), exited])
+        if (code !== 'running') throw new Error(`exited with ${code}: ${output}`)
       }
     },
   }
@@ -72,7 +62,7 @@ export async function allEnd(pids: readonly number[], timeoutMs = 10_000): Promi
   const deadline = Date.now() + timeoutMs
   while (pids.some(isAlive)) {
     if (Date.now() > deadline) return false
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
   return true
 }

@@ -39,17 +39,14 @@ async function supervise(t: Test, script: () => string) {
 
 const serve = "console.log('up'); setInterval(() => {}, 1000)"
 
-t.test(
-  'a start fails with the last error line if the process dies before it is ready',
-  async (t) => {
-    const script = "console.error('auth cannot start: no keys'); process.exit(3)"
-    const { supervised } = await supervise(t, () => script)
-    await t.rejects(supervised.start(), {
-      name: 'ClusterError',
-      message: 'child exited with code 3 while starting: auth cannot start: no keys',
-    })
-  },
-)
+t.test('a start fails with the last error line if the process dies first', async (t) => {
+  const script = "console.error('auth cannot start: no keys'); process.exit(3)"
+  const { supervised } = await supervise(t, () => script)
+  await t.rejects(supervised.start(), {
+    name: 'ClusterError',
+    message: 'child exited with code 3 while starting: auth cannot start: no keys',
+  })
+})
 
 t.test('restarts a process immediately when it dies after it was ready', async (t) => {
   const { supervised, sentences, reported } = await supervise(t, () => serve)
@@ -57,7 +54,7 @@ t.test('restarts a process immediately when it dies after it was ready', async (
   const before = supervised.pid
   supervised.kill('SIGKILL')
   await reported
-  t.match(sentences, [/^child was killed \(SIGKILL\); restarted after 0\.\d s$/])
+  t.match(sentences, [/^child was killed \(SIGKILL\); restarted after \d\.\d s$/])
   t.not(supervised.pid, before)
 })
 

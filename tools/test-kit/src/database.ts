@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 
-/** What these helpers need of a tap test: something to clean up after. */
+/** The part of a tap test that these helpers need. */
 export interface HasTeardown {
   teardown(clean: () => unknown): unknown
 }
 
 /**
- * Creates an empty database on the run's Postgres and drops it, connections included, at the
- * test's teardown. Test files run side by side, so each takes databases of its own.
+ * Creates an empty database on the server of the test run. The test's teardown drops it and ends its
+ * connections. Test files run in parallel, so they must not share databases.
  *
  * @returns its connection URI
- * @throws when no Postgres was handed over: start tests with `npm test -- <file>`
+ * @throws Error outside of a test run: start tests with `npm test -- <file>`
  */
 export async function createDatabase(t: HasTeardown): Promise<string> {
   const server = process.env.LATCHKEY_TEST_DATABASE_URL
   if (server === undefined) {
-    throw new Error('No Postgres for this test: run it as `npm test -- <file>`.')
+    throw new Error('No Postgres for this test; run it as `npm test -- <file>`.')
   }
   const name = `latchkey_test_${randomBytes(8).toString('hex')}`
   await execute(server, `CREATE DATABASE ${name}`)

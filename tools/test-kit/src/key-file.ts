@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HasTeardown } from './database.ts'
 
-/** A key file, and the token-signing key in it for tests that sign by other means. */
+/** A key file, with its signing key for tests that sign tokens themselves. */
 export interface KeyFile {
   readonly file: string
   readonly kid: string
@@ -12,9 +12,9 @@ export interface KeyFile {
 }
 
 /**
- * Writes a key file as every service reads it from `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with
- * one token key, which signs, and one key for refresh tokens, both random, readable by the owner
- * alone. Removed at the test's teardown.
+ * Writes a key file for `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with a random key for access
+ * tokens and a random key for refresh tokens, readable only by its owner. The test's teardown removes
+ * it.
  */
 export function writeKeyFile(t: HasTeardown): KeyFile {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-keys-'))

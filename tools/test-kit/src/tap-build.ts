@@ -6,19 +6,19 @@ import { dirname, join } from 'node:path'
 const require = createRequire(import.meta.url)
 const tapPackage = require.resolve('tap/package.json')
 
-/** The tap command, to be run by this process's own Node. */
+/** The path of the tap command. */
 export const tapCommand: string = join(dirname(tapPackage), require(tapPackage).bin.tap)
 
 /**
- * Builds tap for the plugins that package.json names, once after an install: as installed it loads
- * its TypeScript plugin, which does not work with TypeScript 7.
+ * Builds tap with the plugins of package.json, once after each installation. As installed, tap loads its
+ * TypeScript plugin, which does not work with TypeScript 7.
  */
 export function buildTap(root: string): void {
   const testPackage = createRequire(tapPackage).resolve('@tapjs/test/package.json')
   const built = join(dirname(testPackage), 'test-built')
   const main = readFileSync(join(built, 'dist/esm/index.js'), 'utf8')
   if (!main.includes('@tapjs/typescript')) return
-  // pnpm links these files from a store that other projects share, and the build writes in place.
+  // The build writes in place, and pnpm hard-links these files to a store that other projects share.
   const copy = `${built}.${process.pid}`
   cpSync(built, copy, { recursive: true })
   rmSync(built, { recursive: true })

@@ -3,13 +3,13 @@ import { Client } from 'pg'
 import t from 'tap'
 import { createDatabase, writeKeyFile } from '../src/index.ts'
 
-t.test('each database is empty, its own, and gone after the test', async (t) => {
+t.test('creates an empty database for each call and drops it after the test', async (t) => {
   const urls: string[] = []
-  await t.test('while it is used', async (t) => {
+  await t.test('during the test', async (t) => {
     urls.push(await createDatabase(t), await createDatabase(t))
     for (const url of urls) {
       const client = new Client(url)
-      // Dropping the database ends this connection, which nothing here closes.
+      // The connection stays open: dropping the database ends it.
       client.on('error', () => {})
       await client.connect()
       await client.query('CREATE TABLE things (id integer)')
@@ -20,16 +20,19 @@ t.test('each database is empty, its own, and gone after the test', async (t) => 
   }
 })
 
-t.test('a key file holds a token key and a refresh key, for the owner alone', async (t) => {
-  const files: string[] = []
-  await t.test('while it is used', async (t) => {
-    const { file, kid, secret } = writeKeyFile(t)
-    files.push(file)
-    t.equal(statSync(file).mode & 0o777, 0o600)
-    const { keys } = JSON.parse(readFileSync(file, 'utf8'))
-    t.match(keys, [{ kid, alg: 'HS256' }, { use: 'latchkey:refresh' }])
-    t.equal(keys[0].k, secret.toString('base64url'))
-    t.equal(secret.length, 32)
-  })
-  for (const file of files) t.notOk(existsSync(file))
-})
+t.test(
+  'writes a token key and a refresh key that only the owner can read, and removes them',
+  async (t) => {
+    const files: string[] = []
+    await t.test('during the test', async (t) => {
+      const { file, kid, secret } = writeKeyFile(t)
+      files.push(file)
+      t.equal(statSync(file).mode & 0o777, 0o600)
+      const { keys } = JSON.parse(readFileSync(file, 'utf8'))
+      t.match(keys, [{ kid, alg: 'HS256' }, { use: 'latchkey:refresh' }])
+      t.equal(keys[0].k, secret.toString('base64url'))
+      t.equal(secret.length, 32)
+    })
+    for (const file of files) t.notOk(existsSync(file))
+  },
+)

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import { ClusterError, hasCode } from '../errors/cluster-error.ts'
+import { ClusterError } from '../errors/cluster-error.ts'
 import { repository } from '../processes/node.ts'
 import { lockFolder } from './lock.ts'
 
@@ -56,22 +56,19 @@ export async function openDataFolder(options: {
   }
 }
 
+const denied =
+  'cannot be written by this user; start as its owner, or choose another folder with --data-folder'
+const full = 'cannot be written: the disk is full or read-only'
+const notFolder = 'is not a folder'
+const reasons: Readonly<Record<string, string>> = {
+  ...{ EACCES: denied, EPERM: denied },
+  ...{ EROFS: full, ENOSPC: full, EDQUOT: full },
+  ...{ ENOTDIR: notFolder, EEXIST: notFolder },
+}
+
 function explain(err: unknown, path: string): unknown {
-  const shown = shortenPath(path)
-  if (hasCode(err, 'EACCES', 'EPERM')) {
-    return new ClusterError(
-      `This user cannot write to the data folder ${shown}; start as its owner, or choose another folder with --data-folder.`,
-    )
-  }
-  if (hasCode(err, 'EROFS', 'ENOSPC', 'EDQUOT')) {
-    return new ClusterError(
-      `The data folder ${shown} cannot be written: the disk is full or read-only.`,
-    )
-  }
-  if (hasCode(err, 'ENOTDIR', 'EEXIST')) {
-    return new ClusterError(`The data folder ${shown} is not a folder.`)
-  }
-  return err
+  const reason = reasons[(err as NodeJS.ErrnoException).code ?? '']
+  return reason ? new ClusterError(`The data folder ${shortenPath(path)} ${reason}.`) : err
 }
 
 /** A path, relative to the working directory if it is below it. */

@@ -37,5 +37,5 @@ async function readStored(file: string): Promise<Partial<Secrets>> {
 function readablePassword(): string {
   const alphabet = 'abcdefghjkmnpqrstvwxyz0123456789'
   const group = () => Array.from({ length: 4 }, () => alphabet[randomInt(alphabet.length)]).join('')
-  return [group(), group(), group(), group()].join('-')
+  return Array.from({ length: 4 }, group).join('-')
 }

@@ -7,13 +7,6 @@ import type { Program } from '../processes/supervised-process.ts'
 import type { EdgeCommand, EdgeReport } from './main.ts'
 import type { Routes } from './upstreams.ts'
 
-export interface EdgeProcessOptions {
-  readonly port: number
-  readonly logFile: string
-  /** How long to retry a busy port: that of a killed cluster may stay busy for a moment. */
-  readonly retryBusyForMs: number
-}
-
 /** The edge as its own process. It receives its routes over IPC. */
 export class EdgeProcess {
   readonly program: Program<number>
@@ -22,7 +15,8 @@ export class EdgeProcess {
   #child: Child | undefined
   #lastId = 0
 
-  constructor({ port, logFile, retryBusyForMs }: EdgeProcessOptions) {
+  /** @param retryBusyForMs how long to retry a busy port: that of a killed cluster is freed late */
+  constructor(port: number, logFile: string, retryBusyForMs: number) {
     this.#port = port
     this.program = {
       name: 'edge',
@@ -54,11 +48,8 @@ export class EdgeProcess {
     this.#routes = routes
     if (!this.#child?.isRunning()) return
     const id = ++this.#lastId
-    await ask(
-      this.#child,
-      { type: 'route', id, routes },
-      (report) => report.type === 'routed' && report.id === id,
-    ).catch(() => {})
+    const isAnswer = (report: EdgeReport) => report.type === 'routed' && report.id === id
+    await ask(this.#child, { type: 'route', id, routes }, isAnswer).catch(() => {})
   }
 
   async #listen(child: Child, signal: AbortSignal, retryUntil: number): Promise<number> {

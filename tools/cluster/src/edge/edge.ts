@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { forward } from './forward.ts'
 import { requestIdOf } from './headers.ts'
 import { answerProblem } from './problem.ts'
-import { type Routes, Upstream, UpstreamGroup, type UpstreamTimeouts } from './upstreams.ts'
+import { type Routes, Upstream, UpstreamGroup } from './upstreams.ts'
 
-export interface EdgeOptions extends Partial<UpstreamTimeouts> {
+export interface EdgeOptions {
   /**
    * Largest request body, in bytes; default 64 KiB, the limit of the services. Bodies are read
    * completely before they are forwarded.
@@ -13,17 +14,10 @@ export interface EdgeOptions extends Partial<UpstreamTimeouts> {
   readonly maxBodyBytes?: number
   /** Time between two health checks of an instance; default 1,000. */
   readonly checkIntervalMs?: number
-  /** How long a removed instance may take to answer its requests; default 10,000. */
-  readonly drainTimeoutMs?: number
-  /** Called for every failed attempt. */
-  readonly onEvent?: (event: EdgeEvent) => void
-}
-
-/** A failed attempt to reach an instance. */
-interface EdgeEvent {
-  readonly upstream: string
-  readonly request_id: string
-  readonly error: string
+  /** How long an instance may take to start its response; default 30,000. */
+  readonly headersTimeoutMs?: number
+  /** Called for every failed attempt to reach an instance. */
+  readonly onEvent?: (event: { upstream: string; request_id: string; error: string }) => void
 }
 
 export interface Edge {
@@ -41,12 +35,7 @@ export interface Edge {
  * turn, without stickiness. Every wait and every size is bounded.
  */
 export function createEdge(options: EdgeOptions = {}): Edge {
-  const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, drainTimeoutMs = 10_000 } = options
-  const timeouts = {
-    connectTimeoutMs: options.connectTimeoutMs ?? 2_000,
-    headersTimeoutMs: options.headersTimeoutMs ?? 30_000,
-    bodyTimeoutMs: options.bodyTimeoutMs ?? 30_000,
-  }
+  const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, headersTimeoutMs = 30_000 } = options
   const groups = new Map<string, UpstreamGroup>()
   const server = createServer(
     {
@@ -69,9 +58,9 @@ export function createEdge(options: EdgeOptions = {}): Edge {
   function handle(request: IncomingMessage, response: ServerResponse): void {
     const requestId = requestIdOf(request)
     if (!server.listening) response.setHeader('connection', 'close')
-    const [, service = '', path = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
+    const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
     const group = groups.get(service)
-    if (!group || isInternal(path)) {
+    if (!group || isInternal(rest)) {
       answerProblem(response, 'route_unknown', requestId)
       return
     }
@@ -79,15 +68,8 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       void upstream.reportFailure(err)
       options.onEvent?.({ upstream: upstream.name, request_id: requestId, error: err.message })
     }
-    const absolutePath = path.startsWith('/') ? path : `/${path}`
-    void forward(group, {
-      request,
-      response,
-      path: absolutePath,
-      requestId,
-      maxBodyBytes,
-      onFailure,
-    })
+    const path = rest.startsWith('/') ? rest : `/${rest}`
+    void forward(group, { request, response, path, requestId, maxBodyBytes, onFailure })
   }
 
   return {
@@ -101,11 +83,11 @@ export function createEdge(options: EdgeOptions = {}): Edge {
         group.members = (routes[service] ?? []).map(
           (address) =>
             before.find(({ origin }) => origin === address.origin) ??
-            new Upstream(address, timeouts),
+            new Upstream(address, headersTimeoutMs),
         )
         removed.push(...before.filter((member) => !group.members.includes(member)))
       }
-      await Promise.all(removed.map((member) => member.drain(drainTimeoutMs)))
+      await Promise.all(removed.map((member) => member.drain()))
     },
     async close() {
       clearInterval(checking)
@@ -132,11 +114,9 @@ function isInternal(path: string): boolean {
 /** Answers a request that is not valid HTTP, and closes the connection. */
 function rejectMalformed(err: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || err.code === 'ECONNRESET') return void socket.destroy()
-  const status =
-    err.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : err.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request'
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const tooLate = err.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const status = err.code === 'HPE_HEADER_OVERFLOW' ? 431 : tooLate ? 408 : 400
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+  )
 }

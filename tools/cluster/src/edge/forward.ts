@@ -4,7 +4,6 @@ import { clientHeaders, upstreamHeaders } from './headers.ts'
 import { answerProblem, type EdgeCode } from './problem.ts'
 import type { Upstream, UpstreamGroup } from './upstreams.ts'
 
-/** One request on its way through the edge. */
 export interface Forwarding {
   readonly request: IncomingMessage
   readonly response: ServerResponse

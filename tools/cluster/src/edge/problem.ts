@@ -5,15 +5,9 @@ const problems = {
   malformed_request: [400, 'The request cannot be forwarded as it is.'],
   route_unknown: [404, 'No service is served under this path.'],
   body_too_large: [413, 'The body exceeds the limit of the edge.'],
-  upstream_interrupted: [
-    502,
-    'The connection to the instance was lost before it answered; the request may have been processed.',
-  ],
+  upstream_interrupted: [502, 'The instance was lost; the request may have been processed.'],
   upstream_unavailable: [503, 'No instance of this service can be reached. Try again shortly.'],
-  upstream_timeout: [
-    504,
-    'The instance did not answer in time; the request may have been processed.',
-  ],
+  upstream_timeout: [504, 'No answer in time; the request may have been processed.'],
 } as const
 
 /** Stable codes. */
@@ -22,14 +16,13 @@ export type EdgeCode = keyof typeof problems
 /** Answers with an RFC 9457 problem of the same shape as the services'. */
 export function answerProblem(response: ServerResponse, code: EdgeCode, requestId: string): void {
   const [status, detail] = problems[code]
-  const title = STATUS_CODES[status]
   response.writeHead(status, {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
     'x-request-id': requestId,
     ...(status === 503 && { 'retry-after': '1' }),
   })
-  response.end(
-    JSON.stringify({ type: 'about:blank', title, status, code, detail, request_id: requestId }),
-  )
+  const title = STATUS_CODES[status]
+  const problem = { type: 'about:blank', title, status, code, detail, request_id: requestId }
+  response.end(JSON.stringify(problem))
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 
 /** The address of one instance. */
@@ -9,17 +10,14 @@ export interface UpstreamAddress {
 /** The instances by first path segment, as `{ orders: [{ name: 'orders-1', … }] }`. */
 export type Routes = Readonly<Record<string, readonly UpstreamAddress[]>>
 
-export interface UpstreamTimeouts {
-  readonly connectTimeoutMs: number
-  /** From the last byte of the request to the response's headers. */
-  readonly headersTimeoutMs: number
-  /** Between two chunks of the response's body. */
-  readonly bodyTimeoutMs: number
-}
-
 /** Failed checks until an instance counts as unhealthy. A busy instance may miss one. */
 const maxMissedChecks = 2
 const checkTimeoutMs = 2_000
+const connectTimeoutMs = 2_000
+/** Between two chunks of a response's body. */
+const bodyTimeoutMs = 30_000
+/** How long a removed instance may take to answer its requests. */
+const drainTimeoutMs = 10_000
 const connectionsPerUpstream = 128
 
 /** One instance, its connections and its health. */
@@ -30,16 +28,17 @@ export class Upstream {
   healthy = true
   #inFlight = 0
   #missedChecks = 0
-  #idle: (() => void) | undefined
+  #onIdle: (() => void) | undefined
 
-  constructor({ name, origin }: UpstreamAddress, timeouts: UpstreamTimeouts) {
+  /** @param headersTimeout from the last byte of a request to the response's headers, in milliseconds */
+  constructor({ name, origin }: UpstreamAddress, headersTimeout: number) {
     this.name = name
     this.origin = origin
     this.pool = new Pool(origin, {
       connections: connectionsPerUpstream,
-      connect: { timeout: timeouts.connectTimeoutMs },
-      headersTimeout: timeouts.headersTimeoutMs,
-      bodyTimeout: timeouts.bodyTimeoutMs,
+      connect: { timeout: connectTimeoutMs },
+      headersTimeout,
+      bodyTimeout: bodyTimeoutMs,
       keepAliveMaxTimeout: 60_000,
     })
   }
@@ -49,7 +48,7 @@ export class Upstream {
     this.#inFlight += 1
     return () => {
       this.#inFlight -= 1
-      if (this.#inFlight === 0) this.#idle?.()
+      if (this.#inFlight === 0) this.#onIdle?.()
     }
   }
 
@@ -80,16 +79,13 @@ export class Upstream {
     else await this.check()
   }
 
-  /** Waits until no request is in flight, at most `timeoutMs`, then closes the connections. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Waits until no request is in flight, at most 10 s, then closes the connections. */
+  async drain(): Promise<void> {
     if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs)
-        this.#idle = () => {
-          clearTimeout(timer)
-          resolve()
-        }
+      const idle = new Promise<void>((resolve) => {
+        this.#onIdle = resolve
       })
+      await Promise.race([idle, sleep(drainTimeoutMs, undefined, { ref: false })])
     }
     await this.pool.destroy()
   }
@@ -105,22 +101,11 @@ export class UpstreamGroup {
    * others are tried anyway: the checks may be wrong.
    */
   next(tried: ReadonlySet<Upstream>): Upstream | undefined {
-    return (
-      this.#findNext((member) => member.healthy && !tried.has(member)) ??
-      this.#findNext((member) => !tried.has(member))
-    )
-  }
-
-  #findNext(isWanted: (member: Upstream) => boolean): Upstream | undefined {
-    const { length } = this.members
-    for (let step = 0; step < length; step++) {
-      const at = (this.#turn + step) % length
-      const member = this.members[at]
-      if (member && isWanted(member)) {
-        this.#turn = at + 1
-        return member
-      }
-    }
-    return undefined
+    const { members } = this
+    const inTurn = [...members.slice(this.#turn), ...members.slice(0, this.#turn)]
+    const untried = inTurn.filter((member) => !tried.has(member))
+    const next = untried.find((member) => member.healthy) ?? untried[0]
+    if (next) this.#turn = (members.indexOf(next) + 1) % members.length
+    return next
   }
 }

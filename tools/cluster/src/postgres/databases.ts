@@ -32,9 +32,7 @@ export async function prepareDatabases(
     return rows[0]?.server_version.split(' ', 1)[0] ?? ''
   })
   const urls = names.map(([service, name]) => {
-    const url = new URL(adminUrl)
-    url.username = name
-    url.password = passwords[service]
+    const url = Object.assign(new URL(adminUrl), { username: name, password: passwords[service] })
     url.pathname = `/${name}`
     return [service, url.href]
   })
@@ -69,11 +67,8 @@ async function createDatabase(client: Client, name: string, password: string): P
 async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>): Promise<T> {
   const { hostname, port, username } = new URL(adminUrl)
   const server = `the database server at ${hostname}:${port || 5432}`
-  const client = new Client({
-    connectionString: adminUrl,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 30_000,
-  })
+  const timeouts = { connectionTimeoutMillis: 5_000, query_timeout: 30_000 }
+  const client = new Client({ connectionString: adminUrl, ...timeouts })
   client.on('error', () => {})
   try {
     await client.connect()

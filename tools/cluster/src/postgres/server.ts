@@ -14,14 +14,14 @@ type PostgresOptions = Parameters<typeof preparePostgres>[0]
  */
 export async function prepareServer(
   options: PostgresOptions & { readonly logFile: string },
-): Promise<{ program: Program<void>; adminUrl: string }> {
+): Promise<{ program: Program<true>; adminUrl: string }> {
   const { url, readyText, ...server } = await preparePostgres(options).catch((err) => {
     if (!(err instanceof EmbeddedPostgresError)) throw err
     throw new ClusterError(
       `The embedded PostgreSQL cannot start: ${err.message}. To use your own server, give its address with --database-url.`,
     )
   })
-  const program: Program<void> = {
+  const program: Program<true> = {
     name: 'postgres',
     launch() {
       const child = startChild({ ...server, logFile: options.logFile })
@@ -29,9 +29,8 @@ export async function prepareServer(
       if (pid !== undefined) void child.process.then(stopWithParent(pid, server.user))
       return child
     },
-    async untilReady(child, signal) {
-      await findInOutput(child, (log) => log.includes(readyText) || undefined, signal)
-    },
+    untilReady: (child, signal) =>
+      findInOutput(child, (log) => log.includes(readyText) || undefined, signal),
   }
   return { program, adminUrl: url }
 }

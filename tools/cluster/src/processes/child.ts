@@ -47,7 +47,6 @@ export function startChild(options: ChildOptions): Child {
     stdout: log,
     stderr: log,
     ipc,
-    serialization: 'json',
     buffer: false,
     reject: false,
     killSignal: stopSignal,
@@ -67,19 +66,13 @@ export function startChild(options: ChildOptions): Child {
 }
 
 function readTail(file: string, from: number): string {
-  const size = statSync(file, { throwIfNoEntry: false })?.size
-  if (size === undefined) return ''
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  const text = Buffer.alloc(Math.max(0, Math.min(size - from, maxOutputBytes)))
+  if (text.length === 0) return ''
   const log = openSync(file, 'r')
-  try {
-    const text = Buffer.allocUnsafe(maxOutputBytes)
-    return text.toString(
-      'utf8',
-      0,
-      readSync(log, text, 0, maxOutputBytes, Math.max(from, size - maxOutputBytes)),
-    )
-  } finally {
-    closeSync(log)
-  }
+  readSync(log, text, 0, text.length, size - text.length)
+  closeSync(log)
+  return text.toString()
 }
 
 /** Polls the output until `find` returns something. */

@@ -10,9 +10,9 @@ export interface Program<Value> {
   untilReady(child: Child, signal: AbortSignal): Promise<Value>
 }
 
-export interface ProcessListener<Value> {
-  onUp?(value: Value): void
-  onDown?(): void
+export interface ProcessListener {
+  /** Called when the process has become ready, and when it has died. */
+  onChange?(): void
   /** Receives one sentence for people. */
   onEvent?(sentence: string): void
 }
@@ -24,22 +24,20 @@ const readyTimeoutMs = 60_000
 
 /** A process that is restarted whenever it dies, with growing delays, until it is told to stop. */
 export class SupervisedProcess<Value> {
+  readonly name: string
   readonly #program: Program<Value>
-  readonly #listener: ProcessListener<Value>
+  readonly #listener: ProcessListener
   #child: Child | undefined
-  #isUp = false
+  #value: Value | undefined
   #restarting: Promise<void> | undefined
   /** Starts in a row that failed or did not last. */
   #failures = 0
   #stopping = new AbortController()
 
-  constructor(program: Program<Value>, listener: ProcessListener<Value> = {}) {
+  constructor(program: Program<Value>, listener: ProcessListener = {}) {
+    this.name = program.name
     this.#program = program
     this.#listener = listener
-  }
-
-  get name(): string {
-    return this.#program.name
   }
 
   /** The process ID; `undefined` before the first start. */
@@ -47,9 +45,9 @@ export class SupervisedProcess<Value> {
     return this.#child?.process.pid
   }
 
-  /** Whether it became ready and has not died since. */
-  get isUp(): boolean {
-    return this.#isUp
+  /** What the program returned when it became ready; `undefined` while it is down. */
+  get value(): Value | undefined {
+    return this.#value
   }
 
   /**
@@ -110,8 +108,8 @@ export class SupervisedProcess<Value> {
       const value = await Promise.race([this.#program.untilReady(child, signal), death])
       if (!child.isRunning()) await death
       void this.#watch(child)
-      this.#isUp = true
-      this.#listener.onUp?.(value)
+      this.#value = value
+      this.#listener.onChange?.()
       return value
     } catch (err) {
       // A lost IPC channel is noticed shortly before the death that explains it.
@@ -125,8 +123,8 @@ export class SupervisedProcess<Value> {
   async #watch(child: Child): Promise<void> {
     const upSince = Date.now()
     const result = await child.process
-    this.#isUp = false
-    this.#listener.onDown?.()
+    this.#value = undefined
+    this.#listener.onChange?.()
     if (this.#stopping.signal.aborted) return
     const wasHealthy = child.process.nodeChildProcess.killed || Date.now() - upSince >= minUptimeMs
     this.#failures = wasHealthy ? 0 : this.#failures + 1

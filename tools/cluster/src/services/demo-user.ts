@@ -12,12 +12,9 @@ const email = 'demo@example.com'
 /** Registers the demo user through the API, unless it exists. */
 export async function registerDemoUser(edgeUrl: string, password: string): Promise<DemoUser> {
   const user = { email, password }
-  const { status, reply } = await send(`${edgeUrl}/auth/v1/register`, {
-    method: 'POST',
-    body: user,
-  })
+  const request = { method: 'POST', body: user }
+  const { status, reply } = await send(`${edgeUrl}/auth/v1/register`, request)
   if (status === 201 || status === 409) return user
-  throw new ClusterError(
-    `The demo user could not be registered: ${status} ${JSON.stringify(reply) ?? ''}`,
-  )
+  const detail = JSON.stringify(reply) ?? ''
+  throw new ClusterError(`The demo user could not be registered: ${status} ${detail}`)
 }

@@ -16,7 +16,6 @@ interface Member {
   readonly name: string
   readonly service: ServiceName
   readonly process: SupervisedProcess<string>
-  url: string | undefined
   /** It is about to stop and gets no new requests. */
   leaving: boolean
 }
@@ -38,23 +37,20 @@ export class ServiceInstances {
     this.#members = serviceNames.flatMap((service) =>
       Array.from({ length: instancesPerService }, (_, index) => {
         const name = `${service}-${index + 1}`
-        const update = (url: string | undefined) => {
-          member.url = url
-          void this.#route()
-        }
-        const process = new SupervisedProcess<string>(serviceProgram(service, name, shared), {
-          onUp: update,
-          onDown: () => update(undefined),
-          onEvent,
-        })
-        const member: Member = { name, service, process, url: undefined, leaving: false }
-        return member
+        const program = serviceProgram(service, name, shared)
+        const onChange = () => void this.#route()
+        const process = new SupervisedProcess(program, { onChange, onEvent })
+        return { name, service, process, leaving: false }
       }),
     )
   }
 
   get instances(): readonly Instance[] {
-    return this.#members.map(({ name, service, url }) => ({ name, service, url }))
+    return this.#members.map(({ name, service, process }) => ({
+      name,
+      service,
+      url: process.value,
+    }))
   }
 
   get processes(): readonly SupervisedProcess<string>[] {
@@ -66,9 +62,11 @@ export class ServiceInstances {
     await Promise.all(
       serviceNames.map(async (service) => {
         const members = this.#members.filter((member) => member.service === service)
-        await Promise.all(members.map((member) => member.process.start()))
-        const names = members.map((member) => member.name)
-        onReady(service, names)
+        await Promise.all(members.map(({ process }) => process.start()))
+        onReady(
+          service,
+          members.map(({ name }) => name),
+        )
       }),
     )
     this.#isOpen = true
@@ -93,8 +91,8 @@ export class ServiceInstances {
   async #route(): Promise<void> {
     if (!this.#isOpen) return
     const upstreams = (service: ServiceName) =>
-      this.#members.flatMap(({ name, url, leaving, ...member }) =>
-        member.service === service && url !== undefined && !leaving ? [{ name, origin: url }] : [],
+      this.#members.flatMap(({ name, process: { value: origin }, leaving, ...member }) =>
+        member.service === service && origin !== undefined && !leaving ? [{ name, origin }] : [],
       )
     await this.#edge.route(
       Object.fromEntries(serviceNames.map((service) => [service, upstreams(service)])),

@@ -1,20 +1,13 @@
-interface ServiceDefinition {
-  readonly name: string
-  /** The scopes of its API. The demo user, like every user, gets all of them at login. */
-  readonly scopes: readonly string[]
-  /** Services it calls; it is told their addresses. */
-  readonly calls: readonly string[]
-}
-
 /**
- * The services of the cluster, in the order they are shown. A new entry is all the cluster needs: it
- * gets a database, a role, instances and a route from the edge, and tokens are issued for it.
+ * The services of the cluster, in the order they are shown. A new entry is all the cluster needs: the
+ * service gets a database, a role, instances and a route from the edge, tokens are issued for it, and
+ * every user gets its scopes at login. `calls` names the services whose addresses it is told.
  */
 const services = [
   { name: 'auth', scopes: [], calls: [] },
   { name: 'orders', scopes: ['orders:read', 'orders:write'], calls: ['auth'] },
   { name: 'billing', scopes: ['invoices:read', 'invoices:write'], calls: ['auth', 'orders'] },
-] as const satisfies readonly ServiceDefinition[]
+] as const
 
 export type ServiceName = (typeof services)[number]['name']
 
