@@ -61,6 +61,14 @@ async function startContainer(): Promise<Postgres> {
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
   const container = await new PostgreSqlContainer(image)
     .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
+    // Without a shell, unlike the default: on a busy machine a check that times out would leave an
+    // orphan, and Postgres as process 1 treats the end of an unknown child as a crash.
+    .withHealthCheck({
+      test: ['CMD', 'pg_isready', '--quiet', '--host', '127.0.0.1', '--username', 'test'],
+      interval: 1_000,
+      timeout: 5_000,
+      retries: 60,
+    })
     .start()
   return {
     description: `container ${image}`,
