@@ -17,7 +17,7 @@ export async function measure(
   const names = Object.keys(subjects)
   const samples = new Map(names.map((name) => [name, [] as number[]]))
   for (let round = 0; round < warmUpRounds + rounds; round += 1) {
-    for (const name of shuffle(names)) {
+    for (const name of names.toSorted(() => Math.random() - 0.5)) {
       const value = (await subjects[name]?.(round)) ?? Number.NaN
       if (round >= warmUpRounds) samples.get(name)?.push(value)
     }
@@ -68,11 +68,4 @@ export function compare(
 ): number {
   const others = samples.get(b) ?? []
   return median(samples.get(a)?.map((value, round) => combine(value, others[round] ?? Number.NaN)))
-}
-
-function shuffle<T>(values: readonly T[]): T[] {
-  return values
-    .map((value) => ({ value, order: Math.random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ value }) => value)
 }
