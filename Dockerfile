@@ -1,4 +1,4 @@
-# The image of a service. The recipe is the same for each:
+# Builds the image of a service; SERVICE selects which:
 #
 #   docker build --build-arg SERVICE=auth --tag latchkey/auth:0.1.0 .
 #
@@ -34,7 +34,7 @@ RUN mkdir /image \
 FROM node:24-bookworm-slim
 ARG SERVICE
 LABEL org.opencontainers.image.title="latchkey-${SERVICE}" \
-      org.opencontainers.image.description="The ${SERVICE} service of Latchkey: one login opens every service" \
+      org.opencontainers.image.description="The ${SERVICE} service of Latchkey, one login for all services" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 COPY --from=install /image /latchkey
@@ -44,8 +44,8 @@ ENV NODE_ENV=production \
     LATCHKEY_PORT=3000
 USER node
 EXPOSE 3000
-# Asks whether the service is alive, not whether it is ready: it verifies tokens without Postgres, so an
-# orchestrator must not end it when Postgres is unavailable.
+# Checks whether the service is alive, not whether it is ready: it verifies tokens without Postgres, so an
+# orchestrator must not stop it when Postgres is unavailable.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 CMD ["node", "-e", \
   "require('node:http').get({port: process.env.LATCHKEY_PORT, path: '/livez'}, ({statusCode}) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "src/main.ts"]

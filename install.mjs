@@ -18,7 +18,7 @@ function read(file) {
 }
 
 if (read(installed) !== read('pnpm-lock.yaml')) {
-  console.log('Installing dependencies (the first time, this takes about a minute) …')
+  console.log('Installing dependencies (this takes about a minute the first time) …')
   const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--prefer-offline']
   const options = { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }
   const { status, error } = spawnSync('npx', args, options)

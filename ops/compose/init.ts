@@ -11,7 +11,7 @@ const root = resolve(import.meta.dirname, '../..')
 /** The user of the Node images, who owns the secrets if root creates them. */
 const nodeUser = { uid: 1000, gid: 1000 }
 
-/** The group of the Postgres image, which reads its password as root or as its own user. */
+/** The group of the Postgres image. Postgres reads its password as root or as its own user. */
 const postgresGid = 999
 
 interface Options {
@@ -24,7 +24,7 @@ interface Options {
 /** Writes the secrets, readable by their owner alone, and the settings that name the owner. */
 async function init({ domain, port, secrets, env }: Options): Promise<void> {
   for (const path of [secrets, env]) {
-    if (existsSync(path)) throw new Error(`${path} exists; move it away first`)
+    if (existsSync(path)) throw new Error(`${path} already exists; move it first`)
   }
   const owner = findOwner()
   const keyring = join(secrets, 'keyring')
@@ -99,7 +99,7 @@ const toPath = (path: string) => resolve(path)
 program
   .name('npm run compose:init --')
   .description('Creates the secrets and the .env file for docker-compose.yml. Overwrites nothing.')
-  .option('--domain <name>', 'public name of the edge', 'localhost')
+  .option('--domain <name>', 'public host name of the edge', 'localhost')
   .option('--port <number>', 'HTTPS port of the edge on this machine', parsePort, 8443)
   .option(
     '--secrets <folder>',

@@ -204,7 +204,7 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
   })
 
   await t.test('compose:init overwrites no secrets', async (t) => {
-    await t.rejects(project.init(), { message: /exists; move it away first/ })
+    await t.rejects(project.init(), { message: /already exists; move it first/ })
   })
 
   await t.test('down removes everything', async (t) => {

@@ -30,7 +30,7 @@ export const authentication = fp<AuthenticationOptions>(
       async () => {
         if (revocations.state.ageSeconds > maxStaleSeconds) throw new Error('stale')
       },
-      // Where stale means allow, `/readyz` reports the age and the service stays ready.
+      // With `allow`, `/readyz` reports the failed check and still answers 200.
       { required: onStale === 'deny' },
     )
     const verifier = createVerifier({
@@ -46,7 +46,7 @@ export const authentication = fp<AuthenticationOptions>(
   { name: 'authentication', fastify: '5.x', dependencies: ['keyring'] },
 )
 
-/** Polls the feed until the app closes, and counts and logs how that goes. */
+/** Polls the feed until the app closes, and counts and logs the results. */
 function followRevocations(
   app: FastifyInstance,
   service: string,
@@ -76,7 +76,7 @@ function followRevocations(
   app.addHook('onClose', async () => revocations.close())
   new Gauge({
     name: 'latchkey_revocation_entries',
-    help: 'Revocations held in memory',
+    help: 'Revocations known to this verifier',
     registers: [app.metrics],
     collect() {
       this.set(revocations.state.entries)
@@ -84,7 +84,7 @@ function followRevocations(
   })
   new Gauge({
     name: 'latchkey_revocation_age_seconds',
-    help: 'Seconds since all revocations were known; +Inf until the first complete poll',
+    help: 'Seconds since the last successful poll of the revocation feed; +Inf before the first',
     registers: [app.metrics],
     collect() {
       this.set(revocations.state.ageSeconds)
@@ -97,12 +97,12 @@ function followRevocations(
 export function countVerifications(verifier: Verifier, registry: Registry): Verifier {
   const verified = new Counter({
     name: 'latchkey_tokens_verified_total',
-    help: 'Tokens accepted',
+    help: 'Access tokens accepted',
     registers: [registry],
   })
   const refused = new Counter({
     name: 'latchkey_tokens_refused_total',
-    help: 'Tokens refused, by code',
+    help: 'Access tokens refused, by code',
     labelNames: ['code'] as const,
     registers: [registry],
   })

@@ -29,14 +29,14 @@ declare module 'fastify' {
   }
 }
 
-/** Longest wait for a connection, in milliseconds: enough for a busy pool, short for a dead server. */
+/** Longest wait for a connection, in milliseconds. A busy pool needs less; an unreachable server must not block for long. */
 const connectionTimeoutMs = 2_000
 /** Longest time of one statement, in milliseconds. The client gives up a second after the server should. */
 const statementTimeoutMs = 4_000
 
 const migrateElsewhere =
-  'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, because the lock of the ' +
-  'migrations does not work through a pooler; run `main.ts migrate` with the server’s own LATCHKEY_DATABASE_URL'
+  'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, because migrations use a lock ' +
+  'that does not work through a pooler; run `main.ts migrate` with a LATCHKEY_DATABASE_URL that bypasses the pooler'
 
 /** Prepares no statement: the pooler may run the next transaction on another connection. */
 class UnnamedClient extends Client {
@@ -73,8 +73,8 @@ export const database = fp<DatabaseOptions>(
             idle_in_transaction_session_timeout: statementTimeoutMs,
           }),
     })
-    // Without these listeners a lost connection would end the process. The pool removes its own from
-    // a client that is in use, hence the second one.
+    // Without these listeners a lost connection would end the process. While a
+    // client is in use, the pool's own listener is removed from it, so the client needs another.
     pool.on('error', (err) => app.log.warn({ err }, 'idle database connection lost'))
     pool.on('connect', (client) => {
       client.on('error', (err) => app.log.warn({ err }, 'database connection lost'))
@@ -119,7 +119,7 @@ async function warnOfPoolSize(db: Pool, max: number, log: FastifyBaseLogger): Pr
   if (max <= limit - used) return
   log.warn(
     { max, limit, used },
-    `LATCHKEY_DATABASE_POOL_MAX allows ${max} connections, but only ${limit - used} of the server's ${limit} are free; lower it, or raise max_connections`,
+    `LATCHKEY_DATABASE_POOL_MAX allows ${max} connections, but only ${limit - used} of the server's ${limit} connections are free; lower the setting, or raise max_connections`,
   )
 }
 

@@ -29,7 +29,7 @@ const known: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_MAX_PARAM_LENGTH: [414, 'url_too_long', 'A segment of the URL is too long.'],
 }
 
-/** Maps a thrown value to the client's answer. Nothing that is not listed here leaves the service. */
+/** Maps a thrown value to the client's answer. An unknown error becomes 500 `internal_error`, without its message. */
 function toProblem(err: unknown): ProblemError {
   if (err instanceof ProblemError) return err
   if (err instanceof TokenError) {
@@ -65,7 +65,7 @@ function toProblem(err: unknown): ProblemError {
   return new ProblemError(
     500,
     'internal_error',
-    'Internal error. It has been logged under this request ID.',
+    'Internal error. The service logged it with this request ID.',
   )
 }
 
@@ -74,7 +74,10 @@ export async function answerProblem(err: unknown, request: FastifyRequest, reply
   const problem = toProblem(err)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
   else if (problem.statusCode > 500 && problem !== err) {
-    request.log.warn({ err, code: problem.code }, 'request refused: service unavailable')
+    request.log.warn(
+      { err, code: problem.code },
+      'request answered with 503: a dependency is unavailable',
+    )
   }
   reply.problemCode = problem.code
   return reply

@@ -21,8 +21,8 @@ declare module 'fastify' {
 const checkTimeoutMs = 2_000
 
 /**
- * `/livez` answers while the process runs. `/readyz` answers 200 while every required check passes, and else 503; its
- * body names the failed checks.
+ * `/livez` answers while the process runs. `/readyz` answers 200 while every required check passes, and 503 otherwise; its
+ * body has the result of every check.
  *
  * Tokens are verified without the database. A load balancer that must keep services in rotation while
  * Postgres is unavailable therefore uses `/livez`. While draining, `/livez` closes the connection instead

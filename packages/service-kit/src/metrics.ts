@@ -18,7 +18,7 @@ export const metrics = fp<{ name: string; instance: string }>(
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
     new Gauge({
       name: 'latchkey_event_loop_delay_seconds',
-      help: 'Mean event loop delay of the last second, in seconds; above 0.5 requests are refused',
+      help: 'Mean event loop delay of the last second, in seconds; above 0.5, requests are refused',
       registers: [registry],
       collect() {
         this.set(app.memoryUsage().eventLoopDelay / 1_000)

@@ -7,7 +7,7 @@ import { isDatabaseUnavailable } from './database-errors.ts'
 const retryMs = 1_000
 
 /**
- * Brings the schema up to date. Concurrent runs wait for the first one (advisory lock).
+ * Brings the schema up to date. Concurrent runs wait for each other (advisory lock).
  *
  * @returns the names of the migrations run; empty when the schema was up to date
  */

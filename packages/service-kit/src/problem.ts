@@ -7,7 +7,7 @@ export const Problem = Type.Object(
     type: Type.String({ description: 'Always about:blank; `code` identifies the problem.' }),
     title: Type.String(),
     status: Type.Integer(),
-    code: Type.String({ description: 'Stable; see the table of error codes.' }),
+    code: Type.String({ description: 'Stable; docs/errors.md lists all codes.' }),
     detail: Type.String({ description: 'A sentence for people; its wording may change.' }),
     request_id: Type.String(),
     claim: Type.Optional(Type.String({ description: 'The claim that was refused.' })),

@@ -13,13 +13,13 @@ import { startTracing } from './tracing.ts'
 const graceMs = 10_000
 
 /**
- * Runs a service as this process: reads the configuration, listens, stops in order.
+ * Runs a service as this process: reads the configuration, listens, and shuts down gracefully.
  *
  * On SIGTERM or SIGINT `/readyz` turns 503; after the drain time the server stops accepting
  * connections, finishes open requests and exits with 0. A configuration that cannot be used ends the
  * process with one sentence and exit code 1.
  *
- * `main.ts migrate` brings the database up to date instead, and reads no setting but the database's URL.
+ * `main.ts migrate` updates the schema of the database instead. It reads only the setting `LATCHKEY_DATABASE_URL`.
  */
 export async function runService<T extends TObject>(service: ServiceDefinition<T>): Promise<void> {
   // In a container this is process 1, which ignores every signal that it has no handler for.

@@ -13,12 +13,12 @@ import { refuseUnstorableText } from './storable-text.ts'
 import { createValidatorCompiler } from './validation.ts'
 
 interface ServerOptions {
-  /** The service's name, as `orders`. */
+  /** The service's name, for example `orders`. */
   name: string
   config: Pick<ServiceConfig, 'LATCHKEY_INSTANCE' | 'LATCHKEY_LOG_LEVEL' | 'LATCHKEY_TRUST_PROXY'>
 }
 
-/** A Fastify server as every service has it. */
+/** The Fastify server of a service, with what every service has. */
 export type Service = ReturnType<typeof createServer>
 
 /** Largest request body, in bytes. */

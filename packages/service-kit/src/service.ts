@@ -13,17 +13,17 @@ import { whoamiRoute } from './whoami.ts'
 
 /** A service, before it is configured. `runService` runs it; tests pass it to `createService`. */
 export interface ServiceDefinition<T extends TObject> {
-  /** As `orders`: in logs, metrics and traces. */
+  /** For example `orders`. Used in logs, metrics and traces. */
   readonly name: string
   /** Schema of the environment variables the service reads; it contains `serviceSettings`. */
   readonly settings: T
   /** Folder of plain SQL migrations. */
   readonly migrations: URL
-  /** Registers what is this service's own, once `app.keyring` and `app.db` exist. */
+  /** Registers the service's own plugins and routes. `app.keyring` and `app.db` exist by then. */
   readonly setUp: (app: Service, config: Static<T>) => Promise<void>
 }
 
-/** A service that verifies tokens, as its author writes it. */
+/** The definition of a service that verifies tokens. */
 interface ResourceService<T extends TProperties> {
   /** Also the audience its tokens must name. */
   readonly name: string
@@ -34,7 +34,7 @@ interface ResourceService<T extends TProperties> {
   readonly routes: (app: Service, config: VerifierConfig & Static<TObject<T>>) => unknown
 }
 
-/** Creates a service: a server with the service's keyring and database, and what the service adds. */
+/** Creates a service: a server with a keyring, a database, and the service's own routes. */
 export async function createService<T extends TObject>(
   { name, migrations, setUp }: ServiceDefinition<T>,
   config: Static<T>,

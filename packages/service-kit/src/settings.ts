@@ -2,8 +2,8 @@ import { hostname } from 'node:os'
 import { limits } from '@latchkey/verify'
 import { type Static, Type } from 'typebox'
 
-/** Shown when no key file is configured; there is no default secret. */
-export const howToMakeKeys = 'make one with `latchkey keys generate --out <file>`'
+/** Part of the error when the key file is missing or invalid. There is no default secret. */
+export const howToMakeKeys = 'create a key file with `latchkey keys generate --out <file>`'
 
 /**
  * The settings of every service. Each may be given as a file:
@@ -30,14 +30,14 @@ export const serviceSettings = {
   LATCHKEY_TRUST_PROXY: Type.Optional(Type.String({ minLength: 1 })),
   /** Time to keep answering after SIGTERM while load balancers remove the instance, in seconds. */
   LATCHKEY_DRAIN_SECONDS: Type.Integer({ minimum: 0, maximum: 60, default: 0 }),
-  /** The `iss` of every token, the same for all services of one Latchkey. */
+  /** The `iss` of every token. All services of one installation have the same. */
   LATCHKEY_ISSUER: Type.String({ minLength: 1, maxLength: 200 }),
   /** Path of the key file, a JWK Set. */
   LATCHKEY_KEYS_FILE: Type.String({ minLength: 1, description: howToMakeKeys }),
   /** PostgreSQL connection URI of this service's own database. There is no safe default. */
   LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   /**
-   * Whether to run the migrations at start. Set it to false where a separate step runs them (`main.ts
+   * Whether to run the migrations at start. Set it to false if a separate step runs them (`main.ts
    * migrate`).
    */
   LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
@@ -49,7 +49,7 @@ export const serviceSettings = {
   LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
   /** Maximum database connections of this instance. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
-  /** OTLP endpoint for traces; tracing is off when unset or empty. OpenTelemetry's own variables apply. */
+  /** OTLP endpoint for traces; tracing is off when unset or empty. OpenTelemetry's own variables also apply. */
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^(https?://|$)' })),
   /** The only protocol supported; it is also OpenTelemetry's default. */
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Literal('http/protobuf')),
@@ -57,9 +57,9 @@ export const serviceSettings = {
 
 /** The settings of a service that verifies tokens, in addition to those every service has. */
 export const verifierSettings = {
-  /** URL of the auth service. A path is kept: behind an edge each service has one. */
+  /** URL of the auth service. It may contain a path, because an edge gives each service its own path. */
   LATCHKEY_AUTH_URL: Type.String({ pattern: '^https?://' }),
-  /** While revocations are stale: accept tokens by the last known ones (`allow`), or answer 503 (`deny`). */
+  /** While revocations are stale: verify tokens with those known (`allow`), or answer 503 (`deny`). */
   LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], { default: 'allow' }),
   /** Age above which revocations are stale, in seconds. */
   LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({

@@ -21,7 +21,11 @@ export function refuseUnstorableText(value: unknown, depth = 0): void {
     }
   } else if (typeof value === 'object' && value !== null) {
     if (depth === maxDepth) {
-      throw new ProblemError(400, 'invalid_text', `The body nests deeper than ${maxDepth} levels.`)
+      throw new ProblemError(
+        400,
+        'invalid_text',
+        `The body is nested more than ${maxDepth} levels deep.`,
+      )
     }
     for (const [name, member] of Object.entries(value)) {
       refuseUnstorableText(name)

@@ -19,7 +19,7 @@ export const whoamiRoute: FastifyPluginAsyncTypebox<{ servedBy: string }> = asyn
     '/whoami',
     {
       schema: {
-        summary: 'Who the token speaks for, and which instance answered',
+        summary: 'Read the claims of your token and the name of the instance that answered',
         response: { 200: WhoamiReply, 401: Problem },
       },
     },

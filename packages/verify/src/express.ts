@@ -44,7 +44,7 @@ const MISSING = createRefusal('token_missing')
 
 /**
  * Creates middleware that passes only requests with a valid token, and sets `req.auth` to its
- * claims. Mount it before everything it has to protect.
+ * claims. Mount it before the routes that it protects.
  *
  * It answers refused requests itself (RFC 6750, RFC 9457), and does not call `next` for them.
  *

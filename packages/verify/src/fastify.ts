@@ -134,7 +134,7 @@ function refuseEarlierPlugins(app: object): void {
   const children: unknown = symbol && (app as Record<symbol, unknown>)[symbol]
   if (Array.isArray(children) && children.length > 0) {
     throw new Error(
-      'register @latchkey/verify/fastify first: routes of earlier plugins would need no token',
+      'register @latchkey/verify/fastify first: routes of plugins registered before it would need no token',
     )
   }
 }

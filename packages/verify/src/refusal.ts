@@ -12,7 +12,7 @@ export interface HttpRefusal {
 const UNAVAILABLE = {
   status: 503,
   code: 'verifier_unavailable',
-  message: 'Tokens cannot be verified',
+  message: 'Tokens cannot be verified because of a fault in the service',
   claim: undefined,
 } as const
 

@@ -46,6 +46,6 @@ export function checkRequirements({ scopes, roles, ...staleness }: Requirements)
     throw new TypeError(`${name} must be an array of non-empty strings`)
   }
   if (scopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) {
-    throw new TypeError('each of scopes must be a single scope value')
+    throw new TypeError('each scope must be a single scope value, without spaces')
   }
 }

@@ -6,9 +6,9 @@ export const maxAccessTokenTtlSeconds = 3_600
 
 export const settings = Type.Object({
   ...serviceSettings,
-  /** The `aud` of every token, separated by spaces. The auth service adds itself. */
+  /** The audiences (`aud`) of every token, separated by spaces. The auth service adds its own audience. */
   LATCHKEY_AUDIENCES: Type.String({ pattern: '^\\S+( \\S+)*$' }),
-  /** The scope of a newly registered user, separated by spaces (RFC 6749 section 3.3). */
+  /** The scope of a newly registered user: values separated by spaces (RFC 6749 section 3.3). */
   LATCHKEY_DEFAULT_SCOPE: Type.String({ pattern: '^(\\S+( \\S+)*)?$', default: '' }),
   /** Lifetime of an access token, in seconds. */
   LATCHKEY_ACCESS_TOKEN_TTL_SECONDS: Type.Integer({
@@ -22,7 +22,7 @@ export const settings = Type.Object({
     maximum: 31_536_000,
     default: 2_592_000,
   }),
-  /** How long the previous refresh token is answered with the same successor, in seconds. */
+  /** How long the previous refresh token still gets the same successor, in seconds. */
   LATCHKEY_REFRESH_GRACE_SECONDS: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
   /** argon2id: memory of one hash, in KiB. The defaults are RFC 9106's second option (section 4). */
   LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({ minimum: 7_168, maximum: 1_048_576, default: 65_536 }),
@@ -30,7 +30,7 @@ export const settings = Type.Object({
   LATCHKEY_ARGON2_PASSES: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
   /** Accounts that one network may register per minute. */
   LATCHKEY_REGISTER_LIMIT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 60 }),
-  /** Logins that one network may attempt at one account per minute, successful or not. */
+  /** Login attempts per minute from one network to one account, successful or not. */
   LATCHKEY_LOGIN_LIMIT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 600 }),
 })
 

@@ -19,7 +19,7 @@ export const housekeeping = fp(
         await deleteExpiredSessions(app.db)
         await deleteOldReports(app.db)
       } catch (err) {
-        app.log.warn({ err }, 'housekeeping failed; retrying in a minute')
+        app.log.warn({ err }, 'expired rows could not be deleted; retrying in a minute')
       }
     }
     const timer = setInterval(deleteExpired, intervalMs).unref()

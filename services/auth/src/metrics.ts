@@ -49,7 +49,7 @@ function exposeHashQueue(app: FastifyInstance): void {
   })
   new Gauge({
     name: 'latchkey_password_hashes_queued',
-    help: 'Password hashes waiting for a processor',
+    help: 'Password hashes waiting in the queue',
     registers,
     collect() {
       this.set(app.passwords.counters.queued)
@@ -69,7 +69,7 @@ function exposeHashQueue(app: FastifyInstance): void {
 function exposeMissingKeys(app: FastifyInstance): void {
   new Gauge({
     name: 'latchkey_verifier_missing_keys',
-    help: 'Keys of the keyring that a verifier seen in the last minute lacks',
+    help: 'Keys of the keyring that a verifier lacks, for verifiers seen in the last minute',
     labelNames: ['verifier'] as const,
     registers: [app.metrics],
     async collect() {

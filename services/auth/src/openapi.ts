@@ -12,7 +12,7 @@ export const openapi = fp(
         openapi: '3.1.0',
         info: {
           title: 'Latchkey auth',
-          description: 'Checks credentials once and issues short-lived signed tokens.',
+          description: 'Checks a password once and issues short-lived signed tokens.',
           version: '1',
         },
         components: {

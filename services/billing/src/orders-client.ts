@@ -48,12 +48,12 @@ export async function getOrder(
     throw new ProblemError(
       401,
       'token_refused_by_orders',
-      'The orders service does not accept this token.',
+      'The orders service refused this token.',
       { 'www-authenticate': 'Bearer error="invalid_token"' }, // RFC 6750 section 3.1
     )
   }
   if (status === 403) {
-    throw new ProblemError(403, 'order_forbidden', 'This token may not read the order.')
+    throw new ProblemError(403, 'order_forbidden', 'This token does not permit reading orders.')
   }
   throw ordersUnavailable()
 }

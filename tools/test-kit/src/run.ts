@@ -65,9 +65,10 @@ const { args: files } = new Command('npm test --')
   .addHelpText(
     'after',
     `
-The server is the one of LATCHKEY_TEST_DATABASE_URL; otherwise a container, if a Docker engine
-answers; otherwise an embedded server. The last line counts assertions: "N passed, N failed".
-With CI=true, tests that need something this machine lacks fail instead of being skipped.`,
+The tests use the server at LATCHKEY_TEST_DATABASE_URL if it is set. Otherwise they start a container
+if a Docker engine is running, and an embedded server if not. The last line counts assertions:
+"N passed, N failed". A test that needs something this machine lacks is skipped; with CI=true, it
+fails.`,
   )
   .parse()
 try {

@@ -20,13 +20,13 @@ export interface RevocationFeedOptions {
   url: string | URL
   /** The keys this process verifies with. Polls are signed with them and report their IDs. */
   keys: Pick<Keyring, 'current'>
-  /** The `iss` of this Latchkey's tokens. */
+  /** The `iss` of the tokens. */
   issuer: string
   /** Name of the service that polls. */
   service: string
   /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
   instance: string
-  /** Time between two polls, give or take a tenth. Milliseconds, 100 to 60,000, default 1,000. */
+  /** Time between two polls, plus or minus 10 %. Milliseconds, 100 to 60,000, default 1,000. */
   pollIntervalMs?: number
   /** Time limit of one poll. Milliseconds, 100 to 60,000, default 2,000. */
   timeoutMs?: number
@@ -43,7 +43,7 @@ export interface RevocationFeedOptions {
  * ```
  */
 export interface RevocationFeedState {
-  /** Number of revocations now remembered. */
+  /** Number of revocations in memory. */
   readonly entries: number
   /** Seconds since the last complete poll; Infinity until the first. */
   readonly ageSeconds: number
@@ -69,8 +69,8 @@ export interface RevocationFeed extends Revocations {
  * Follows the auth service's revocations by polling in the background: no request waits for it.
  * While the auth service is unreachable, known revocations stay in force.
  *
- * The timer does not keep the process alive. After a failure the next poll follows after one
- * interval, then after every two. An entry is forgotten when no token it concerns can be valid.
+ * The timer does not keep the process alive. After the first failed poll, the next one follows
+ * after one interval; after further failures, after two. An entry is forgotten when no token it concerns can be valid.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
  * @example

@@ -3,9 +3,9 @@ const MAX_PAGE_BYTES = 8 * 2 ** 20
 
 /** A page of the feed as the auth service sends it. Times are seconds since 1970. */
 export interface RevocationPage {
-  /** Ask for everything after this next. */
+  /** The `after` of the next poll. */
   readonly cursor: number
-  /** Whether there is a next page already. */
+  /** Whether the next page exists already. */
   readonly more: boolean
   /** `sid`, and when to forget the entry. */
   readonly sessions: readonly (readonly [sid: string, expires: number])[]
@@ -28,7 +28,7 @@ export async function readRevocationPage(response: Response): Promise<Revocation
     typeof page.more === 'boolean' &&
     isTuples(page.sessions, 2) &&
     isTuples(page.subjects, 3)
-  if (!isPage) throw new Error('the revocation feed returned something other than a page')
+  if (!isPage) throw new Error('the revocation feed returned an invalid page')
   return page as RevocationPage
 }
 
@@ -38,7 +38,7 @@ async function readText(response: Response): Promise<string> {
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > MAX_PAGE_BYTES) throw new Error('the revocation feed returned too much')
+    if (bytes > MAX_PAGE_BYTES) throw new Error('the revocation feed returned more than 8 MiB')
     chunks.push(decoder.decode(chunk, { stream: true }))
   }
   return chunks.join('') + decoder.decode()

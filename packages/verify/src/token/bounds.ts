@@ -37,7 +37,8 @@ export function readNumbers<Name extends string>(
     const [preset, min, max] = bounds[name]
     const { [name]: value = preset } = options
     if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
-    if (!(value >= min && value <= max)) throw new RangeError(`${name} must be ${min} to ${max}`)
+    if (!(value >= min && value <= max))
+      throw new RangeError(`${name} must be from ${min} to ${max}`)
     numbers[name] = value
   }
   return numbers

@@ -28,7 +28,7 @@ const REFUSALS = {
   // RFC 7009 section 2.1: revoked by its owner or by an administrator.
   token_revoked: { status: 401, message: 'The access token has been revoked' },
   // RFC 6750 section 3.1.
-  scope_insufficient: { status: 403, message: 'The access token does not permit this' },
+  scope_insufficient: { status: 403, message: 'The access token lacks a required scope or role' },
   // A fault of the server, so never 401: a client would discard a good token.
   revocations_stale: { status: 503, message: 'Revocations are out of date; try again shortly' },
 } as const

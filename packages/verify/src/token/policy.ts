@@ -15,15 +15,15 @@ export interface PolicyOptions {
   /** Accepted audiences: `aud` must contain one of them. Required; `false` accepts any audience. */
   audience: string | readonly string[] | false
   /**
-   * Accepted `typ` headers, compared as in RFC 7515 section 4.1.9; null accepts a missing one.
+   * Accepted `typ` headers, compared as in RFC 7515 section 4.1.9; null accepts a token without it.
    * Default: `['at+jwt']`.
    */
   types?: readonly (string | null)[]
-  /** Largest accepted difference to the issuer's clock. Seconds, 0 to 60, default 5. */
+  /** Largest accepted difference from the issuer's clock. Seconds, 0 to 60, default 5. */
   clockToleranceSeconds?: number
   /** Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 86,400. */
   maxLifetimeSeconds?: number
-  /** Longer tokens are refused unread. 128 to 16,383, default 8,192. */
+  /** Longer tokens are refused without being read. 128 to 16,383, default 8,192. */
   maxTokenBytes?: number
   /**
    * Keeps verified tokens of up to 2 KB, at most `maxEntries` (4 or more, default 10,000), so that
@@ -34,8 +34,8 @@ export interface PolicyOptions {
   /** Source of revocations, see `createRevocationFeed`. Default: no token is revoked. */
   revocations?: Revocations
   /**
-   * What to do while revocations are stale: `allow` (the default) verifies with those known,
-   * `deny` answers 503.
+   * What to do while revocations are stale: `allow` (the default) verifies with the known
+   * ones, `deny` answers 503.
    */
   onStale?: 'allow' | 'deny'
   /** Age from which revocations are stale. Seconds, 1 to 86,400, default 30. */

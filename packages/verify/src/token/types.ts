@@ -85,9 +85,9 @@ export interface Claims {
 }
 
 /**
- * Tells which tokens have been revoked.
+ * Reports which tokens have been revoked.
  *
- * The verifier calls it for every token that is otherwise good (for a cached token only when
+ * The verifier calls it for every token that is otherwise valid (for a cached token only when
  * `version` has changed), so it must answer from memory. It must not throw.
  *
  * @example
@@ -103,7 +103,7 @@ export interface Revocations {
   isRevoked(claims: Claims): boolean
   /** Changes whenever more tokens are revoked. Until then every answer stays the same. */
   readonly version: number
-  /** All revocations made before then are known. Seconds since 1970; -Infinity if none are yet. */
+  /** All revocations made before then are known. Seconds since 1970; -Infinity before the first poll. */
   readonly asOf: number
 }
 
@@ -117,7 +117,7 @@ export interface Revocations {
  * ```
  */
 export interface Staleness {
-  /** `allow`: verify with those known. `deny`: refuse with `revocations_stale`, status 503. */
+  /** `allow`: verify with the known ones. `deny`: refuse with `revocations_stale`, status 503. */
   readonly onStale?: 'allow' | 'deny'
   /** Age from which revocations are stale. Seconds, 1 to 86,400. */
   readonly maxStaleSeconds?: number

@@ -74,4 +74,8 @@ const wrongPassword = () =>
   new ProblemError(403, 'invalid_credentials', 'The current password is wrong.')
 
 const passwordChanged = () =>
-  new ProblemError(409, 'password_changed', 'Another request changed the password meanwhile.')
+  new ProblemError(
+    409,
+    'password_changed',
+    'Another request changed the password or disabled the user meanwhile.',
+  )

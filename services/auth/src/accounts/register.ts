@@ -4,7 +4,7 @@ import { networkOf } from '../limits/network.ts'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
 
-/** Opens an account. It reveals whether an e-mail address has one, as fast as the rate limit allows. */
+/** Creates an account. A reply reveals whether an e-mail address has one; the rate limit slows a search down. */
 export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
 
@@ -17,7 +17,7 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
       schema: {
         tags: ['accounts'],
-        summary: 'Open an account',
+        summary: 'Create an account',
         body: Registration,
         response: { 201: UserReply, 400: Problem, 409: Problem, 429: Problem, 503: Problem },
       },

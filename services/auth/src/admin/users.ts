@@ -60,7 +60,7 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['admin'],
         summary:
-          'Disable or enable a user, or set roles or scope; effective everywhere in a second',
+          'Disable or enable a user, or set roles or scope; every service enforces it in about a second',
         params: Type.Object({ id: Uuid }),
         body: UserChange,
         response: { 200: UserReply, ...problems },
@@ -76,5 +76,5 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 function notFound(): never {
-  throw new ProblemError(404, 'user_not_found', 'There is no such user.')
+  throw new ProblemError(404, 'user_not_found', 'There is no user with this ID or e-mail address.')
 }

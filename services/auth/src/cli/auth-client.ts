@@ -42,7 +42,7 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
   const body = (await response.json().catch(() => ({}))) as StatusReply
   if (response.status !== 200) {
     throw new Error(
-      `the auth service at ${auth} answered ${response.status} ${body.code ?? ''}; check --keys and --issuer`,
+      `the auth service at ${auth} answered ${[response.status, body.code].join(' ').trim()}; check --auth, --keys and --issuer`,
     )
   }
   return {

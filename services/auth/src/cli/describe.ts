@@ -6,7 +6,7 @@ export function describeHeaderMember(name: string, value: unknown): string {
     case 'typ':
       return value === 'at+jwt' ? 'an access token' : 'not a Latchkey access token'
     case 'kid':
-      return 'the key that signed it'
+      return 'the ID of the key that signed it'
     default:
       return 'Latchkey refuses tokens with this member'
   }

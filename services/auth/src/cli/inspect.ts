@@ -14,14 +14,14 @@ interface InspectOptions {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('print the content of a token and, given the keys, whether it is valid')
+    .description('print the content of a token and, with --keys, whether it is valid')
     .argument('<token>', 'an access token; - reads it from standard input')
     .option('-k, --keys <file>', 'key file to verify the signature with')
     .option('-i, --issuer <issuer>', 'issuer that the token must name')
     .option('-a, --audience <audience>', 'audience that the token must name')
     .addHelpText(
       'after',
-      '\nExit code 0: the token is valid, or --keys is missing. 1: it is not valid.',
+      '\nExit code 0: the token is valid, or --keys was not given. 1: the token is not valid.',
     )
     .action(async (argument: string, options: InspectOptions) => {
       const token = (argument === '-' ? await text(process.stdin) : argument).trim()
@@ -112,6 +112,6 @@ function checkToken(
     ...(issuer === undefined ? ['--issuer'] : []),
     ...(audience === undefined ? ['--audience'] : []),
   ]
-  const hint = unchecked.length > 0 ? ` Not compared: pass ${unchecked.join(' and ')}.` : ''
+  const hint = unchecked.length > 0 ? ` To check these too, pass ${unchecked.join(' and ')}.` : ''
   return { isValid: true, message: `The signature and the claims are valid.${hint}` }
 }

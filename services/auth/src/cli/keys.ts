@@ -44,22 +44,24 @@ export function addKeys(program: Command): void {
     .addOption(keysOption())
     .action(list)
   addAuthOptions(keys.command('status'))
-    .description('list the keys that every verifier has')
+    .description(
+      'list the keys that each verifier has, and the keys whose tokens may still be valid',
+    )
     .action(status)
   keys
     .command('add')
     .description('add a key that verifies; it signs once it is promoted')
-    .argument('[kid]', 'its key ID; default: the date and a random suffix')
+    .argument('[kid]', 'key ID; default: the date and a random suffix')
     .addOption(keysOption())
     .action(add)
   addAuthOptions(keys.command('promote'))
-    .description('sign with a key, once every verifier has it')
-    .argument('[kid]', 'default: the key added last')
+    .description('sign new tokens with a key; refused until every verifier has it')
+    .argument('[kid]', 'key to promote; default: the key added last')
     .option('--force', 'promote even if verifiers lack the key or auth does not answer')
     .action(promote)
   addAuthOptions(keys.command('retire'))
-    .description('remove a key, once all tokens signed with it have expired')
-    .argument('<kid>')
+    .description('remove a key; refused until all tokens signed with it have expired')
+    .argument('<kid>', 'key to remove')
     .option('--force', 'remove even if tokens signed with it may still be valid')
     .action(retire)
 }
@@ -107,7 +109,7 @@ async function add(kid: string | undefined, { keys }: { keys: string }): Promise
   await changeKeyFile(keys, (set) => addKey(set, id))
   print(`Added ${id}. It verifies, but does not sign yet.`)
   print(
-    'Copy the file to every service (they reload it within two seconds), then run: keys promote',
+    'Copy the file to every service (they reload it within two seconds), then run: latchkey keys promote',
   )
 }
 
@@ -129,13 +131,13 @@ async function promote(kid: string | undefined, options: ForceOptions): Promise<
     return before
   })
   print(`${id} signs after the next reload; ${old} still verifies.`)
-  print(`When its tokens have expired (see keys status), run: keys retire ${old}`)
+  print(`When its tokens have expired (see latchkey keys status), run: latchkey keys retire ${old}`)
 }
 
 async function retire(kid: string, options: ForceOptions): Promise<void> {
   await assertSafe(options, ({ verifiers, live }) => findRetirementBlockers(kid, verifiers, live))
   await changeKeyFile(options.keys, (set) => retireKey(set, kid))
-  print(`Retired ${kid}. Destroy the copies of earlier files: they still contain it.`)
+  print(`Retired ${kid}. Destroy all copies of the previous file: they still contain the key.`)
 }
 
 /** Refuses a step that would break a verifier or a live token; with --force, warns instead. */

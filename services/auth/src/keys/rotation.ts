@@ -46,7 +46,7 @@ export function findPromotionBlockers(kid: string, verifiers: VerifierReport[]):
   ]
 }
 
-/** Why a key must stay, as sentences: it has live tokens, or something still signs with it, even only polls. */
+/** Why a key must stay, as sentences: its tokens may be valid, or a verifier still signs its polls with it. */
 export function findRetirementBlockers(
   kid: string,
   verifiers: VerifierReport[],

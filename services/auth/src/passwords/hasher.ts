@@ -10,9 +10,14 @@ const maxQueued = 64
 const maxConcurrency = 3
 
 /** Built once, because a flood is refused by the thousand. */
-const busy = new ProblemError(503, 'busy', 'Too many logins in progress. Try again in a second.', {
-  'retry-after': '1',
-})
+const busy = new ProblemError(
+  503,
+  'busy',
+  'Too many logins and registrations are in progress. Try again in a second.',
+  {
+    'retry-after': '1',
+  },
+)
 
 /** The cost of one hash (argon2id, RFC 9106; one lane). */
 export interface HashCost {

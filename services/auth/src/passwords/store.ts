@@ -15,16 +15,16 @@ export interface LoginAttempt {
   retryAfterSeconds: number | null
 }
 
-/** Failures without a delay: of strangers at one account, of one network, of a familiar network. */
+/** Failures without a delay: by strangers at one account, by one network, by a network that the account has used. */
 const allowed = { account: 10, network: 100, familiar: 100 }
-/** The longest delay, in seconds: a stranger cannot lock anybody out for longer. */
+/** The longest delay, in seconds. A stranger cannot keep the owner of an account out for longer. */
 const maxDelaySeconds = 60
 /** Failures expire after this long without another one, in seconds. */
 const failureRetentionSeconds = 900
 
 /**
- * Looks up an account and counts the attempt as a failure, before any hash is computed; a success takes
- * it back. Parallel guesses queue on the counter's row, so no more of them get through than in sequence.
+ * Looks up an account and counts the attempt as a failure, before any hash is computed; a success reverts
+ * that. Parallel guesses queue on the counter's row, so no more of them get through than in sequence.
  *
  * Strangers count against the account and against their network; after the allowed failures the delay
  * doubles up to a minute. Attempts from a network this account has used before have their own

@@ -24,11 +24,11 @@ const FeedPage = Type.Object({
   cursor: Type.Integer({ description: 'The `after` of the next request.' }),
   more: Type.Boolean({ description: 'Whether to send the next request immediately.' }),
   sessions: Type.Array(Type.Tuple([Type.String(), Type.Number()]), {
-    description: '`sid`, and the time when the entry may be forgotten.',
+    description: '`sid`, and when the entry may be deleted, in seconds since 1970.',
   }),
   subjects: Type.Array(Type.Tuple([Type.String(), Type.Number(), Type.Number()]), {
     description:
-      '`sub`, the smallest `iat` of its valid tokens, and the time when the entry may be forgotten.',
+      '`sub`, the smallest `iat` of its valid tokens, and when the entry may be deleted, in seconds since 1970.',
   }),
 })
 
@@ -50,7 +50,7 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireService,
       schema: {
         tags: ['services'],
-        summary: 'List the revocations after a number',
+        summary: 'List the revocations after a sequence number',
         querystring: FeedQuery,
         response: { 200: FeedPage, 304: Type.Null(), 401: Problem, 403: Problem, 503: Problem },
       },
@@ -60,7 +60,7 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       if (isReportable(instance, kids)) {
         const service = user.sub.slice('service:'.length)
         await reportVerifier(db, { service, instance, kids: kids.split(',') }).catch((err) =>
-          log.warn({ err }, 'the keys of a verifier could not be stored'),
+          log.warn({ err }, 'the key report of a verifier could not be stored'),
         )
       }
       let page = await listRevocations(db, { after, limit: pageSize })

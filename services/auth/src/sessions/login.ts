@@ -56,7 +56,10 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
         if (session && !passwords.isFull) {
           // Best effort: the login has already succeeded.
           await replaceOutdatedHash(db, hasher, { ...user, password }).catch((err) =>
-            request.log.warn({ err }, 'an outdated password hash could not be replaced'),
+            request.log.warn(
+              { err },
+              'an outdated password hash could not be replaced; the login succeeded',
+            ),
           )
         }
         return session

@@ -20,7 +20,7 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
       config: { public: true },
       schema: {
         tags: ['sessions'],
-        summary: 'End this session',
+        summary: 'Log out: end the session of the presented token',
         body: LogoutRequest,
         response: { 204: NoContent, 400: Problem, 401: Problem, 503: Problem },
       },

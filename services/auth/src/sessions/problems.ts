@@ -16,7 +16,7 @@ export const invalidRefreshToken = () =>
 export const reusedRefreshToken = () =>
   unauthorized(
     'refresh_token_reused',
-    'This refresh token was already used. Its session was ended, because the token may have been copied.',
+    'This refresh token was already used. The session was ended, because the token may have been stolen. Log in again.',
   )
 
 /** The access token verifies, but its session has ended. Only a new login helps. */

@@ -61,7 +61,7 @@ export function createRefreshTokens(keyring: Keyring): RefreshTokens {
 }
 
 const missingKey =
-  'the keyring has no key with "use": "latchkey:refresh"; `latchkey keys generate` writes a file with one'
+  'the key file has no key with "use": "latchkey:refresh"; `latchkey keys generate` creates a file with one'
 
 const deriveMacKey = ({ secret }: Key): Buffer =>
   Buffer.from(hkdfSync('sha256', secret, '', 'latchkey refresh token v1', macBytes))

@@ -10,7 +10,7 @@ export async function requireService({ user }: FastifyRequest): Promise<void> {
     throw new ProblemError(
       403,
       'service_only',
-      'Only services may call this, with a service token.',
+      'Only services may call this route, with a service token.',
     )
   }
 }

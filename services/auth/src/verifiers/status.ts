@@ -9,14 +9,18 @@ const KeysStatus = Type.Object({
     Type.Object({
       service: Type.String(),
       instance: Type.String(),
-      kids: Type.Array(Type.String(), { description: 'The verifier signs with the first one.' }),
-      age_seconds: Type.Number({ description: 'Time since its last report.' }),
+      kids: Type.Array(Type.String(), {
+        description: 'Key IDs. The verifier signs with the first one.',
+      }),
+      age_seconds: Type.Number({ description: 'Time since its last report, in seconds.' }),
     }),
   ),
   signing_keys: Type.Array(
     Type.Object({
       kid: Type.String(),
-      live_seconds: Type.Number({ description: 'Time until every token signed with it expires.' }),
+      live_seconds: Type.Number({
+        description: 'Time until every token signed with it has expired, in seconds.',
+      }),
     }),
   ),
 })

@@ -38,7 +38,7 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
       const invoice = await insertInvoice(db, { orderId, sub: order.sub, amountCents })
       if (invoice) return reply.code(201).send(toReply(invoice))
       const made = await findInvoiceOfOrder(db, orderId, order.sub)
-      if (!made) throw new Error('the conflicting invoice does not exist')
+      if (!made) throw new Error('an invoice of this order exists but could not be read')
       return toReply(made)
     },
   )
