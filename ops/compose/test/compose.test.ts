@@ -174,7 +174,7 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       if (answer.status === 200) session = answer.body
       return { outcome: `refresh ${describe(answer)}` }
     }
-    const load = startLoad([...getters, ...getters, ...getters, refresh])
+    const load = startLoad([...getters, ...getters, ...getters, refresh], { pauseMs: 20 })
     try {
       for (const replicas of [4, 2]) {
         const scale = services.flatMap((service) => ['--scale', `${service}=${replicas}`])

@@ -28,8 +28,7 @@ const fragments = [
 
 export const connectionsCut: Drill = {
   name: 'connections-cut',
-  description:
-    'thousands of connections cut at every point of a request, and slow heads, under load',
+  description: 'connections cut at every point of a request, and headers sent slowly, under load',
   async run(context) {
     const { cluster, scale } = context
     const pids = pidsOf(cluster)
@@ -56,7 +55,7 @@ export const connectionsCut: Drill = {
     return [
       noneFails('no request of another client fails', answers, `; ${cut} connections were cut`),
       {
-        claim: `a connection with an unfinished head is closed within ${formatSeconds(slowHeadMs)}`,
+        claim: `a connection with incomplete headers is closed within ${formatSeconds(slowHeadMs)}`,
         seen: `${perWave} connections, the longest open for ${formatSeconds(longestMs)}`,
         holds: longestMs < slowHeadMs,
       },
@@ -104,7 +103,7 @@ function open(port: number, text: string): Promise<Socket> {
   })
 }
 
-/** Sends heads a byte per second. @returns how long the last connection stayed open, in milliseconds */
+/** Sends headers at one byte per second. @returns how long the last connection stayed open, in milliseconds */
 async function sendSlowHeads(port: number, count: number): Promise<number> {
   const openFor = Array.from({ length: count }, async () => {
     const socket = await open(port, 'GET /orders/whoami HTTP/1.1\r\nX-Slow: ')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { failuresOf } from './findings.ts'
+import { failuresOf, ofAction } from './findings.ts'
 import { outageDrill } from './outage.ts'
 
 /** A new Postgres with the services' databases needs about 150 MB, with its write-ahead log. */
@@ -15,7 +15,8 @@ const chunkBytes = 16 * 2 ** 20
 /** Fills the disk of Postgres, and of nothing else. */
 export const diskFull = outageDrill({
   name: 'disk-full',
-  description: 'the disk of Postgres, a file system in memory, full until 20 s after requests fail',
+  description:
+    'fills the disk of Postgres (a file system in memory) until 20 s after the first login fails',
   obstacle: () =>
     process.platform === 'linux' && process.getuid?.() === 0
       ? undefined
@@ -47,12 +48,13 @@ export const diskFull = outageDrill({
     const from = performance.now()
     progress(1, 2, 'the disk is full')
     // Postgres continues while its existing files have room.
-    const noticedAt = () => failuresOf(answers).find(({ askedAt }) => askedAt > from)?.answeredAt
+    const logins = () => ofAction('login', failuresOf(answers))
+    const noticedAt = () => logins().find(({ askedAt }) => askedAt > from)?.answeredAt
     const end = () => (noticedAt() ?? from + noticeMs) + 20_000 * scale
     await keepFull(ballast, cluster.dataFolder, () => performance.now() > end())
     const to = performance.now()
     await rm(ballast)
-    progress(2, 2, 'the disk has room again')
+    progress(2, 2, 'the disk has free space again')
     // Postgres exits if it cannot write its log; an operator then starts it.
     await sleep(500)
     if (!cluster.isUp('postgres')) await cluster.startProcess('postgres')

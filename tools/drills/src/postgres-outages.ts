@@ -55,7 +55,7 @@ export const postgresRestarted = outageDrill({
 
 export const postgresFull = outageDrill({
   name: 'postgres-full',
-  description: 'other clients take all connections for 20 s; half-way the services lose theirs',
+  description: 'other clients use all connections for 20 s; after 10 s the services lose theirs',
   async disturb({ cluster, scale, progress }, answers) {
     const hog = await startConnectionHog(cluster)
     const full = performance.now()
@@ -99,7 +99,7 @@ async function startConnectionHog(cluster: Cluster) {
   }
   while (await connect());
   const [first] = clients
-  if (!first) throw new Error('Not a single connection to Postgres could be opened.')
+  if (!first) throw new Error('No connection to Postgres could be opened.')
   let stopped = false
   const work = (async () => {
     while (!stopped) if (!(await connect())) await sleep(20)

@@ -27,8 +27,15 @@ export const kill: Drill = {
       }),
     )
     return [
-      noneFails('no read fails, because the edge may repeat it', ofAction('whoami', answers)),
-      noneFailsOutside('a write fails only if a dying instance had it', answers, deaths),
+      noneFails(
+        'no read fails, because the edge repeats it on another instance',
+        ofAction('whoami', answers),
+      ),
+      noneFailsOutside(
+        'a write fails only if the killed instance had received it',
+        answers,
+        deaths,
+      ),
       noneWrong(answers),
       {
         claim: 'every killed instance serves again',

@@ -48,7 +48,7 @@ export const rotation: Drill = {
         seen: `${result}; ${left.length} key left`,
         holds: left.length === 1 && left[0]?.kid === `drill-${total - 1}`,
       },
-      noneFails('no live token is refused', answers),
+      noneFails('no valid token is refused', answers),
       noRestart(cluster, pids),
     ]
   },

@@ -24,8 +24,11 @@ function oldVersion(): string | undefined {
 /** Runs what a rolling update goes through: two versions of the auth service on one database. */
 export const twoVersions: Drill = {
   name: 'two-versions',
-  description: 'the auth service of the last release and this one on one database',
-  obstacle: () => (oldVersion() === undefined ? 'no release tag' : undefined),
+  description: 'the auth services of the last release and of this checkout on one database',
+  obstacle: () =>
+    oldVersion() === undefined
+      ? 'needs a release tag in git, or LATCHKEY_DRILL_OLD_VERSION'
+      : undefined,
   async run({ cluster, progress }) {
     progress(1, 2, 'installing the release')
     const old = await startOldVersion(cluster, oldVersion() ?? '')
