@@ -61,8 +61,11 @@ t.test('warns of a pool larger than the connections the server has left', async 
       migrations: new URL('../../../services/orders/migrations/', import.meta.url),
     })
     await app.ready()
-    await sleep(500)
-    const messages = warnings().map(({ args }) => String(args.at(-1)))
+    const messages: string[] = []
+    for (let tries = 0; tries < (warned ? 200 : 10) && messages.length === 0; tries += 1) {
+      await sleep(50)
+      messages.push(...warnings().map(({ args }) => String(args.at(-1))))
+    }
     t.equal(
       messages.some((line) => line.startsWith('LATCHKEY_DATABASE_POOL_MAX allows')),
       warned,

@@ -3,6 +3,7 @@ import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { Service } from '@latchkey/service-kit'
 import t, { type Test } from 'tap'
 import { addKey, findPromotionBlockers, findRetirementBlockers } from '../src/keys/rotation.ts'
 import { latchkey, type Run } from './command.ts'
@@ -19,6 +20,14 @@ async function startListening(t: Test) {
   const auth = await app.listen({ host: '127.0.0.1', port: 0 })
   const file = app.config.LATCHKEY_KEYS_FILE
   return { app, file, options: ['--keys', file, '--auth', auth, '--issuer', issuer] }
+}
+
+/** Waits until the service's heartbeat has reported a keyring that begins with, or contains, a key. */
+async function untilReported(app: Service, condition: 'signs' | 'verifies', kid: string) {
+  const has = condition === 'signs' ? 'kids[1] = $1' : '$1 = ANY (kids)'
+  while ((await app.db.query(`SELECT FROM verifiers WHERE ${has}`, [kid])).rowCount === 0) {
+    await sleep(50)
+  }
 }
 
 t.test('rotates a key while the service runs, and refuses no live token', async (t) => {
@@ -40,7 +49,7 @@ t.test('rotates a key while the service runs, and refuses no live token', async 
   t.match(tooEarly.stderr, /auth-1 still signs with|tokens signed with \S+ may be valid for \d+ s/)
   t.strictSame((await kidsOf(file)).slice(0, 2), ['next', old])
 
-  while (app.keyring.current.signing.kid !== 'next') await sleep(50)
+  await untilReported(app, 'signs', 'next')
   const again = await keys('promote', ...options)
   t.equal(again.code, 1)
   t.match(again.stderr, `${old} has signed before; pass its key ID`)
@@ -63,7 +72,7 @@ t.test('rotates a key while the service runs, and refuses no live token', async 
 t.test('refuses to promote a key that a verifier lacks, and names the verifier', async (t) => {
   const { app, file, options } = await startListening(t)
   await keys('add', 'next', '--keys', file)
-  await sleep(2_300)
+  await untilReported(app, 'verifies', 'next')
   await app.db.query(
     `INSERT INTO verifiers VALUES ('orders-2', 'orders', '{old}', now()), ('stopped', 'orders', '{old}', now() - interval '2 min')`,
   )
