@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { issuer, startOrders } from './start-orders.ts'
 
@@ -28,13 +29,12 @@ t.test('agrees with PyJWT', { skip: process.env.CI === 'true' ? false : missing 
   if (python === undefined) return t.fail(`${missing}; CI requires it`)
   const { keys, token, url } = await startOrders(t)
 
-  function askPython(question: object) {
+  // Not spawnSync: the service runs in this process, which must not block.
+  async function askPython(question: object) {
     const secret = keys.secret.toString('base64')
-    const input = JSON.stringify({ secret, kid: keys.kid, issuer, ...question })
-    const { stdout, stderr } = spawnSync(python as string, ['-c', program], {
-      input,
-      encoding: 'utf8',
-    })
+    const child = spawn(python as string, ['-c', program])
+    child.stdin.end(JSON.stringify({ secret, kid: keys.kid, issuer, ...question }))
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
     t.equal(stderr, '')
     return JSON.parse(stdout)
   }
@@ -51,30 +51,31 @@ t.test('agrees with PyJWT', { skip: process.env.CI === 'true' ? false : missing 
   }
 
   await t.test('verifies a token that PyJWT encoded', async (t) => {
-    const { status, body } = await whoami(askPython({ claims: claims(300) }).token)
+    const { status, body } = await whoami((await askPython({ claims: claims(300) })).token)
     t.equal(status, 200)
     t.match(body, { sub: 'ada', sid: 's1', scope: 'orders:read', roles: [] })
   })
 
   await t.test('mints a token that PyJWT decodes', async (t) => {
     const made = token({ subject: 'Bjørn 🫖', roles: ['admin'] })
-    t.match(askPython({ token: made }), {
+    t.match(await askPython({ token: made }), {
       claims: { sub: 'Bjørn 🫖', aud: ['orders'], roles: ['admin'] },
       header: { alg: 'HS256', typ: 'at+jwt', kid: keys.kid },
     })
   })
 
   await t.test('both refuse an expired token, whichever side made it', async (t) => {
-    const expired = [token({ expiresInSeconds: -60 }), askPython({ claims: claims(-60) }).token]
+    const { token: encoded } = await askPython({ claims: claims(-60) })
+    const expired = [token({ expiresInSeconds: -60 }), encoded]
     for (const token of expired) {
-      t.strictSame(askPython({ token }), { error: 'ExpiredSignatureError' })
+      t.strictSame(await askPython({ token }), { error: 'ExpiredSignatureError' })
       t.match(await whoami(token), { status: 401, body: { code: 'token_expired' } })
     }
   })
 
   await t.test('both refuse a tampered token', async (t) => {
     const tampered = token({ fault: 'tampered' })
-    t.strictSame(askPython({ token: tampered }), { error: 'InvalidSignatureError' })
+    t.strictSame(await askPython({ token: tampered }), { error: 'InvalidSignatureError' })
     t.match(await whoami(tampered), { status: 401, body: { code: 'token_signature' } })
   })
 })
