@@ -2,6 +2,7 @@ import {
   createRevocationFeed,
   createVerifier,
   type RevocationFeed,
+  TokenError,
   type Verifier,
 } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
@@ -116,7 +117,8 @@ export function countVerifications(verifier: Verifier, registry: Registry): Veri
     check,
     verify: (token, staleness) => {
       const result = check(token, staleness)
-      if (!result.ok) throw result.error
+      // A new error, with its own stack: the one of `check` is frozen and shared by all refusals.
+      if (!result.ok) throw new TokenError(result.error.code, result.error.claim)
       return result.claims
     },
   }

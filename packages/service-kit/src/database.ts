@@ -73,8 +73,8 @@ export const database = fp<DatabaseOptions>(
             idle_in_transaction_session_timeout: statementTimeoutMs,
           }),
     })
-    // Without these listeners a lost connection would end the process. While a
-    // client is in use, the pool's own listener is removed from it, so the client needs another.
+    // Without these listeners a lost connection would end the process. The pool removes its own
+    // listener from a client that is in use, so each client needs another one.
     pool.on('error', (err) => app.log.warn({ err }, 'idle database connection lost'))
     pool.on('connect', (client) => {
       client.on('error', (err) => app.log.warn({ err }, 'database connection lost'))

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
 import { writeKeyFile } from '@latchkey/test-kit'
+import { createVerifier, TokenError } from '@latchkey/verify'
 import t, { type Test } from 'tap'
 import { Type } from 'typebox'
+import { countVerifications } from '../src/authentication.ts'
 import { keyring } from '../src/keyring.ts'
 import { ProblemError } from '../src/problem.ts'
 import { createServer } from '../src/server.ts'
@@ -158,4 +161,23 @@ t.test('labels metrics by route pattern, so that clients cannot grow the registr
   t.match(text, /_count\{.*route="\/things\/:id",status="200".*\} 20/)
   t.match(text, /_count\{.*route="none",status="404".*\} 20/)
   t.notMatch(text, /unknown/)
+})
+
+t.test('a counted verifier throws a new error for each refused token', async (t) => {
+  const app = await start(t)
+  const options = { keys: randomBytes(32), issuer: 'https://sso.test', audience: 'orders' }
+  const verifier = countVerifications(createVerifier(options), app.metrics)
+  const errors = [1, 2].map(() => {
+    try {
+      return verifier.verify('no token')
+    } catch (err) {
+      return err
+    }
+  })
+  for (const err of errors) t.ok(err instanceof TokenError && !Object.isFrozen(err))
+  t.not(errors[0], errors[1])
+  t.match(
+    await app.metrics.metrics(),
+    /latchkey_tokens_refused_total\{code="token_malformed".*\} 2/,
+  )
 })
