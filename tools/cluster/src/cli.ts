@@ -15,7 +15,7 @@ async function run(flags: Flags): Promise<void> {
     if (firstSignalAt === 0) {
       firstSignalAt = Date.now()
       screen.line('')
-      screen.line('Stopping. Press Ctrl-C again to force it.')
+      screen.line('Stopping. Press Ctrl-C again to stop immediately.')
       stopping.abort()
     } else if (Date.now() - firstSignalAt > sameKeyPressMs) {
       cluster?.abandon()

@@ -63,7 +63,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     return createHandle(started, settings, demoUser, options)
   } catch (err) {
     await stopAll(started, options)
-    throw signal?.aborted ? new ClusterError('Stopped while starting.') : err
+    throw signal?.aborted ? new ClusterError('Stopped before the start was complete.') : err
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }

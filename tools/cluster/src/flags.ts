@@ -19,7 +19,7 @@ export function parseFlags(argv: readonly string[]): Flags {
     .addOption(instances.argParser(integer(1, 10)).default(2))
     .addOption(ephemeral.conflicts('dataFolder'))
     .option('--database-url <url>', databaseHelp, databaseUrl)
-    .option('--data-folder <path>', 'where all data is kept (default: .latchkey)')
+    .option('--data-folder <path>', 'folder of all data (default: .latchkey)')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', '\nCtrl-C stops everything. The data is kept for the next start.')
     .showHelpAfterError('(--help lists the flags)')

@@ -136,7 +136,7 @@ t.test('Ctrl-C during the start leaves no process and releases the lock', async 
   const family = familyOf(run.process.pid ?? 0)
   run.process.kill('SIGINT')
   t.equal(await run.exited, 1)
-  t.match(run.output(), 'Stopped while starting.')
+  t.match(run.output(), 'Stopped before the start was complete.')
   t.ok(await allEnd(family))
   const next = await openDataFolder({ ephemeral: false, path: folder })
   t.notOk(next.takenOver)

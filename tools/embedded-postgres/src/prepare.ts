@@ -73,7 +73,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
   }
 }
 
-/** Works in a folder that is renamed when it is complete, so an interrupted start leaves nothing half-made. */
+/** Works in a folder that is renamed when it is complete, so an interrupted start leaves no incomplete data folder. */
 async function initialize(
   initdb: string,
   user: SystemUser | undefined,
@@ -124,7 +124,7 @@ async function stopLeftover(folder: string, onEvent: (sentence: string) => void)
   while (await isRunning()) {
     if (Date.now() > deadline) {
       throw new EmbeddedPostgresError(
-        `PostgreSQL from an earlier run (process ${pid}) does not stop; end it first`,
+        `PostgreSQL from an earlier run (process ${pid}) does not stop; kill it, then start again`,
       )
     }
     await sleep(20)

@@ -14,9 +14,7 @@ const busy = new ProblemError(
   503,
   'busy',
   'Too many logins and registrations are in progress. Try again in a second.',
-  {
-    'retry-after': '1',
-  },
+  { 'retry-after': '1' },
 )
 
 /** The cost of one hash (argon2id, RFC 9106; one lane). */

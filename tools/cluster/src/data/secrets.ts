@@ -28,7 +28,7 @@ async function readStored(file: string): Promise<Partial<Secrets>> {
     if (hasCode(err, 'ENOENT')) return {}
     if (!(err instanceof SyntaxError)) throw err
     throw new ClusterError(
-      `${file} is damaged; restore it, or remove the whole data folder to start from scratch.`,
+      `${file} is not valid JSON; restore it, or delete the whole data folder to start from scratch.`,
     )
   }
 }

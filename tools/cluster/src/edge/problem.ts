@@ -2,12 +2,18 @@ import { type ServerResponse, STATUS_CODES } from 'node:http'
 
 /** The answers of the edge itself. Everything else comes from a service. */
 const problems = {
-  malformed_request: [400, 'The request cannot be forwarded as it is.'],
-  route_unknown: [404, 'No service is served under this path.'],
-  body_too_large: [413, 'The body exceeds the limit of the edge.'],
-  upstream_interrupted: [502, 'The instance was lost; the request may have been processed.'],
+  malformed_request: [400, 'The request is malformed and cannot be forwarded.'],
+  route_unknown: [404, 'No service is published at this path.'],
+  body_too_large: [413, 'The body is larger than the edge accepts.'],
+  upstream_interrupted: [
+    502,
+    'The connection to the instance was lost before it answered; the request may have been processed.',
+  ],
   upstream_unavailable: [503, 'No instance of this service can be reached. Try again shortly.'],
-  upstream_timeout: [504, 'No answer in time; the request may have been processed.'],
+  upstream_timeout: [
+    504,
+    'The instance did not answer in time; the request may have been processed.',
+  ],
 } as const
 
 /** Stable codes. */

@@ -75,7 +75,7 @@ async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>
   } catch (err) {
     const [reason] = (err instanceof AggregateError ? err.errors[0] : err).message.split('\n')
     if (hasCode(err, '28P01', '28000')) {
-      throw new ClusterError(`Login as "${username}" at ${server} failed: ${reason}.`)
+      throw new ClusterError(`Login as "${username}" at ${server} was refused: ${reason}.`)
     }
     throw new ClusterError(`Cannot reach ${server}: ${reason}.`)
   }

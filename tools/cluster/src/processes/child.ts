@@ -16,11 +16,11 @@ export interface ChildOptions {
   readonly stopTimeoutMs: number
 }
 
-/** A started process. Wrapped, because execa's own object is a promise of the process's end. */
+/** A started process. Wrapped, because awaiting execa's own object waits for the process to exit. */
 export interface Child {
   readonly process: ResultPromise<{ buffer: false; reject: false; ipc: true }>
   isRunning(): boolean
-  /** What it has written since it started, at most 64 KiB. */
+  /** Its output since it started, at most 64 KiB. */
   output(): string
 }
 

@@ -98,7 +98,7 @@ export class SupervisedProcess<Value> {
       died.abort()
       const reason = lastErrorLine(child.output()) || (result.cause as Error | undefined)?.message
       throw new ClusterError(
-        `${this.name} ${describeExit(result)} while starting${reason ? `: ${reason}` : ''}`,
+        `${this.name} ${describeExit(result)} before it was ready${reason ? `: ${reason}` : ''}`,
       )
     })
     death.catch(() => {})
@@ -150,7 +150,7 @@ export class SupervisedProcess<Value> {
       }
     }
     this.#listener.onEvent?.(
-      `${this.name} ${exit} and was given up after ${maxFailures} failed starts (${reason})`,
+      `${this.name} ${exit}; not restarted again after ${maxFailures} failed starts (${reason})`,
     )
   }
 }
