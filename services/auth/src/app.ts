@@ -16,8 +16,7 @@ import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
 import { refreshRoute } from './sessions/refresh.ts'
-import { accessTokens } from './tokens/access-token.ts'
-import { createRefreshTokens, type RefreshTokens } from './tokens/refresh-token.ts'
+import { sessionTokens } from './sessions/tokens.ts'
 import { heartbeat } from './verifiers/heartbeat.ts'
 import { keysStatusRoute } from './verifiers/status.ts'
 
@@ -25,7 +24,6 @@ declare module 'fastify' {
   interface FastifyInstance {
     config: AuthConfig
     passwords: PasswordBulkhead
-    refreshTokens: RefreshTokens
   }
 }
 
@@ -44,8 +42,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
   await app.register(latchkey, { verifier: countVerifications(verifier, app.metrics) })
   await app.register(openapi)
-  await app.register(accessTokens, {
-    keyring: app.keyring,
+  await app.register(sessionTokens, {
     issuer,
     audience: [...config.LATCHKEY_AUDIENCES.split(' '), authAudience],
     ttlSeconds: config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS,
@@ -55,7 +52,6 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   await app.register(heartbeat)
   await app.register(housekeeping)
 
-  app.decorate('refreshTokens', createRefreshTokens(app.keyring))
   app.decorate(
     'passwords',
     await createPasswordBulkhead({

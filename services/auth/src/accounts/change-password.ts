@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { networkOf } from '../limits/network.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { NewPassword } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { createSession } from '../sessions/store.ts'
-import { replyWithTokens, TokenReply } from '../sessions/token-reply.ts'
+import { TokenReply } from '../sessions/tokens.ts'
 import { changePassword, findUserById } from './store.ts'
 
 const PasswordChange = Type.Object(
@@ -33,10 +32,9 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { body, user } = request
+      const { body, headers, network, user } = request
       const found = await findUserById(db, user.sub)
       if (!found) throw sessionEnded()
-      const network = networkOf(request)
       const { newHash, oldVersion, failureKeys } = await passwords.admit(async (hasher) => {
         const login = { email: found.email, password: body.current_password, network }
         const known = await authenticatePassword(db, hasher, login)
@@ -60,11 +58,11 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
           failureKeys,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
-          userAgent: request.headers['user-agent'],
+          userAgent: headers['user-agent'],
         })
       })
       if (!session) throw passwordChanged()
-      return replyWithTokens(reply, app, session)
+      return app.issueTokens(session, reply)
     },
   )
 }

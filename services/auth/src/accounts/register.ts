@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { networkOf } from '../limits/network.ts'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
 
@@ -28,7 +27,7 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
         email,
         passwordHash: await passwords.admit((hasher) => hasher.hash(password)),
         scope: config.LATCHKEY_DEFAULT_SCOPE,
-        network: networkOf(request),
+        network: request.network,
       })
       if (!user) {
         throw new ProblemError(409, 'email_taken', 'This e-mail address already has an account.')

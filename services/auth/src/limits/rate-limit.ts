@@ -5,6 +5,13 @@ import fp from 'fastify-plugin'
 import { networkOf } from './network.ts'
 import { countRequest } from './store.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The network the request counts against, as an IP address. */
+    readonly network: string
+  }
+}
+
 /**
  * `@fastify/rate-limit` with its counters in Postgres, so that all instances share a limit.
  *
@@ -13,6 +20,11 @@ import { countRequest } from './store.ts'
  */
 export const rateLimit = fp(
   async (app) => {
+    app.decorateRequest('network', {
+      getter() {
+        return networkOf(this)
+      },
+    })
     await app.register(rateLimitPlugin, {
       global: false,
       store: storeOver(app.db),

@@ -1,11 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
-import { networkOf } from '../limits/network.ts'
 import { authenticatePassword, replaceOutdatedHash } from '../passwords/authenticate.ts'
 import { Credentials } from '../passwords/credentials.ts'
 import { invalidCredentials } from './problems.ts'
 import { createSession } from './store.ts'
-import { replyWithTokens, TokenReply } from './token-reply.ts'
+import { TokenReply } from './tokens.ts'
 
 /** The metric's `result` label by the status of the answer. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
@@ -24,8 +23,8 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
           timeWindow: 60_000,
           // By account and network, so that users behind one address do not limit each other.
           hook: 'preHandler',
-          keyGenerator: (request) =>
-            `${networkOf(request)} ${(request.body as Credentials).email.toLowerCase()}`,
+          keyGenerator: ({ network, body }) =>
+            `${network} ${(body as Credentials).email.toLowerCase()}`,
         },
       },
       // Before the body is read and the request is counted.
@@ -42,8 +41,8 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
+      const { network, headers } = request
       const { email, password } = request.body
-      const network = networkOf(request)
       const session = await passwords.admit(async (hasher) => {
         const user = await authenticatePassword(db, hasher, { email, password, network })
         if (!user) return undefined
@@ -51,7 +50,7 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
           ...user,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
-          userAgent: request.headers['user-agent'],
+          userAgent: headers['user-agent'],
         })
         if (session && !passwords.isFull) {
           // Best effort: the login has already succeeded.
@@ -65,7 +64,7 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
         return session
       })
       if (!session) throw invalidCredentials()
-      return replyWithTokens(reply, app, session)
+      return app.issueTokens(session, reply)
     },
   )
 }

@@ -12,7 +12,7 @@ const LogoutRequest = Type.Optional(Type.Union([Type.Null(), RefreshRequest]))
  * access token has expired, or else the access token. Ending a session twice is not an error.
  */
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
-  const { db, refreshTokens } = app
+  const { db } = app
 
   app.post(
     '/logout',
@@ -28,7 +28,7 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const refreshToken = request.body?.refresh_token
       if (refreshToken !== undefined) {
-        const token = refreshTokens.parse(refreshToken)
+        const token = app.parseRefreshToken(refreshToken)
         if (!token) throw invalidRefreshToken()
         await revokeSession(db, { sessionId: token.sessionId })
       } else {

@@ -3,7 +3,7 @@ import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { invalidRefreshToken, reusedRefreshToken } from './problems.ts'
 import { rotateSession } from './store.ts'
-import { replyWithTokens, TokenReply } from './token-reply.ts'
+import { TokenReply } from './tokens.ts'
 
 export const RefreshRequest = Type.Object(
   { refresh_token: Type.String({ maxLength: 200 }) },
@@ -12,7 +12,7 @@ export const RefreshRequest = Type.Object(
 
 /** Rotates a refresh token (RFC 6749 section 6; reuse: RFC 9700 section 4.14.2): one statement. */
 export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, counters, db, refreshTokens } = app
+  const { config, counters, db } = app
 
   app.post(
     '/refresh',
@@ -26,7 +26,7 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const token = refreshTokens.parse(request.body.refresh_token)
+      const token = app.parseRefreshToken(request.body.refresh_token)
       const session =
         token && (await rotateSession(db, token, config.LATCHKEY_REFRESH_GRACE_SECONDS))
       const result = session === undefined ? 'invalid' : session.reused ? 'reused' : 'ok'
@@ -36,7 +36,7 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
         request.log.warn({ sid: session.sessionId }, 'old refresh token reused; session revoked')
         throw reusedRefreshToken()
       }
-      return replyWithTokens(reply, app, session)
+      return app.issueTokens(session, reply)
     },
   )
 }

@@ -1,7 +1,6 @@
 // Writes sessions and revocations, and settles login_failures; locks and reads users.
 import type { Queryable } from '@latchkey/service-kit'
 import { insertSessionRevocations } from '../revocation/store.ts'
-import type { RefreshToken } from '../tokens/refresh-token.ts'
 
 /** A session with the user data its tokens carry, read in the statement that validates it. */
 export interface Session {
@@ -103,7 +102,7 @@ export type Rotation = Session & { reused: boolean }
  */
 export async function rotateSession(
   db: Queryable,
-  { sessionId, generation }: RefreshToken,
+  { sessionId, generation }: Pick<Session, 'sessionId' | 'generation'>,
   graceSeconds: number,
 ): Promise<Rotation | undefined> {
   const { rows } = await db.query<Rotation>({
