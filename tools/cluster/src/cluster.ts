@@ -4,7 +4,7 @@ import { prepareDependencies, type Started } from './dependencies.ts'
 import { EdgeProcess } from './edge/edge-process.ts'
 import { ClusterError } from './errors/cluster-error.ts'
 import type { ClusterOptions } from './options.ts'
-import { signalServer } from './postgres/server.ts'
+import { familyOf } from './processes/process-table.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import { type DemoUser, registerDemoUser } from './services/demo-user.ts'
 import { type Instance, ServiceInstances } from './services/service-instances.ts'
@@ -36,7 +36,7 @@ export interface Cluster {
   startProcess(name: string): Promise<void>
   /** Stops and starts a process. With two instances of a service, no request is lost. */
   restart(name: string): Promise<void>
-  /** Suspends a process with SIGSTOP; Postgres with all its sessions. */
+  /** Suspends a process with SIGSTOP; Postgres with all its sessions, whose connections stay open. */
   freeze(name: string): void
   thaw(name: string): void
   /** Stops everything in order: edge, services, Postgres. */
@@ -72,7 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 async function startAll(started: Started, secrets: Secrets, options: ClusterOptions) {
   const { folder } = started
   const { port, instances, onReady = () => {}, onEvent = () => {}, signal } = options
-  const edge = new EdgeProcess(port, folder.logFile('edge'), folder.takenOver ? 3_000 : 0)
+  const edge = new EdgeProcess(port, folder.logFile('edge'))
   started.edge = new SupervisedProcess(edge.program, { onEvent })
   const settings = await prepareDependencies(started, started.edge, secrets, options)
   signal?.throwIfAborted()
@@ -96,8 +96,7 @@ function createHandle(
   }
   const suspend = (name: string, signal: 'SIGSTOP' | 'SIGCONT') => {
     const { pid } = find(name)
-    if (name === 'postgres' && pid !== undefined) signalServer(pid, signal)
-    else find(name).kill(signal)
+    if (pid !== undefined) for (const each of familyOf(pid)) process.kill(each, signal)
   }
   const stopProcess = async (name: string) => (await services?.stopOne(find(name))) ?? null
   const startProcess = async (name: string) => void (await find(name).start())

@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 import { Client } from 'pg'
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
-import { allEnd, familyOf, keepAsking, runMain } from './helpers.ts'
+import { familyOf } from '../src/processes/process-table.ts'
+import { allEnd, keepAsking, runMain } from './helpers.ts'
 
 const events: string[] = []
 const cluster = await startCluster({

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Test } from 'tap'
-import { childrenOf } from '../src/processes/process-table.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
@@ -50,11 +49,6 @@ function isAlive(pid: number): boolean {
   } catch {
     return false
   }
-}
-
-/** A process and all its descendants. */
-export function familyOf(pid: number): number[] {
-  return [pid, ...childrenOf(pid).flatMap(familyOf)]
 }
 
 /** Whether all of them end within the timeout. */

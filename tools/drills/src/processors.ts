@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import { familyOf } from '@latchkey/cluster/processes/process-table'
 import { execa, execaSync } from 'execa'
 
 /** Why processes cannot be pinned to processors here, if they cannot. */
@@ -21,20 +22,13 @@ export async function pinAuth({ instances, restart }: Cluster) {
   const all = allowedProcessors()
   const own = all.slice(0, all.length >> 1).join()
   const others = all.slice(all.length >> 1).join()
-  for (const each of descendantsOf(process.pid)) await pin(each, others)
+  for (const each of familyOf(process.pid)) await pin(each, others)
   // Restarted, because an instance counts its processors when it starts; it inherits those of its parent.
   const auth = instances.filter(({ service }) => service === 'auth')
   await pin(process.pid, own)
   for (const { name } of auth) await restart(name)
   await pin(process.pid, others)
   return { processors: own, undo: () => pin(process.pid, all.join()) }
-}
-
-function descendantsOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')
-  return children.flatMap((child) =>
-    child ? [Number(child), ...descendantsOf(Number(child))] : [],
-  )
 }
 
 function allowedProcessors(): number[] {

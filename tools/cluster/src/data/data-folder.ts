@@ -14,8 +14,6 @@ export interface DataFolder {
   readonly postgres: string
   /** The log file of a process, by the process's name. */
   logFile(name: string): string
-  /** Whether the previous cluster on this folder was killed. */
-  readonly takenOver: boolean
   /** Releases the lock; removes an ephemeral folder. */
   close(): void
 }
@@ -38,16 +36,15 @@ export async function openDataFolder(options: {
     // As root, Postgres runs as another user and must pass through. Every file in here is 0600.
     await chmod(path, process.getuid?.() === 0 ? 0o711 : 0o700)
     await chmod(logs, 0o700)
-    const { takenOver, release } = lockFolder(path)
+    const releaseLock = lockFolder(path)
     return {
       path,
       keysFile: join(path, 'keys.json'),
       secretsFile: join(path, 'secrets.json'),
       postgres: join(path, 'postgres'),
       logFile: (name) => join(logs, `${name}.log`),
-      takenOver,
       close() {
-        release()
+        releaseLock()
         if (options.ephemeral) rmSync(path, { recursive: true, force: true, maxRetries: 3 })
       },
     }

@@ -7,6 +7,9 @@ import type { Program } from '../processes/supervised-process.ts'
 import type { EdgeCommand, EdgeReport } from './main.ts'
 import type { Routes } from './upstreams.ts'
 
+/** How long to retry a busy port: that of a cluster that was just killed is released late. */
+const retryBusyMs = 2_000
+
 /** The edge as its own process. It receives its routes over IPC. */
 export class EdgeProcess {
   readonly program: Program<number>
@@ -15,8 +18,7 @@ export class EdgeProcess {
   #child: Child | undefined
   #lastId = 0
 
-  /** @param retryBusyForMs how long to retry a busy port: that of a killed cluster is freed late */
-  constructor(port: number, logFile: string, retryBusyForMs: number) {
+  constructor(port: number, logFile: string) {
     this.#port = port
     this.program = {
       name: 'edge',
@@ -32,11 +34,7 @@ export class EdgeProcess {
         })
         return this.#child
       },
-      untilReady: async (child, signal) => {
-        // A restarted edge keeps the port that the first one picked.
-        this.#port = await this.#listen(child, signal, Date.now() + retryBusyForMs)
-        return this.#port
-      },
+      untilReady: (child, signal) => this.#listen(child, signal),
     }
   }
 
@@ -46,37 +44,32 @@ export class EdgeProcess {
    */
   async route(routes: Routes): Promise<void> {
     this.#routes = routes
-    if (!this.#child?.isRunning()) return
-    const id = ++this.#lastId
-    const isAnswer = (report: EdgeReport) => report.type === 'routed' && report.id === id
-    await ask(this.#child, { type: 'route', id, routes }, isAnswer).catch(() => {})
+    if (this.#child?.isRunning()) await this.#update(this.#child).catch(() => {})
   }
 
-  async #listen(child: Child, signal: AbortSignal, retryUntil: number): Promise<number> {
+  async #listen(child: Child, signal: AbortSignal): Promise<number> {
+    const retryUntil = Date.now() + retryBusyMs
     for (;;) {
-      const port = this.#port
-      const command: EdgeCommand = { type: 'listen', port, routes: this.#routes }
-      const report = await ask(child, command, ({ type }) => type !== 'routed')
-      if (report.type === 'listening') return report.port
-      const code = report.type === 'failed' ? report.code : ''
-      if (code !== 'EADDRINUSE' || Date.now() > retryUntil) throw explain(code, port)
+      const { port = this.#port, errorCode } = await this.#update(child)
+      // A restarted edge keeps the port that the first one picked.
+      this.#port = port
+      if (errorCode === undefined) return port
+      if (errorCode !== 'EADDRINUSE' || Date.now() > retryUntil) throw explain(errorCode, port)
       await sleep(100, undefined, { signal })
     }
   }
-}
 
-/** Sends a command and waits for its report. Rejects when the edge dies first. */
-async function ask(
-  { process }: Child,
-  command: EdgeCommand,
-  isAnswer: (report: EdgeReport) => boolean,
-): Promise<EdgeReport> {
-  const filter = (message: unknown) => isAnswer(message as EdgeReport)
-  const [report] = await Promise.all([
-    process.getOneMessage({ filter }),
-    process.sendMessage(command),
-  ])
-  return report as EdgeReport
+  /** Sends the port and the routes; resolves with the answer. Rejects if the edge dies first. */
+  async #update({ process }: Child): Promise<EdgeReport> {
+    const id = ++this.#lastId
+    const command: EdgeCommand = { id, port: this.#port, routes: this.#routes }
+    const filter = (message: unknown) => (message as EdgeReport).id === id
+    const [report] = await Promise.all([
+      process.getOneMessage({ filter }),
+      process.sendMessage({ ...command }),
+    ])
+    return report as EdgeReport
+  }
 }
 
 function explain(code: string, port: number): ClusterError {

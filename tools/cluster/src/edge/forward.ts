@@ -48,7 +48,6 @@ export async function forward(group: UpstreamGroup, forwarding: Forwarding): Pro
     }
     tried.add(upstream)
     let sent = false
-    const end = upstream.begin()
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
         sent = true
@@ -65,11 +64,9 @@ export async function forward(group: UpstreamGroup, forwarding: Forwarding): Pro
         response.once('drain', () => controller.resume())
       },
       onResponseEnd() {
-        end()
         response.end()
       },
       onResponseError(_controller, err: Error & { code?: string }) {
-        end()
         if (response.destroyed) return
         const isMalformed = err.code === 'UND_ERR_INVALID_ARG'
         if (!isMalformed) onFailure(upstream, err)

@@ -1,39 +1,50 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { createEdge } from './edge.ts'
 import type { Routes } from './upstreams.ts'
 
-/** From the cluster to the edge. */
-export type EdgeCommand =
-  | { readonly type: 'listen'; readonly port: number; readonly routes: Routes }
-  | { readonly type: 'route'; readonly id: number; readonly routes: Routes }
+/** From the cluster: where to listen, and the routes from now on. */
+export interface EdgeCommand {
+  readonly id: number
+  readonly port: number
+  readonly routes: Routes
+}
 
-/** From the edge to the cluster. `routed`: removed instances have answered all their requests. */
-export type EdgeReport =
-  | { readonly type: 'listening'; readonly port: number }
-  | { readonly type: 'failed'; readonly code: string }
-  | { readonly type: 'routed'; readonly id: number }
+/**
+ * The answer to a command, sent when removed instances have answered all their requests: the port, or
+ * the system's error code if the edge cannot listen.
+ */
+export interface EdgeReport extends Listening {
+  readonly id: number
+}
+
+interface Listening {
+  readonly port?: number
+  readonly errorCode?: string
+}
 
 const edge = createEdge({
   onEvent: (event) => console.log(JSON.stringify({ time: Date.now(), ...event })),
 })
+let listening: Promise<Listening> | undefined
 
-function report(message: EdgeReport): void {
-  if (process.connected) process.send?.(message)
+async function listen(port: number): Promise<Listening> {
+  try {
+    // The cluster is for trying things out: other machines must not reach it.
+    await once(edge.server.listen(port, '127.0.0.1'), 'listening')
+    return { port: (edge.server.address() as AddressInfo).port }
+  } catch (err) {
+    listening = undefined
+    return { errorCode: (err as NodeJS.ErrnoException).code ?? String(err) }
+  }
 }
 
-process.on('message', (command: EdgeCommand) => {
-  if (command.type === 'route') {
-    void edge.route(command.routes).then(() => report({ type: 'routed', id: command.id }))
-    return
-  }
-  void edge.route(command.routes)
-  edge.server.once('error', (err: NodeJS.ErrnoException) =>
-    report({ type: 'failed', code: err.code ?? err.message }),
-  )
-  // The cluster is for trying things out: other machines must not reach it.
-  edge.server.listen(command.port, '127.0.0.1', () => {
-    const address = edge.server.address()
-    if (address && typeof address === 'object') report({ type: 'listening', port: address.port })
-  })
+process.on('message', async ({ id, port, routes }: EdgeCommand) => {
+  const drained = edge.route(routes)
+  listening ??= listen(port)
+  const report: EdgeReport = { id, ...(await listening) }
+  await drained
+  if (process.connected) process.send?.(report)
 })
 
 process.once('SIGTERM', () => void edge.close().then(() => process.exit(0)))

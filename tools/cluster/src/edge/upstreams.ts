@@ -26,9 +26,7 @@ export class Upstream {
   readonly origin: string
   readonly pool: Pool
   healthy = true
-  #inFlight = 0
   #missedChecks = 0
-  #onIdle: (() => void) | undefined
 
   /** @param headersTimeout from the last byte of a request to the response's headers, in milliseconds */
   constructor({ name, origin }: UpstreamAddress, headersTimeout: number) {
@@ -41,15 +39,6 @@ export class Upstream {
       bodyTimeout: bodyTimeoutMs,
       keepAliveMaxTimeout: 60_000,
     })
-  }
-
-  /** Counts a request in flight. Call the returned function when the request has ended. */
-  begin(): () => void {
-    this.#inFlight += 1
-    return () => {
-      this.#inFlight -= 1
-      if (this.#inFlight === 0) this.#onIdle?.()
-    }
   }
 
   /**
@@ -79,14 +68,9 @@ export class Upstream {
     else await this.check()
   }
 
-  /** Waits until no request is in flight, at most 10 s, then closes the connections. */
+  /** Closes the connections when all requests are answered, or after 10 s. */
   async drain(): Promise<void> {
-    if (this.#inFlight > 0) {
-      const idle = new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-      await Promise.race([idle, sleep(drainTimeoutMs, undefined, { ref: false })])
-    }
+    await Promise.race([this.pool.close(), sleep(drainTimeoutMs, undefined, { ref: false })])
     await this.pool.destroy()
   }
 }

@@ -1,7 +1,6 @@
 import { EmbeddedPostgresError, preparePostgres, stopWithParent } from '@latchkey/embedded-postgres'
 import { ClusterError } from '../errors/cluster-error.ts'
 import { findInOutput, startChild } from '../processes/child.ts'
-import { childrenOf } from '../processes/process-table.ts'
 import type { Program } from '../processes/supervised-process.ts'
 
 type PostgresOptions = Parameters<typeof preparePostgres>[0]
@@ -33,9 +32,4 @@ export async function prepareServer(
       findInOutput(child, (log) => log.includes(readyText) || undefined, signal),
   }
   return { program, adminUrl: url }
-}
-
-/** Freezes or thaws the server and all its sessions: connections stay open and nothing answers. */
-export function signalServer(postmaster: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  for (const pid of [postmaster, ...childrenOf(postmaster)]) process.kill(pid, signal)
 }

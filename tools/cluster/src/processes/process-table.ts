@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { execaSync } from 'execa'
 
-/** The IDs of the processes that a process started and that still exist. */
-export function childrenOf(pid: number): number[] {
+/** The IDs of a process and of all its descendants. */
+export const familyOf = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(familyOf)]
+
+function childrenOf(pid: number): number[] {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')

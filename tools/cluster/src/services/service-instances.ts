@@ -12,9 +12,7 @@ export interface Instance {
   readonly url: string | undefined
 }
 
-interface Member {
-  readonly name: string
-  readonly service: ServiceName
+interface Member extends Instance {
   readonly process: SupervisedProcess<string>
   /** It is about to stop and gets no new requests. */
   leaving: boolean
@@ -23,7 +21,7 @@ interface Member {
 /** All instances of all services. Tells the edge which of them are up. */
 export class ServiceInstances {
   readonly #edge: EdgeProcess
-  readonly #members: readonly Member[]
+  readonly instances: readonly Member[]
   /** The edge gets its routes when all are up: a client that finds one service finds every instance. */
   #isOpen = false
 
@@ -34,34 +32,31 @@ export class ServiceInstances {
     onEvent: (sentence: string) => void,
   ) {
     this.#edge = edge
-    this.#members = serviceNames.flatMap((service) =>
+    this.instances = serviceNames.flatMap((service) =>
       Array.from({ length: instancesPerService }, (_, index) => {
         const name = `${service}-${index + 1}`
         const program = serviceProgram(service, name, shared)
         const onChange = () => void this.#route()
         const process = new SupervisedProcess(program, { onChange, onEvent })
-        return { name, service, process, leaving: false }
+        return {
+          ...{ name, service, process, leaving: false },
+          get url() {
+            return process.value
+          },
+        }
       }),
     )
   }
 
-  get instances(): readonly Instance[] {
-    return this.#members.map(({ name, service, process }) => ({
-      name,
-      service,
-      url: process.value,
-    }))
-  }
-
   get processes(): readonly SupervisedProcess<string>[] {
-    return this.#members.map((member) => member.process)
+    return this.instances.map((member) => member.process)
   }
 
   /** Starts all instances. Calls `onReady` for each service when all of its instances are ready. */
   async start(onReady: (service: ServiceName, names: string[]) => void): Promise<void> {
     await Promise.all(
       serviceNames.map(async (service) => {
-        const members = this.#members.filter((member) => member.service === service)
+        const members = this.instances.filter((member) => member.service === service)
         await Promise.all(members.map(({ process }) => process.start()))
         onReady(
           service,
@@ -75,7 +70,7 @@ export class ServiceInstances {
 
   /** Stops a process. An instance first leaves the edge and answers the requests it has. */
   async stopOne(process: SupervisedProcess<unknown>): Promise<number | null> {
-    const member = this.#members.find((candidate) => candidate.process === process)
+    const member = this.instances.find((candidate) => candidate.process === process)
     if (!member) return process.stop()
     member.leaving = true
     await this.#route()
@@ -91,7 +86,7 @@ export class ServiceInstances {
   async #route(): Promise<void> {
     if (!this.#isOpen) return
     const upstreams = (service: ServiceName) =>
-      this.#members.flatMap(({ name, process: { value: origin }, leaving, ...member }) =>
+      this.instances.flatMap(({ name, url: origin, leaving, ...member }) =>
         member.service === service && origin !== undefined && !leaving ? [{ name, origin }] : [],
       )
     await this.#edge.route(

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { send } from '@latchkey/test-kit/client'
 import { findListeningUrl } from '@latchkey/test-kit/service'
 import { findInOutput, startChild } from '../processes/child.ts'
 import { nodeEnv, repository } from '../processes/node.ts'
@@ -55,18 +56,9 @@ export function serviceProgram(
       }),
     async untilReady(child, signal) {
       const url = await findInOutput(child, findListeningUrl, signal)
-      while (!(await isReady(url))) await sleep(20, undefined, { signal })
+      const isReady = async () => (await send(`${url}/readyz`, { timeoutMs: 3_000 })).status === 200
+      while (!(await isReady())) await sleep(20, undefined, { signal })
       return url
     },
-  }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(3_000) })
-    await response.body?.cancel()
-    return response.ok
-  } catch {
-    return false
   }
 }
