@@ -9,7 +9,9 @@ import type { SystemUser } from './system-user.ts'
  */
 export function stopWithParent(serverPid: number, user: SystemUser | undefined): () => void {
   if (process.platform === 'win32') return () => {}
-  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -INT "$0"', String(serverPid)], {
+  // A frozen server handles no signal before SIGCONT, and neither does a session of it.
+  const script = 'read -r _; kill -CONT "$0"; pkill -CONT -P "$0"; kill -INT "$0"'
+  const watchdog = spawn('/bin/sh', ['-c', script, String(serverPid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     ...user,
