@@ -5,6 +5,9 @@ import { drills } from './drills.ts'
 import { runDrill } from './run-drill.ts'
 
 const names = drills.map(({ name }) => name)
+const descriptions = drills
+  .map((drill) => `  ${drill.name.padEnd(22)} ${drill.description}`)
+  .join('\n')
 const { stdout } = process
 const print = (line: string) => stdout.write(`${line}\n`)
 const paint = (format: 'bold' | 'green' | 'red' | 'yellow', text: string) =>
@@ -47,13 +50,10 @@ const program = new Command('npm run drill --')
   .description('Causes failures on the local cluster and prints what its clients saw.')
   .addArgument(new Argument('[drills...]', 'all by default').choices(names))
   .option('--scale <number>', 'above 0 and at most 1: runs shorter drills', parseScale, 1)
-  .option('--list', 'list the drills')
+  .addHelpText('after', `\nDrills:\n${descriptions}`)
   .addHelpText('after', '\nExits with 0 if no drill failed, with 1 if one did, with 2 on an error.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .action(async (chosen: string[], options: { scale: number; list?: true }) => {
-    if (!options.list) return runAll(chosen, options.scale)
-    for (const { name, description } of drills) print(`${name.padEnd(22)} ${description}`)
-  })
+  .action(async (chosen: string[], { scale }: { scale: number }) => runAll(chosen, scale))
 
 try {
   await program.parseAsync()

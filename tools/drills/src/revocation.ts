@@ -102,7 +102,7 @@ async function logOutMany(context: Context, variant: Variant): Promise<Finding[]
 }
 
 /** @returns milliseconds from the reply to the last instance's first refusal, or `undefined` if one never refused */
-async function timeOneLogout(cluster: Cluster, person: Person): Promise<number | undefined> {
+export async function timeOneLogout(cluster: Cluster, person: Person): Promise<number | undefined> {
   const { access_token: token } = await login(cluster.url, person)
   const verifying = cluster.instances.filter(({ service }) => service !== 'auth')
   const accepted = await Promise.all(verifying.map(({ url }) => send(`${url}/whoami`, { token })))

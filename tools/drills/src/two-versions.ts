@@ -15,10 +15,8 @@ const installTimeoutMs = 300_000
 function oldVersion(): string | undefined {
   const { LATCHKEY_DRILL_OLD_VERSION: given } = process.env
   if (given) return given
-  return (
-    execaSync('git', ['describe', '--tags', '--abbrev=0'], { cwd, reject: false }).stdout ||
-    undefined
-  )
+  const args = ['describe', '--tags', '--abbrev=0']
+  return execaSync('git', args, { cwd, reject: false }).stdout || undefined
 }
 
 /** Runs what a rolling update goes through: two versions of the auth service on one database. */
