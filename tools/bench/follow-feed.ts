@@ -39,7 +39,8 @@ async function measureWithAndWithout(cache: object, tokensOf: (round: number) =>
   return {
     withoutFeed: median(samples.get('without')),
     withFeed: median(samples.get('following')),
-    added: compare(samples, 'following', 'without', (x, y) => x - y),
+    addedNanoseconds: compare(samples, 'following', 'without', (x, y) => x - y),
+    addedPercent: compare(samples, 'following', 'without', (x, y) => (x / y - 1) * 100),
   }
 }
 

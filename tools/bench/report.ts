@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { markdownTable } from 'markdown-table'
 
 /** A result and the bar it is measured against. */
 export interface Measure {
@@ -7,7 +8,6 @@ export interface Measure {
   readonly result: string
   readonly bar: string
   readonly isMet: boolean
-  readonly aim?: string
 }
 
 /** A value that has to stay under its bar. */
@@ -40,8 +40,8 @@ export interface Report {
 /** Prints a report and writes it to `results/` as Markdown with a plot. */
 export async function report(given: Report): Promise<void> {
   const { name, title, method = '', measures, bars, unit } = given
-  const rows = measures.map(({ what, result, bar, aim = '', isMet }) => {
-    return [what, result, bar, aim, isMet ? 'met' : '**missed**']
+  const rows = measures.map(({ what, result, bar, isMet }) => {
+    return [what, result, bar, isMet ? 'met' : '**missed**']
   })
   const absolute = bars.map(({ label, value }) => [label, `${format(value)} ${unit}`])
   const date = new Date().toISOString().slice(0, 10)
@@ -50,25 +50,15 @@ export async function report(given: Report): Promise<void> {
 Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${date}. Medians of
 interleaved rounds. Ratios are taken inside a round; absolute times depend on the machine.
 ${method && `${method}\n`}
-${formatTable([['measure', 'result', 'bar', 'aim', ''], ...rows])}
+${markdownTable([['measure', 'result', 'bar', ''], ...rows])}
 
 ![${title}](${name}.svg)
 
-${formatTable([['', 'median'], ...absolute])}
+${markdownTable([['', 'median'], ...absolute])}
 `
   console.log(text)
   await writeFile(new URL(`results/${name}.md`, import.meta.url), text)
   await writeFile(new URL(`results/${name}.svg`, import.meta.url), plot(given))
-}
-
-/** A Markdown table with aligned columns; the first row is the head. */
-function formatTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...others] = rows
-  const widths = head.map((_, i) => Math.max(3, ...rows.map((row) => row[i]?.length ?? 0)))
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number)).join(' | ')} |`
-  const rule = widths.map((width) => '-'.repeat(width))
-  return [line(head), line(rule), ...others.map(line)].join('\n')
 }
 
 function plot({ title, bars, unit }: Report): string {
