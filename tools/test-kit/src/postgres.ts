@@ -23,23 +23,18 @@ const settings = ['fsync=off', 'full_page_writes=off', `max_connections=${maxCon
 export async function startPostgres(): Promise<Postgres> {
   const given = process.env.LATCHKEY_TEST_DATABASE_URL
   if (given) return connectGiven(given)
-  const container = await attempt(startContainer)
-  if (container.postgres) return container.postgres
-  const embedded = await attempt(startEmbedded)
-  if (embedded.postgres) {
-    return { ...embedded.postgres, description: `embedded (no container: ${container.reason})` }
+  const failures: string[] = []
+  for (const start of [startContainer, startEmbedded]) {
+    try {
+      const postgres = await start()
+      return { ...postgres, description: [postgres.description, ...failures].join('; ') }
+    } catch (err) {
+      failures.push(`no ${start === startContainer ? 'container' : 'server'}: ${messageOf(err)}`)
+    }
   }
   throw new Error(
-    `No Postgres for the tests. Set LATCHKEY_TEST_DATABASE_URL, or start a Docker engine (it failed: ${container.reason}), or fix the embedded server (it failed: ${embedded.reason}).`,
+    `No Postgres for the tests. Set LATCHKEY_TEST_DATABASE_URL, or start a Docker engine, or fix the embedded server (${failures.join('; ')}).`,
   )
-}
-
-async function attempt(start: () => Promise<Postgres>) {
-  try {
-    return { postgres: await start(), reason: '' }
-  } catch (err) {
-    return { postgres: undefined, reason: messageOf(err) }
-  }
 }
 
 async function connectGiven(url: string): Promise<Postgres> {

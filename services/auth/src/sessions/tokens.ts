@@ -19,7 +19,7 @@ export const TokenReply = Type.Object(
 )
 
 /** The part of a session that its refresh token contains. */
-export type RefreshToken = Pick<Session, 'sessionId' | 'generation'>
+type RefreshToken = Pick<Session, 'sessionId' | 'generation'>
 
 declare module 'fastify' {
   interface FastifyInstance {
