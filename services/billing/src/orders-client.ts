@@ -1,6 +1,6 @@
 import { ProblemError } from '@latchkey/service-kit'
+import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
-import { Check } from 'typebox/value'
 
 /** The members of an order that billing uses; orders may send more. */
 const Order = Type.Object({
@@ -8,6 +8,9 @@ const Order = Type.Object({
   sub: Type.String({ minLength: 1 }),
   total_cents: Type.Integer({ minimum: 0 }),
 })
+type Order = Static<typeof Order>
+
+const isOrder = new Ajv().compile<Order>(Order)
 
 /** The request on whose behalf billing calls orders. */
 export interface Caller {
@@ -28,16 +31,12 @@ const maxBodyBytes = 64 * 1024
  *   `token_refused_by_orders` or 403 `order_forbidden` when orders does not accept the token; 503
  *   `orders_unavailable` when orders is unreachable, slow, or sends an invalid response
  */
-export async function getOrder(
-  ordersUrl: string,
-  id: string,
-  caller: Caller,
-): Promise<Static<typeof Order>> {
+export async function getOrder(ordersUrl: string, id: string, caller: Caller): Promise<Order> {
   const response = await fetchOrder(new URL(`v1/orders/${id}`, withSlash(ordersUrl)), caller)
   const { status } = response
   if (status === 200) {
     const order = await readJson(response)
-    if (Check(Order, order) && order.id === id) return order
+    if (isOrder(order) && order.id === id) return order
   } else {
     await response.body?.cancel()
   }
