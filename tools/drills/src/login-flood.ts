@@ -16,8 +16,8 @@ const argon2 = { memoryKib: 65_536, passes: 3 }
 /** One for each processor of the auth service. */
 const instances = Math.max(1, availableParallelism() >> 1)
 const timesCapacity = 10
-/** Fills the queue of 64 also where hashes are slow. */
-const minPerSecond = 150
+/** Fills the queue of 64 within a second also where hashes are slow. */
+const minPerSecond = 100
 const minAcceptedShare = 0.8
 const maxRefreshFactor = 2
 /** Of an auth instance: 150 MB at rest, its queue, and a hash on each of three threads. */
