@@ -4,7 +4,7 @@ import { prepareDependencies, type Started } from './dependencies.ts'
 import { EdgeProcess } from './edge/edge-process.ts'
 import { ClusterError } from './errors/cluster-error.ts'
 import type { ClusterOptions } from './options.ts'
-import { familyOf } from './processes/process-table.ts'
+import { signalFamily } from './processes/process-table.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import { type DemoUser, registerDemoUser } from './services/demo-user.ts'
 import { type Instance, ServiceInstances } from './services/service-instances.ts'
@@ -36,7 +36,7 @@ export interface Cluster {
   startProcess(name: string): Promise<void>
   /** Stops and starts a process. With two instances of a service, no request is lost. */
   restart(name: string): Promise<void>
-  /** Suspends a process with SIGSTOP; Postgres with all its sessions, whose connections stay open. */
+  /** Suspends a process and its children with SIGSTOP. Their connections stay open. */
   freeze(name: string): void
   thaw(name: string): void
   /** Stops everything in order: edge, services, Postgres. */
@@ -94,10 +94,6 @@ function createHandle(
     if (!found) throw new ClusterError(`This cluster has no process "${name}".`)
     return found
   }
-  const suspend = (name: string, signal: 'SIGSTOP' | 'SIGCONT') => {
-    const { pid } = find(name)
-    if (pid !== undefined) for (const each of familyOf(pid)) process.kill(each, signal)
-  }
   const stopProcess = async (name: string) => (await services?.stopOne(find(name))) ?? null
   const startProcess = async (name: string) => void (await find(name).start())
   return {
@@ -118,8 +114,8 @@ function createHandle(
       await stopProcess(name)
       await startProcess(name)
     },
-    freeze: (name) => suspend(name, 'SIGSTOP'),
-    thaw: (name) => suspend(name, 'SIGCONT'),
+    freeze: (name) => signalFamily(find(name).pid, 'SIGSTOP'),
+    thaw: (name) => signalFamily(find(name).pid, 'SIGCONT'),
     stop: () => stopAll(started, options),
     abandon() {
       killAll(started)

@@ -39,7 +39,10 @@ interface KeyValue {
   readonly value: { readonly stringValue?: string; readonly intValue?: string }
 }
 
-/** A stand-in for an OpenTelemetry collector: accepts OTLP over HTTP with protobuf bodies, and keeps the spans. */
+/**
+ * A stand-in for an OpenTelemetry collector: accepts OTLP over HTTP with protobuf bodies, and keeps
+ * the spans.
+ */
 export async function startCollector(t: Test) {
   const spans: Span[] = []
   const server = createServer(async (request, response) => {

@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
 import { openDataFolder } from '../src/data/data-folder.ts'
-import { familyOf } from '../src/processes/process-table.ts'
+import { familyOf, signalFamily } from '../src/processes/process-table.ts'
 import { allEnd, makeFolder, runMain } from './helpers.ts'
 
 const server = process.env.LATCHKEY_TEST_DATABASE_URL ?? ''
@@ -102,7 +102,7 @@ t.test(
     const [postmaster] = (await readFile(join(folder, 'postgres/postmaster.pid'), 'utf8')).split(
       '\n',
     )
-    for (const pid of familyOf(Number(postmaster))) process.kill(pid, 'SIGSTOP')
+    signalFamily(Number(postmaster), 'SIGSTOP')
     first.process.kill('SIGKILL')
     await first.exited
     const second = runMain(t, ...flags)

@@ -2,11 +2,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { lastErrorLine, startChild } from '../src/processes/child.ts'
+import { signalFamily } from '../src/processes/process-table.ts'
 import { SupervisedProcess } from '../src/processes/supervised-process.ts'
 import { makeFolder } from './helpers.ts'
 
 /** A supervised `node -e`, ready once it has printed `up`. */
-async function supervise(t: Test, script: () => string) {
+async function supervise(t: Test, script: () => string, stopTimeoutMs = 300) {
   const logFile = join(await makeFolder(t), 'child.log')
   const sentences: string[] = []
   const reported = Promise.withResolvers<void>()
@@ -20,7 +21,7 @@ async function supervise(t: Test, script: () => string) {
           env: {},
           logFile,
           stopSignal: 'SIGTERM',
-          stopTimeoutMs: 300,
+          stopTimeoutMs,
         }),
       async untilReady(child, died) {
         while (!child.output().includes('up')) await sleep(5, undefined, { signal: died })
@@ -82,6 +83,18 @@ t.test('kills a process that ignores its stop signal, and stops a frozen one', a
   frozen.supervised.kill('SIGSTOP')
   await frozen.supervised.stop()
   t.strictSame([...deaf.sentences, ...frozen.sentences], [], 'a requested stop is not an event')
+})
+
+t.test('stops a frozen process that waits for its frozen child', async (t) => {
+  const script = `
+    const child = require('node:child_process').spawn('sleep', ['60'])
+    child.on('exit', () => process.exit(0))
+    process.on('SIGTERM', () => child.kill())
+    ${serve}`
+  const { supervised } = await supervise(t, () => script, 10_000)
+  await supervised.start()
+  signalFamily(supervised.pid, 'SIGSTOP')
+  t.equal(await supervised.stop(), 0)
 })
 
 t.test('finds the last error line in JSON logs and in stack traces', async (t) => {

@@ -38,7 +38,10 @@ async function invoice(headers?: Record<string, string>): Promise<string> {
   return reply.headers.get('x-request-id') ?? ''
 }
 
-/** The lines of an instance's log about a request. Waits for them: they are written after the response. */
+/**
+ * The lines of an instance's log about a request. Waits for them: they are written after the
+ * response.
+ */
 async function logged(instance: string, requestId: string): Promise<string[]> {
   const file = join(cluster.dataFolder, 'logs', `${instance}.log`)
   return until(async () => {

@@ -13,7 +13,7 @@ export interface PostgresOptions {
   /** Of the superuser `postgres`. */
   readonly password: string
   readonly maxConnections: number
-  /** `false` turns fsync off: a crash of the machine may lose data, a crash of Postgres does not. */
+  /** `false` turns fsync off: a crash of the machine may lose data, one of Postgres does not. */
   readonly durable: boolean
   /** Receives one sentence for people. */
   readonly onEvent?: (sentence: string) => void
@@ -38,8 +38,8 @@ export interface PreparedPostgres {
 const stopTimeoutMs = 10_000
 
 /**
- * Prepares a PostgreSQL server: creates the data folder if there is none, and stops a server that an
- * earlier process left running on it.
+ * Prepares a PostgreSQL server: creates the data folder if there is none, and stops a server that
+ * an earlier process left running on it.
  *
  * @throws EmbeddedPostgresError
  */
@@ -73,7 +73,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
   }
 }
 
-/** Works in a folder that is renamed when it is complete, so an interrupted start leaves no incomplete data folder. */
+/** Renames the folder when it is complete: an interrupted start leaves no incomplete one. */
 async function initialize(
   initdb: string,
   user: SystemUser | undefined,
@@ -119,7 +119,9 @@ async function stopLeftover(folder: string, onEvent: (sentence: string) => void)
   const isRunning = async () => pid > 1 && (await commandLineOf(pid)).includes(folder)
   if (!(await isRunning())) return
   process.kill(pid, 'SIGINT')
+  // A frozen server handles no other signal, and waits for its frozen sessions.
   process.kill(pid, 'SIGCONT')
+  await execa('pkill', ['-CONT', '-P', String(pid)], { reject: false })
   const deadline = Date.now() + stopTimeoutMs
   while (await isRunning()) {
     if (Date.now() > deadline) {

@@ -16,7 +16,7 @@ export interface ChildOptions {
   readonly stopTimeoutMs: number
 }
 
-/** A started process. Wrapped, because awaiting execa's own object waits for the process to exit. */
+/** A started process, wrapped: awaiting execa's own object would wait for the process to exit. */
 export interface Child {
   readonly process: ResultPromise<{ buffer: false; reject: false; ipc: true }>
   isRunning(): boolean
@@ -30,8 +30,8 @@ const maxLogBytes = 10 * 1024 * 1024
 
 /**
  * Starts a process that writes directly to its log file, not through a pipe, which would break if
- * the cluster were killed. It gets its own process group: Ctrl-C at the terminal reaches the cluster
- * alone, which then stops everything in order.
+ * the cluster were killed. It gets its own process group: Ctrl-C at the terminal reaches the
+ * cluster alone, which then stops everything in order.
  */
 export function startChild(options: ChildOptions): Child {
   const { command, args, env, logFile, ipc = false, user, stopSignal, stopTimeoutMs } = options

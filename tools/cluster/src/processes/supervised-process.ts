@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterError } from '../errors/cluster-error.ts'
 import { type Child, lastErrorLine } from './child.ts'
+import { signalFamily } from './process-table.ts'
 
 /** How one process is started and recognized as ready. */
 export interface Program<Value> {
   readonly name: string
   launch(): Child
-  /** Resolves when the process is ready. The signal aborts when it dies first, or takes too long. */
+  /** Resolves when the process is ready. The signal aborts if it dies first or takes too long. */
   untilReady(child: Child, signal: AbortSignal): Promise<Value>
 }
 
@@ -77,7 +78,8 @@ export class SupervisedProcess<Value> {
     let exitCode: number | undefined
     if (child?.isRunning()) {
       child.process.kill()
-      child.process.kill('SIGCONT') // A frozen process handles no other signal.
+      // A frozen process handles no other signal, and Postgres waits for its frozen sessions.
+      signalFamily(child.process.pid, 'SIGCONT')
       exitCode = (await child.process).exitCode
     }
     await this.#restarting
