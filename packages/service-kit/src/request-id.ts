@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 /** A request ID that is safe to log and to pass on. */
 const safeRequestId = /^[\w.:-]{1,100}$/
 
-/** The request ID from the edge if it is safe to log, or else a new one. */
+/** The request ID that came with the request if it is safe to log, or else a new one. */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const id = headers['x-request-id']
   return typeof id === 'string' && safeRequestId.test(id) ? id : randomUUID()

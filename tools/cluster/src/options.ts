@@ -5,7 +5,7 @@ export interface ClusterOptions {
   readonly instances: number
   /** Uses a fresh temporary folder, which is removed when the cluster stops. */
   readonly ephemeral: boolean
-  /** Connection URI of a server to use instead of the embedded one; needs CREATEDB and CREATEROLE. */
+  /** URI of a server to use instead of the embedded one; needs CREATEDB and CREATEROLE. */
   readonly databaseUrl?: string | undefined
   /** Default: `.latchkey` in the repository. */
   readonly dataFolder?: string | undefined
@@ -13,7 +13,7 @@ export interface ClusterOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Called when a part is ready, with a detail to display. */
   readonly onReady?: (part: string, detail: string) => void
-  /** Called with one sentence to display: a process died and came back, something was cleaned up. */
+  /** Called with a sentence to display: a process died and came back, something was cleaned up. */
   readonly onEvent?: (sentence: string) => void
   /** Aborts the start. The promise rejects when everything has stopped. */
   readonly signal?: AbortSignal

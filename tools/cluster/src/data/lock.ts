@@ -3,9 +3,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { ClusterError } from '../errors/cluster-error.ts'
 
 /**
- * Locks a folder for this process. The lock is SQLite's exclusive lock on an empty database file: the
- * operating system releases it when the process dies, however it dies, so no stale lock has to be
- * told from a live one. The file stays, because deleting it would allow a second lock on its
+ * Locks a folder for this process. The lock is SQLite's exclusive lock on an empty database file:
+ * the operating system releases it when the process dies, however it dies, so no stale lock has to
+ * be told from a live one. The file stays, because deleting it would allow a second lock on its
  * successor. `cluster.pid` only serves to name the process.
  *
  * @returns a function that releases the lock

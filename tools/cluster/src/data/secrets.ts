@@ -4,10 +4,10 @@ import writeFileAtomic from 'write-file-atomic'
 import { ClusterError, hasCode } from '../errors/cluster-error.ts'
 import { type ServiceName, serviceNames } from '../services/services.ts'
 
-/** Passwords of the demo user, of the superuser of Postgres, and of each service's database role. */
+/** Passwords of the demo user, the superuser of Postgres, and each service's database role. */
 export type Secrets = Readonly<Record<'demo' | 'postgres' | ServiceName, string>>
 
-/** Reads the secrets of a data folder. Generates missing ones and stores them in a file of mode 0600. */
+/** Reads the secrets of a data folder. Generates missing ones; the file has mode 0600. */
 export async function loadSecrets(file: string): Promise<Secrets> {
   const stored = await readStored(file)
   const secrets = Object.fromEntries([

@@ -62,11 +62,10 @@ export class EdgeProcess {
   /** Sends the port and the routes; resolves with the answer. Rejects if the edge dies first. */
   async #update({ process }: Child): Promise<EdgeReport> {
     const id = ++this.#lastId
-    const command: EdgeCommand = { id, port: this.#port, routes: this.#routes }
     const filter = (message: unknown) => (message as EdgeReport).id === id
     const [report] = await Promise.all([
       process.getOneMessage({ filter }),
-      process.sendMessage({ ...command }),
+      process.sendMessage({ id, port: this.#port, routes: this.#routes } satisfies EdgeCommand),
     ])
     return report as EdgeReport
   }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { requestIdOf } from '@latchkey/service-kit/request-id'
 import { forward } from './forward.ts'
-import { requestIdOf } from './headers.ts'
 import { answerProblem } from './problem.ts'
 import { type Routes, Upstream, UpstreamGroup } from './upstreams.ts'
 
@@ -31,8 +31,8 @@ export interface Edge {
 }
 
 /**
- * Creates a load balancer for `/<service>/…`. It removes the prefix and uses the instances strictly in
- * turn, without stickiness. Every wait and every size is bounded.
+ * Creates a load balancer for `/<service>/…`. It removes the prefix and uses the instances strictly
+ * in turn, without stickiness. Every wait and every size is bounded.
  */
 export function createEdge(options: EdgeOptions = {}): Edge {
   const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, headersTimeoutMs = 30_000 } = options
@@ -101,7 +101,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
   }
 }
 
-/** Metrics are scraped from the instances. The edge does not expose them, in any percent-encoding. */
+/** Metrics are scraped from the instances. The edge hides them, however the path is encoded. */
 function isInternal(path: string): boolean {
   const [encoded = ''] = path.split('?', 1)
   try {

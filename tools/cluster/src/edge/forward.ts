@@ -85,7 +85,7 @@ export async function forward(group: UpstreamGroup, forwarding: Forwarding): Pro
   }
 }
 
-/** The request was sent, and no answer came in time. A connect timeout counts as a failed connection. */
+/** The request was sent and not answered in time. A connect timeout is a failed connection. */
 function isTimeout({ code }: { code?: string }): boolean {
   return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
 }
@@ -94,7 +94,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** Never settles if the client disconnects. The rest of a body that is too large is read and dropped. */
+/** Never settles if the client disconnects. The rest of a body that is too large is dropped. */
 function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | 'too large'> {
   return new Promise((resolve) => {
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) resolve('too large')

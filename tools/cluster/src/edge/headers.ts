@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
 /** They describe one connection and are never forwarded (RFC 9110 section 7.6.1). */
@@ -8,14 +7,6 @@ const hopByHop =
 /** Only the edge sets these: a client could use them to forge its address or the host. */
 const ownedByEdge =
   /^(expect|forwarded|host|x-forwarded-(for|host|port|prefix|proto)|x-real-ip|x-request-id)$/
-
-const safeRequestId = /^[\w.:-]{1,100}$/
-
-/** The client's request ID if it is safe to log, otherwise a new one. */
-export function requestIdOf(request: IncomingMessage): string {
-  const id = request.headers['x-request-id']
-  return typeof id === 'string' && safeRequestId.test(id) ? id : randomUUID()
-}
 
 /**
  * The headers to send to the instance, as undici's flat list. Repeated fields stay repeated: the

@@ -11,8 +11,8 @@ export interface EdgeCommand {
 }
 
 /**
- * The answer to a command, sent when removed instances have answered all their requests: the port, or
- * the system's error code if the edge cannot listen.
+ * The answer to a command, sent when removed instances have answered all their requests: the port,
+ * or the system's error code if the edge cannot listen.
  */
 export interface EdgeReport extends Listening {
   readonly id: number

@@ -28,7 +28,7 @@ export class Upstream {
   healthy = true
   #missedChecks = 0
 
-  /** @param headersTimeout from the last byte of a request to the response's headers, in milliseconds */
+  /** @param headersTimeout from the end of a request to the response's headers, in milliseconds */
   constructor({ name, origin }: UpstreamAddress, headersTimeout: number) {
     this.name = name
     this.origin = origin
@@ -62,7 +62,7 @@ export class Upstream {
     }
   }
 
-  /** Handles a failed attempt: a refused connection marks it unhealthy, any other failure triggers a check. */
+  /** A refused connection marks it unhealthy; any other failure triggers a check. */
   async reportFailure(err: Error & { code?: string }): Promise<void> {
     if (err.code === 'ECONNREFUSED') this.healthy = false
     else await this.check()

@@ -58,7 +58,7 @@ async function createDatabase(client: Client, name: string, password: string): P
   const verb = rows[0]?.role ? 'ALTER' : 'CREATE'
   await client.query(`${verb} ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
   if (rows[0]?.database) return
-  // A non-superuser can only assign ownership to a role it is a member of. Dropping requires it too.
+  // Only a member of a role, or a superuser, can make it an owner, and can drop it.
   await client.query(`GRANT ${name} TO CURRENT_USER`)
   await client.query(`CREATE DATABASE ${name} OWNER ${name}`)
   await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`)

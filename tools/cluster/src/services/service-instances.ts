@@ -22,7 +22,7 @@ interface Member extends Instance {
 export class ServiceInstances {
   readonly #edge: EdgeProcess
   readonly instances: readonly Member[]
-  /** The edge gets its routes when all are up: a client that finds one service finds every instance. */
+  /** The edge gets its routes when all are up: a client that finds one instance finds all. */
   #isOpen = false
 
   constructor(

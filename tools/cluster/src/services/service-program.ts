@@ -22,7 +22,7 @@ export interface SharedSettings {
 /** A service's own grace period is 10 s. */
 const stopTimeoutMs = 12_000
 
-/** One instance of a service. It listens on any free port; ready means that `/readyz` answers 200. */
+/** One instance of a service, on any free port. Ready means that `/readyz` answers 200. */
 export function serviceProgram(
   service: ServiceName,
   name: string,

@@ -1,7 +1,8 @@
 /**
- * The services of the cluster, in the order they are shown. A new entry is all the cluster needs: the
- * service gets a database, a role, instances and a route from the edge, tokens are issued for it, and
- * every user gets its scopes at login. `calls` names the services whose addresses it is told.
+ * The services of the cluster, in the order they are shown. A new entry is all the cluster needs:
+ * the service gets a database, a role, instances and a route from the edge, tokens are issued for
+ * it, and every user gets its scopes at login. `calls` names the services whose addresses it is
+ * told.
  */
 const services = [
   { name: 'auth', scopes: [], calls: [] },
@@ -16,7 +17,7 @@ export const serviceNames: readonly ServiceName[] = services.map(({ name }) => n
 /** The services that accept tokens. */
 export const resourceServiceNames = serviceNames.filter((name) => name !== 'auth')
 
-/** The settings that depend on which service it is. `edgeUrl` is where services reach each other. */
+/** The settings that differ between services. `edgeUrl` is where services reach each other. */
 export function serviceSettings(name: ServiceName, edgeUrl: string): NodeJS.ProcessEnv {
   if (name === 'auth') {
     return {
