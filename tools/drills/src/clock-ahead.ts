@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { login, register, send, type Tokens } from '@latchkey/test-kit/client'
+import { limits } from '@latchkey/verify'
 import { type Drill, type Finding, formatSeconds } from './drill.ts'
 import { timeOneLogout } from './revocation.ts'
 
 const aheadSeconds = 30
-/** The verifiers' default. */
-const toleranceSeconds = 5
 const ttlSeconds = 32
 /** The age in seconds from which the instance that is ahead considers a token expired. */
-const refusedFrom = ttlSeconds + toleranceSeconds - aheadSeconds
+const refusedFrom = ttlSeconds + limits.defaultClockToleranceSeconds - aheadSeconds
 /** How long a revocation may take to reach every instance. */
 const revokedWithinMs = 5_000
 

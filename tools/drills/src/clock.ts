@@ -1,5 +1,5 @@
-// Loaded into service instances with --import. LATCHKEY_DRILL_CLOCK="orders-1 30" moves the wall clock
-// of that instance 30 s ahead; timers, which are monotonic, stay as they are.
+// Loaded into service instances with --import. LATCHKEY_DRILL_CLOCK="orders-1 30" moves the wall
+// clock of that instance 30 s ahead; timers, which are monotonic, stay as they are.
 const [instance, seconds] = process.env.LATCHKEY_DRILL_CLOCK?.split(' ') ?? []
 
 if (instance === process.env.LATCHKEY_INSTANCE) {

@@ -103,7 +103,7 @@ function open(port: number, text: string): Promise<Socket> {
   })
 }
 
-/** Sends headers at one byte per second. @returns how long the last connection stayed open, in milliseconds */
+/** Sends headers at one byte per second. @returns milliseconds until the last connection closed */
 async function sendSlowHeads(port: number, count: number): Promise<number> {
   const openFor = Array.from({ length: count }, async () => {
     const socket = await open(port, 'GET /orders/whoami HTTP/1.1\r\nX-Slow: ')

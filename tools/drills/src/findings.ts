@@ -36,7 +36,7 @@ export const noneFails = (claim: string, answers: readonly Answer[], note = ''):
   holds: answers.length > 0 && failuresOf(answers).length === 0,
 })
 
-/** Checks that only requests under way during a period fail, and that some came after the last one. */
+/** Checks that only requests under way during a period fail, and that some came after it. */
 export function noneFailsOutside(
   claim: string,
   answers: readonly Answer[],

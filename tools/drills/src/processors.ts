@@ -16,14 +16,15 @@ export function pinningObstacle(): string | undefined {
  * Gives the auth service half of the processors, and everything else, the clients included, the
  * other half: in production these run on other machines.
  *
- * @returns the auth service's processors as taskset writes them, and what undoes it for this process
+ * @returns the auth service's processors as taskset writes them, and what undoes it for this
+ *   process
  */
 export async function pinAuth({ instances, restart }: Cluster) {
   const all = allowedProcessors()
   const own = all.slice(0, all.length >> 1).join()
   const others = all.slice(all.length >> 1).join()
   for (const each of familyOf(process.pid)) await pin(each, others)
-  // Restarted, because an instance counts its processors when it starts; it inherits those of its parent.
+  // An instance inherits its parent's processors, and counts them when it starts.
   const auth = instances.filter(({ service }) => service === 'auth')
   await pin(process.pid, own)
   for (const { name } of auth) await restart(name)

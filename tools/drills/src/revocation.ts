@@ -101,7 +101,7 @@ async function logOutMany(context: Context, variant: Variant): Promise<Finding[]
   ]
 }
 
-/** @returns milliseconds from the reply to the last instance's first refusal, or `undefined` if one never refused */
+/** @returns milliseconds from the reply until every instance refused; `undefined` if one did not */
 export async function timeOneLogout(cluster: Cluster, person: Person): Promise<number | undefined> {
   const { access_token: token } = await login(cluster.url, person)
   const verifying = cluster.instances.filter(({ service }) => service !== 'auth')

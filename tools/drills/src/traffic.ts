@@ -23,7 +23,7 @@ export interface Answer extends Timing {
   /** 0 means that none arrived. */
   readonly status: number
   readonly retryAfter: string | null
-  /** `failed` is no answer, 502, 503 or 504: a client may retry. Any other unexpected answer is `wrong`. */
+  /** `failed`: no answer, 502, 503 or 504; a client may retry. `wrong`: any other unexpected one. */
   readonly verdict: 'right' | 'failed' | 'wrong'
 }
 

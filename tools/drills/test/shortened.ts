@@ -23,7 +23,9 @@ export const scales: Record<string, number> = {
   'two-versions': 1,
 }
 
-/** Drills that can run one after another on one cluster, by its number of instances of each service. */
+/**
+ * Drills that can run one after another on one cluster, by its number of instances of each service.
+ */
 export const sharing = Map.groupBy(
   drills.filter((drill) => !needsOwnCluster(drill)),
   // A drill for one instance also runs with two.

@@ -7,6 +7,8 @@
  * ```
  */
 export const limits = {
+  /** Default of `clockToleranceSeconds`. */
+  defaultClockToleranceSeconds: 5,
   /** Maximum of `clockToleranceSeconds`: a token may be accepted this long after it expires. */
   maxClockToleranceSeconds: 60,
   /** Default of `maxStaleSeconds`. */

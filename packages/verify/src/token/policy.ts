@@ -47,7 +47,7 @@ export type Policy = ReturnType<typeof createPolicy>
 
 const STALENESS_BOUNDS = { maxStaleSeconds: [limits.defaultMaxStaleSeconds, 1, 86_400] } as const
 const BOUNDS = {
-  clockToleranceSeconds: [5, 0, limits.maxClockToleranceSeconds],
+  clockToleranceSeconds: [limits.defaultClockToleranceSeconds, 0, limits.maxClockToleranceSeconds],
   maxLifetimeSeconds: [86_400, 1, 2 ** 31],
   // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in a Map.
   maxTokenBytes: [8_192, 128, 16_383],

@@ -103,7 +103,7 @@ export interface Revocations {
   isRevoked(claims: Claims): boolean
   /** Changes whenever more tokens are revoked. Until then every answer stays the same. */
   readonly version: number
-  /** All revocations made before then are known. Seconds since 1970; -Infinity before the first poll. */
+  /** All revocations made before are known. Seconds since 1970; -Infinity before the first poll. */
   readonly asOf: number
 }
 

@@ -1,19 +1,19 @@
+import { limits } from '@latchkey/verify'
 import fp from 'fastify-plugin'
 import { reportSigningKey, reportVerifier } from './store.ts'
 
 /** How often an instance reports its keys, in milliseconds. */
 const intervalMs = 1_000
-/** How long an instance may sign with a key after its last report of it, in seconds: two intervals. */
+/** How long an instance may sign with a key after its last report, in seconds: two intervals. */
 const reportDelaySeconds = 2
-/** The default `clockToleranceSeconds` of `@latchkey/verify`, for which an expired token still passes. */
-const clockToleranceSeconds = 5
 
 /** Reports the keys that this instance verifies and signs with, while it runs. */
 export const heartbeat = fp(
   async (app) => {
     const { LATCHKEY_INSTANCE, LATCHKEY_ACCESS_TOKEN_TTL_SECONDS } = app.config
+    // An expired token is accepted for the verifiers' clock tolerance.
     const liveForSeconds =
-      LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + clockToleranceSeconds
+      LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + limits.defaultClockToleranceSeconds
     const report = async () => {
       const { keys, signing } = app.keyring.current
       try {

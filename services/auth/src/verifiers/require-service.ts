@@ -2,8 +2,8 @@ import { ProblemError } from '@latchkey/service-kit'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Admits services and refuses users. A service mints its own short-lived token with the shared key, with
- * a `sub` of `service:…`, which no user has.
+ * Admits services and refuses users. A service mints its own short-lived token with the shared key,
+ * with a `sub` of `service:…`, which no user has.
  */
 export async function requireService({ user }: FastifyRequest): Promise<void> {
   if (!user.sub.startsWith('service:')) {

@@ -25,7 +25,7 @@ const KeysStatus = Type.Object({
   ),
 })
 
-/** Which keys each verifier has, and which keys signed tokens that may still be valid: for `latchkey keys`. */
+/** For `latchkey keys`: which keys each verifier has, and which keys signed live tokens. */
 export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.get(

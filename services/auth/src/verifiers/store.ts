@@ -44,7 +44,7 @@ export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
   return rows
 }
 
-/** Stores that an instance signs with a key, so that its tokens may be valid for this long from now. */
+/** Stores that an instance signs with a key: its tokens may be valid for this long from now. */
 export async function reportSigningKey(
   db: Queryable,
   kid: string,
@@ -59,7 +59,7 @@ export async function reportSigningKey(
   })
 }
 
-/** Lists the keys whose tokens may still be valid, with the seconds until the last of them expires. */
+/** Lists the keys whose tokens may be valid, with the seconds until the last of them expires. */
 export async function listLiveSigningKeys(
   db: Queryable,
 ): Promise<{ kid: string; liveSeconds: number }[]> {
