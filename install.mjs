@@ -1,5 +1,5 @@
-// Installs the dependencies of pnpm-lock.yaml unless they are installed. `npm start` and `npm test` run it first,
-// on Node 18 or newer; it returns immediately when nothing has changed.
+// Installs the dependencies of pnpm-lock.yaml unless they are installed. `npm start` and `npm test`
+// run it first, on Node 18 or newer; it returns immediately when nothing has changed.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 

@@ -5,7 +5,8 @@ import { parse, stringify } from 'yaml'
 const from = join(import.meta.dirname, '../ops/observability/alerts/latchkey.yml')
 const to = join(import.meta.dirname, 'components/prometheus-operator/rules.yaml')
 
-// Kustomize cannot include a file of rules in an object. Run `npm run k8s:rules` after every change.
+// Kustomize cannot include a file of rules in an object. Run `npm run k8s:rules` after every
+// change.
 const { groups } = parse(readFileSync(from, 'utf8'))
 const rule = {
   apiVersion: 'monitoring.coreos.com/v1',

@@ -15,8 +15,8 @@ export function commands(heading?: string): string {
 }
 
 /**
- * Runs the commands of the section "Secrets". `kubectl create secret` prints what it would send, and
- * nothing is sent.
+ * Runs the commands of the section "Secrets". `kubectl create secret` prints what it would send,
+ * and nothing is sent.
  *
  * @returns the decoded entries of the Secrets, by name
  */

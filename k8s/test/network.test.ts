@@ -41,7 +41,7 @@ const callers: Record<string, string[]> = {
 
 type Rendering = (typeof renderings)[number]
 
-/** Everything that may reach a port of Latchkey, and all of Latchkey that may reach another port. */
+/** Everything that may reach a port of Latchkey, and every port that Latchkey may reach. */
 function expectedReachers({ objects, components }: Rendering): Record<string, string[]> {
   const parties = partiesOf(objects)
   const clusters = ofKind(objects, 'Cluster').map(({ metadata }) => metadata.name)

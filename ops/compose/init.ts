@@ -61,7 +61,7 @@ function findSecretNames(): string[] {
   return Object.keys(secrets)
 }
 
-/** A password of 192 bits, with characters that need no escaping in a URL; or a URL that has one. */
+/** A password of 192 bits, which needs no escaping in a URL; or a URL that has one. */
 function createSecret(name: string): string {
   const password = randomBytes(24).toString('base64url')
   if (!name.endsWith('_database_url')) return password

@@ -1,4 +1,4 @@
-/** A server to measure, as a process of its own: `node http-server.ts open|latchkey|fastify-jwt <secret>`. */
+/** A server to measure: `node http-server.ts open|latchkey|fastify-jwt <secret>`. */
 import fastifyJwt from '@fastify/jwt'
 import latchkey from '@latchkey/verify/fastify'
 import { sendMessage } from 'execa'

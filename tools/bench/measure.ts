@@ -6,8 +6,8 @@ export type Samples = ReadonlyMap<string, readonly number[]>
 
 /**
  * Measures subjects in turn, round by round, in another order each time: other work on the machine,
- * and the garbage that one subject leaves to the next, affects all alike. The first rounds, in which
- * code is compiled, are dropped.
+ * and the garbage that one subject leaves to the next, affects all alike. The first rounds, in
+ * which code is compiled, are dropped.
  */
 export async function measure(
   subjects: Readonly<Record<string, Measurement>>,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mintToken } from '@latchkey/verify/testing'
 
-/** Text, because @fastify/jwt takes its secret as text. Its bytes are the key of every contender. */
+/** Text, because @fastify/jwt requires text. Its bytes are the key of every contender. */
 export const secretText = randomBytes(48).toString('base64url')
 export const secret = Buffer.from(secretText)
 export const issuer = 'https://sso.example.com'

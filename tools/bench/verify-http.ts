@@ -1,4 +1,4 @@
-/** `npm run bench:verify`, second part: a Fastify route open, behind Latchkey, and behind @fastify/jwt. */
+/** `npm run bench:verify`, part two: a Fastify route open, behind Latchkey, behind @fastify/jwt. */
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { execaNode } from 'execa'

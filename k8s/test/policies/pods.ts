@@ -8,8 +8,8 @@ const isPinned = (image: string) => /@sha256:|:(?!latest$)[^/:@]+$/.test(image)
 const asks = (path: string) => ({ httpGet: { port: 'http', path } })
 
 /**
- * Long-running containers have probes. The readiness of a server is /livez, as a lost database would
- * otherwise remove all pods simultaneously (docs/guides/kubernetes.md).
+ * Long-running containers have probes. The readiness of a server is /livez, as a lost database
+ * would otherwise remove all pods simultaneously (docs/guides/kubernetes.md).
  */
 // biome-ignore format: a table
 export const probed = all(

@@ -13,7 +13,7 @@ const isVariable = ({ name, value, valueFrom, secretRef }: Json) =>
   secretName.test(name) || secretValue.test(value) || valueFrom?.secretKeyRef || secretRef
 const isEntry = ([name, value]: [string, string]) => isVariable({ name, value })
 
-/** No manifest, ConfigMap or environment contains a secret: secrets are files, created outside git. */
+/** No manifest, ConfigMap or environment contains a secret: they are files, made outside git. */
 export const secretsAreFiles = all(
   (objects) => namesOf(objects, 'Secret').map((name) => `Secret ${name}: is in git`),
   (objects) =>

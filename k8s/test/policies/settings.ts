@@ -5,7 +5,7 @@ import { faults, type Policy } from './policy.ts'
 const modules = services.map((name) => import(`../../../services/${name}/src/app.ts`))
 const schemas = (await Promise.all(modules)).map((app, i) => app[services[i] ?? ''].settings)
 
-/** Every variable is a setting of its service, as is or with `_FILE`, and the service accepts them. */
+/** Every variable is a setting of its service, as is or with `_FILE`; the service accepts them. */
 export const configured: Policy = (objects) =>
   podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
     if (kind === 'StatefulSet') return []

@@ -106,7 +106,8 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
 
   await t.test('containers are hardened, and only the edge publishes a port', async (t) => {
     const containers = await inspect(await project.containers())
-    // Postgres, its databases, the edge and Prometheus; of each service a migration and two replicas.
+    // Postgres, its databases, the edge and Prometheus; of each service a migration and two
+    // replicas.
     t.equal(containers.length, 4 + 3 * services.length)
     for (const { Name, HostConfig, Config, NetworkSettings } of containers) {
       t.ok(HostConfig.ReadonlyRootfs, `${Name} is read-only`)

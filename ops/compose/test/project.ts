@@ -28,7 +28,7 @@ export const needsEngine = { skip: process.env.CI === 'true' ? false : lacking }
 
 export const docker = async (...args: string[]) => (await execa('docker', args)).stdout
 
-/** Creates a Compose project with its own name, port and secrets. The test's teardown removes it. */
+/** Creates a Compose project with its own name, port and secrets. Teardown removes it. */
 export async function createProject(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-compose-'))
   const name = `latchkey-test-${randomBytes(4).toString('hex')}`

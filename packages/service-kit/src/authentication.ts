@@ -12,14 +12,15 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import type { VerifierConfig } from './settings.ts'
 
 interface AuthenticationOptions {
-  /** The service's name: the audience its tokens must name, and the name under which it polls the feed. */
+  /** The service's name: the audience of its tokens, and its name when it polls the feed. */
   service: string
   config: VerifierConfig
 }
 
 /**
- * Verifies tokens locally: `@latchkey/verify/fastify` over `app.keyring`, and the revocation feed, which is polled in
- * the background. From then on every route requires a token unless it declares `config: { public: true }`.
+ * Verifies tokens locally: `@latchkey/verify/fastify` over `app.keyring`, and the revocation feed,
+ * which is polled in the background. From then on every route requires a token unless it declares
+ * `config: { public: true }`.
  */
 export const authentication = fp<AuthenticationOptions>(
   async (app, { service, config }) => {

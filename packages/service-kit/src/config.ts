@@ -3,7 +3,7 @@ import { envSchema } from 'env-schema'
 import type { Static, TObject } from 'typebox'
 import { readSettingFiles } from './setting-files.ts'
 
-/** The environment is not a valid configuration. The message names every mistake and repeats no value. */
+/** The environment is not a valid configuration. The message names every mistake, and no value. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
 }
@@ -11,9 +11,9 @@ export class ConfigError extends Error {
 /**
  * Reads a service's configuration from environment variables.
  *
- * Converts numbers and booleans from text, fills in defaults and ignores unknown variables. The error for a missing
- * setting includes the setting's `description`. Any setting may be given as a file instead:
- * `NAME_FILE=/run/secrets/name` names a file that contains the value of `NAME`.
+ * Converts numbers and booleans from text, fills in defaults and ignores unknown variables. The
+ * error for a missing setting includes the setting's `description`. Any setting may be given as a
+ * file instead: `NAME_FILE=/run/secrets/name` names a file that contains the value of `NAME`.
  *
  * @throws ConfigError naming every missing or wrong variable; it repeats no value, because a value
  *   may contain a password

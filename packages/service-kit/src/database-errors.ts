@@ -16,10 +16,10 @@ const socketErrors = new Set([
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
 
-/** SQLSTATEs of a server that cannot serve now: connection, resources, shutdown, timeout, deadlock. */
+/** SQLSTATEs of a server that cannot serve: connection, resources, shutdown, timeout, deadlock. */
 const unavailableStates = /^(08|53|57P|57014|58|25P03|40P01)/
 
-/** Whether an error means that the database is unreachable, full or too slow, not that the statement is wrong. */
+/** Whether an error means that the database is unreachable, full or too slow. */
 export function isDatabaseUnavailable(err: unknown): boolean {
   if (err instanceof DatabaseError) return unavailableStates.test(err.code ?? '')
   if (!(err instanceof Error)) return false

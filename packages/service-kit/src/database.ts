@@ -29,9 +29,11 @@ declare module 'fastify' {
   }
 }
 
-/** Longest wait for a connection, in milliseconds. A busy pool needs less; an unreachable server must not block for long. */
+/**
+ * Longest wait for a connection, in milliseconds: an unreachable server must not block for long.
+ */
 const connectionTimeoutMs = 2_000
-/** Longest time of one statement, in milliseconds. The client gives up a second after the server should. */
+/** Longest time of a statement, in milliseconds. The client gives up a second after the server. */
 const statementTimeoutMs = 4_000
 
 const migrateElsewhere =

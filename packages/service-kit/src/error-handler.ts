@@ -29,7 +29,7 @@ const known: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_MAX_PARAM_LENGTH: [414, 'url_too_long', 'A segment of the URL is too long.'],
 }
 
-/** Maps a thrown value to the client's answer. An unknown error becomes 500 `internal_error`, without its message. */
+/** Maps a thrown value to the answer. An unknown error becomes 500, without its message. */
 function toProblem(err: unknown): ProblemError {
   if (err instanceof ProblemError) return err
   if (err instanceof TokenError) {

@@ -8,9 +8,11 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The checks behind `/readyz`. */
     readiness: {
-      /** Adds a check under the name that `/readyz` reports. An optional one never makes the service unready. */
+      /**
+       * Adds a check that `/readyz` reports by name. Only a required one can make it answer 503.
+       */
       add: (name: string, check: ReadinessCheck, options?: { required: boolean }) => void
-      /** Makes `/readyz` answer 503 and `/livez` hang up, so that load balancers send no new requests. */
+      /** Makes `/readyz` answer 503 and `/livez` hang up: load balancers send no new requests. */
       drain: () => void
       readonly draining: boolean
     }
@@ -21,12 +23,13 @@ declare module 'fastify' {
 const checkTimeoutMs = 2_000
 
 /**
- * `/livez` answers while the process runs. `/readyz` answers 200 while every required check passes, and 503 otherwise; its
- * body has the result of every check.
+ * `/livez` answers while the process runs. `/readyz` answers 200 while every required check passes,
+ * and 503 otherwise; its body has the result of every check.
  *
- * Tokens are verified without the database. A load balancer that must keep services in rotation while
- * Postgres is unavailable therefore uses `/livez`. While draining, `/livez` closes the connection instead
- * of answering: a proxy treats that as a failed connection and picks another instance.
+ * Tokens are verified without the database. A load balancer that must keep services in rotation
+ * while Postgres is unavailable therefore uses `/livez`. While draining, `/livez` closes the
+ * connection instead of answering: a proxy treats that as a failed connection and picks another
+ * instance.
  */
 export const health = fp(
   async (app) => {

@@ -14,8 +14,8 @@ declare module 'fastify' {
 }
 
 /**
- * Opens the key file and reloads it when it changes. Logs and counts every reload and every failed one, with key
- * IDs but no keys.
+ * Opens the key file and reloads it when it changes. Logs and counts every reload and every failed
+ * one, with key IDs but no keys.
  *
  * @throws ConfigError when the file cannot be used at start
  */

@@ -17,8 +17,8 @@ const secretMembers = [
 /**
  * Options of the logger (pino, JSON lines).
  *
- * Requests are logged without query string and headers. Errors are logged without the driver's `detail`, which
- * repeats column values. Members named like secrets are redacted.
+ * Requests are logged without query string and headers. Errors are logged without the driver's
+ * `detail`, which repeats column values. Members named like secrets are redacted.
  */
 export function loggerOptions(name: string, instance: string, level: string) {
   return {

@@ -14,7 +14,8 @@ export const metrics = fp<{ name: string; instance: string }>(
   async (app, { name, instance }) => {
     const registry = new Registry()
     registry.setDefaultLabels({ service: name, instance_name: instance })
-    // Its default event loop monitor wakes the process 100 times per second, and `overload` has one already.
+    // Its default event loop monitor wakes the process 100 times per second, and `overload` has one
+    // already.
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
     new Gauge({
       name: 'latchkey_event_loop_delay_seconds',

@@ -27,7 +27,8 @@ export async function migrate(databaseUrl: string, folder: URL): Promise<string[
 /**
  * Migrates now or, while the database is unavailable, as soon as it is reachable.
  *
- * @returns `firstTry`, which rejects when a migration itself fails, and `done`, after the last attempt
+ * @returns `firstTry`, which rejects when a migration itself fails, and `done`, after the last
+ *   attempt
  */
 export function migrateOnceReachable(
   databaseUrl: string,

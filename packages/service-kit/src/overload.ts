@@ -3,12 +3,12 @@ import fp from 'fastify-plugin'
 import { ProblemError } from './problem.ts'
 
 /**
- * Mean event loop delay over a second above which requests are refused, in milliseconds: clients would
- * have given up before the answer, and every request delays the others.
+ * Mean event loop delay over a second above which requests are refused, in milliseconds: clients
+ * would have given up before the answer, and every request delays the others.
  */
 const maxEventLoopDelayMs = 500
 
-/** Duration of one sample of the delay, in milliseconds. A sample is used until the next one is complete. */
+/** Duration of one sample of the delay, in milliseconds; used until the next one is complete. */
 const sampleMs = 1_000
 
 class Overloaded extends ProblemError {
@@ -38,5 +38,5 @@ export const overload = fp(
   { name: 'overload', fastify: '5.x' },
 )
 
-/** `config` of a route that also answers under overload, so that a busy instance does not look dead. */
+/** `config` of a route that answers under overload: a busy instance must not look dead. */
 export const answersUnderOverload = { pressureHandler: () => {} } as const

@@ -16,10 +16,11 @@ const graceMs = 10_000
  * Runs a service as this process: reads the configuration, listens, and shuts down gracefully.
  *
  * On SIGTERM or SIGINT `/readyz` turns 503; after the drain time the server stops accepting
- * connections, finishes open requests and exits with 0. A configuration that cannot be used ends the
- * process with one sentence and exit code 1.
+ * connections, finishes open requests and exits with 0. A configuration that cannot be used ends
+ * the process with one sentence and exit code 1.
  *
- * `main.ts migrate` updates the schema of the database instead. It reads only the setting `LATCHKEY_DATABASE_URL`.
+ * `main.ts migrate` updates the schema of the database instead. It reads only the setting
+ * `LATCHKEY_DATABASE_URL`.
  */
 export async function runService<T extends TObject>(service: ServiceDefinition<T>): Promise<void> {
   // In a container this is process 1, which ignores every signal that it has no handler for.
@@ -80,6 +81,7 @@ function describeStartError(err: unknown): string {
     return `the database cannot be reached${code ? ` (${code})` : ''}`
   }
   if (!(err instanceof Error)) return String(err)
-  // Errors with a code are written for people, such as those of the keyring; others need their stack.
+  // Errors with a code are written for people, such as those of the keyring; others need their
+  // stack.
   return 'code' in err && err.message !== '' ? err.message : (err.stack ?? err.message)
 }

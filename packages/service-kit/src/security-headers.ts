@@ -1,4 +1,4 @@
-/** Sent with every response: helmet's defaults, as a constant, because they depend on no request. */
+/** Sent with every response: helmet's defaults, a constant because they depend on no request. */
 export const securityHeaders = {
   'content-security-policy':
     "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';" +

@@ -25,8 +25,9 @@ export type Service = ReturnType<typeof createServer>
 const bodyLimitBytes = 64 * 1024
 
 /**
- * Creates a Fastify server with JSON logs without secrets, request IDs, problem responses (RFC 9457),
- * security headers, `/livez`, `/readyz`, `/metrics`, and the instance's name in `x-served-by`.
+ * Creates a Fastify server with JSON logs without secrets, request IDs, problem responses (RFC
+ * 9457), security headers, `/livez`, `/readyz`, `/metrics`, and the instance's name in
+ * `x-served-by`.
  */
 export function createServer({ name, config }: ServerOptions) {
   const instance = config.LATCHKEY_INSTANCE

@@ -30,7 +30,7 @@ interface ResourceService<T extends TProperties> {
   /** Settings in addition to those of every verifying service. */
   readonly settings?: T
   readonly migrations: URL
-  /** Registers the routes, each of which requires a token unless it declares `config: { public: true }`. */
+  /** Registers the routes. Each requires a token unless it has `config: { public: true }`. */
   readonly routes: (app: Service, config: VerifierConfig & Static<TObject<T>>) => unknown
 }
 
@@ -48,8 +48,8 @@ export async function createService<T extends TObject>(
 }
 
 /**
- * Defines a service that verifies tokens locally. Authentication is registered before any route of the service,
- * and `GET /whoami` is included.
+ * Defines a service that verifies tokens locally. Authentication is registered before any route of
+ * the service, and `GET /whoami` is included.
  *
  * @example
  * const orders = resourceService({

@@ -7,8 +7,9 @@ interface SettingFiles {
 }
 
 /**
- * Reads the settings that are given as files: `NAME_FILE` is the path of a file that contains the value
- * of `NAME`, as Docker and Kubernetes mount secrets. A trailing line break is not part of the value.
+ * Reads the settings that are given as files: `NAME_FILE` is the path of a file that contains the
+ * value of `NAME`, as Docker and Kubernetes mount secrets. A trailing line break is not part of the
+ * value.
  */
 export function readSettingFiles(names: readonly string[], env: NodeJS.ProcessEnv): SettingFiles {
   const values: Record<string, string> = {}

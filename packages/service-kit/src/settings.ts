@@ -10,7 +10,7 @@ export const howToMakeKeys = 'create a key file with `latchkey keys generate --o
  * `LATCHKEY_DATABASE_URL_FILE=/run/secrets/database_url`.
  */
 export const serviceSettings = {
-  /** Address to listen on. The default is reachable only from this machine; a container needs 0.0.0.0. */
+  /** Address to listen on. By default only this machine reaches it; a container needs 0.0.0.0. */
   LATCHKEY_HOST: Type.String({ default: '127.0.0.1' }),
   /** Port to listen on; 0 picks a free one. */
   LATCHKEY_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
@@ -24,8 +24,8 @@ export const serviceSettings = {
     default: 'info',
   }),
   /**
-   * Proxies whose `X-Forwarded-For` is trusted: addresses or CIDR ranges separated by commas. When unset, the
-   * header is ignored, so that no client can forge its address.
+   * Proxies whose `X-Forwarded-For` is trusted: addresses or CIDR ranges separated by commas. When
+   * unset, the header is ignored, so that no client can forge its address.
    */
   LATCHKEY_TRUST_PROXY: Type.Optional(Type.String({ minLength: 1 })),
   /** Time to keep answering after SIGTERM while load balancers remove the instance, in seconds. */
@@ -42,14 +42,15 @@ export const serviceSettings = {
    */
   LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
   /**
-   * The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode, which keeps
-   * neither prepared statements nor start-up parameters. Then set `statement_timeout` on the role, and run the
-   * migrations on a direct connection (`main.ts migrate`, with the server's own address).
+   * The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction
+   * mode, which keeps neither prepared statements nor start-up parameters. Then set
+   * `statement_timeout` on the role, and run the migrations on a direct connection
+   * (`main.ts migrate`, with the server's own address).
    */
   LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
   /** Maximum database connections of this instance. */
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
-  /** OTLP endpoint for traces; tracing is off when unset or empty. OpenTelemetry's own variables also apply. */
+  /** OTLP endpoint for traces; without it, tracing is off. OpenTelemetry's variables also apply. */
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^(https?://|$)' })),
   /** The only protocol supported; it is also OpenTelemetry's default. */
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Literal('http/protobuf')),
@@ -57,9 +58,9 @@ export const serviceSettings = {
 
 /** The settings of a service that verifies tokens, in addition to those every service has. */
 export const verifierSettings = {
-  /** URL of the auth service. It may contain a path, because an edge gives each service its own path. */
+  /** URL of the auth service. It may contain a path: an edge gives each service its own. */
   LATCHKEY_AUTH_URL: Type.String({ pattern: '^https?://' }),
-  /** While revocations are stale: verify tokens with those known (`allow`), or answer 503 (`deny`). */
+  /** While revocations are stale: verify with those known (`allow`), or answer 503 (`deny`). */
   LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], { default: 'allow' }),
   /** Age above which revocations are stale, in seconds. */
   LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({

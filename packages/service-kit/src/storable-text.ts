@@ -1,12 +1,13 @@
 import { ProblemError } from './problem.ts'
 
-/** Maximum nesting of a body. Schemas here need three levels; thousands would overflow the stack. */
+/** Maximum nesting of a body. Schemas need three levels; thousands would overflow the stack. */
 const maxDepth = 32
 
 /**
  * Refuses text that Postgres cannot store: a NUL character, or an unpaired surrogate.
  *
- * Both are valid JSON, so schemas accept them. A `text` column would refuse the first and replace the second.
+ * Both are valid JSON, so schemas accept them. A `text` column would refuse the first and replace
+ * the second.
  *
  * @throws ProblemError 400 `invalid_text`, also for more than 32 levels of nesting
  */

@@ -15,12 +15,13 @@ const exportTimeoutMs = 2_000
 const unobserved = new Set(['/livez', '/readyz', '/metrics', '/v1/revocations'])
 
 /**
- * Traces every Fastify server created from now on, and its calls to other services, which receive `traceparent`
- * (W3C Trace Context). Exports the traces by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`.
+ * Traces every Fastify server created from now on, and its calls to other services, which receive
+ * `traceparent` (W3C Trace Context). Exports the traces by OTLP over HTTP to
+ * `OTEL_EXPORTER_OTLP_ENDPOINT`.
  *
- * OpenTelemetry's own variables set headers, sampling, the service's name and resource attributes. Spans contain
- * routes, paths and error messages, but no query string, header, body or stack. A service without tracing loads
- * none of these modules.
+ * OpenTelemetry's own variables set headers, sampling, the service's name and resource attributes.
+ * Spans contain routes, paths and error messages, but no query string, header, body or stack. A
+ * service without tracing loads none of these modules.
  */
 export async function startTracing(service: string, instance: string): Promise<Tracing> {
   const [{ diag, DiagLogLevel }, fastify, exporter, sdk, resources, undici] = await Promise.all([

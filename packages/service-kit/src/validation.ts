@@ -6,8 +6,8 @@ import type { FastifySchemaCompiler } from 'fastify'
 const strict: Options = { removeAdditional: false, useDefaults: true, allErrors: false }
 
 /**
- * Compiles request schemas. A JSON body must have the exact types; query strings, paths and headers, which are
- * text, are converted.
+ * Compiles request schemas. A JSON body must have the exact types; query strings, paths and
+ * headers, which are text, are converted.
  */
 export function createValidatorCompiler(): FastifySchemaCompiler<object> {
   const asSent = addFormats.default(new Ajv({ ...strict, coerceTypes: false }))

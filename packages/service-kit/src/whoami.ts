@@ -10,7 +10,7 @@ const WhoamiReply = Type.Object({
   servedBy: Type.String({ description: 'The instance that answered.' }),
 })
 
-/** `GET /whoami`: the token's claims. Nothing is looked up, so it answers while everything else is unavailable. */
+/** `GET /whoami`: the token's claims. It looks nothing up, so it depends on no other service. */
 export const whoamiRoute: FastifyPluginAsyncTypebox<{ servedBy: string }> = async (
   app,
   { servedBy },

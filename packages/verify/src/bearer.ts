@@ -26,7 +26,7 @@ interface NodeRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** Checks the token of a request to Node's HTTP server. A second Authorization header is refused. */
+/** Checks the token of a request to Node's HTTP server. Refuses a second Authorization header. */
 export function checkRequest<Extra extends object>(
   verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
   request: NodeRequest,

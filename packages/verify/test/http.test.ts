@@ -15,7 +15,7 @@ const verifier = createVerifier({ ...policy, keys: [key] })
 const scopes = ['orders:read', 'orders:write']
 const roles = ['admin', 'auditor']
 
-/** Starts a server for one test. Every server has the routes /me, /write (scopes) and /admin (roles). */
+/** Starts a server for one test, with the routes /me, /write (scopes) and /admin (roles). */
 type Start = (t: Test, verifier: Verifier) => Promise<number>
 
 async function listen(t: Test, listener: RequestListener): Promise<number> {

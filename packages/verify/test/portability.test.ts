@@ -4,7 +4,7 @@ import t from 'tap'
 const src = new URL('../src/', import.meta.url)
 const comment = /\/\*[\s\S]*?\*\/|\/\/.*$/gm
 
-/** Every module that `file` imports at run time, directly or not: paths below `src`, or bare names. */
+/** Every module that `file` imports at run time, directly or not: paths in `src`, or bare names. */
 async function collectImports(file: string, found = new Set<string>()): Promise<Set<string>> {
   const source = (await readFile(new URL(file, src), 'utf8')).replace(comment, '')
   const statement = /^(?:import|export) (?!type )[^;]*?from '([^']+)'|^import '([^']+)'/gms

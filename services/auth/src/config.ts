@@ -6,7 +6,7 @@ export const maxAccessTokenTtlSeconds = 3_600
 
 export const settings = Type.Object({
   ...serviceSettings,
-  /** The audiences (`aud`) of every token, separated by spaces. The auth service adds its own audience. */
+  /** The audiences (`aud`) of every token, separated by spaces. The auth service adds its own. */
   LATCHKEY_AUDIENCES: Type.String({ pattern: '^\\S+( \\S+)*$' }),
   /** The scope of a newly registered user: values separated by spaces (RFC 6749 section 3.3). */
   LATCHKEY_DEFAULT_SCOPE: Type.String({ pattern: '^(\\S+( \\S+)*)?$', default: '' }),
@@ -24,7 +24,9 @@ export const settings = Type.Object({
   }),
   /** How long the previous refresh token still gets the same successor, in seconds. */
   LATCHKEY_REFRESH_GRACE_SECONDS: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
-  /** argon2id: memory of one hash, in KiB. The defaults are RFC 9106's second option (section 4). */
+  /**
+   * argon2id: memory of one hash, in KiB. The defaults are the second option of RFC 9106 section 4.
+   */
   LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({ minimum: 7_168, maximum: 1_048_576, default: 65_536 }),
   /** argon2id: passes over the memory. */
   LATCHKEY_ARGON2_PASSES: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),

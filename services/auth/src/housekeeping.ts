@@ -5,7 +5,7 @@ import { deleteExpiredRevocations } from './revocation/store.ts'
 import { deleteExpiredSessions } from './sessions/store.ts'
 import { deleteOldReports } from './verifiers/store.ts'
 
-/** How often each instance deletes, in milliseconds. A second instance finds nothing left to delete. */
+/** How often each instance deletes, in milliseconds. A second one finds nothing left to delete. */
 const intervalMs = 60_000
 
 /** Deletes what has expired. Every answer is correct without it; it only keeps the tables small. */

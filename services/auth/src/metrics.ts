@@ -77,8 +77,8 @@ function exposeMissingKeys(app: FastifyInstance): void {
       const kids = app.keyring.current.keys.map(({ kid }) => kid)
       // Without the database the verifiers are unknown, and the metric has no samples.
       const verifiers = await listVerifiers(app.db).catch(() => [])
-      for (const { instance, kids: held } of verifiers) {
-        this.set({ verifier: instance }, kids.filter((kid) => !held.includes(kid)).length)
+      for (const { instance, kids: known } of verifiers) {
+        this.set({ verifier: instance }, kids.filter((kid) => !known.includes(kid)).length)
       }
     },
   })

@@ -24,7 +24,8 @@ export const openapi = fp(
       },
     })
     await app.register(async (docs) => {
-      // The page's links are relative to `docs/`, so that they work behind any prefix an edge strips.
+      // The page's links are relative to `docs/`, so that they work behind any prefix an edge
+      // strips.
       docs.addHook('onRequest', async ({ url }, reply) => {
         if (url === '/docs') return reply.redirect('docs/')
       })

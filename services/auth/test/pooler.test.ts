@@ -18,7 +18,7 @@ const command = ['pgbouncer', '/usr/sbin/pgbouncer'].find((name) => {
 })
 const missing = command ? false : 'PgBouncer is not installed (Debian package pgbouncer)'
 
-/** Starts PgBouncer in transaction mode with one server connection. @returns the database's URL through it */
+/** Starts PgBouncer in transaction mode with one connection. @returns the URL through it */
 async function startPooler(t: Test, databaseUrl: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-pgbouncer-'))
   chmodSync(folder, 0o755)

@@ -14,7 +14,7 @@ const keys = (...args: string[]): Promise<Run> => latchkey('keys', ...args)
 const kidsOf = async (file: string): Promise<string[]> =>
   JSON.parse(await readFile(file, 'utf8')).keys.map(({ kid }: { kid: string }) => kid)
 
-/** A listening auth service, its key file, and the options with which `latchkey keys` reaches it. */
+/** A listening auth service, its key file, and the options by which `latchkey keys` reaches it. */
 async function startListening(t: Test) {
   const app = await startAuth(t)
   const auth = await app.listen({ host: '127.0.0.1', port: 0 })
@@ -22,7 +22,7 @@ async function startListening(t: Test) {
   return { app, file, options: ['--keys', file, '--auth', auth, '--issuer', issuer] }
 }
 
-/** Waits until the service's heartbeat has reported a keyring that begins with, or contains, a key. */
+/** Waits until the heartbeat has reported a keyring that begins with, or contains, a key. */
 async function untilReported(app: Service, condition: 'signs' | 'verifies', kid: string) {
   const has = condition === 'signs' ? 'kids[1] = $1' : '$1 = ANY (kids)'
   while ((await app.db.query(`SELECT FROM verifiers WHERE ${has}`, [kid])).rowCount === 0) {

@@ -13,7 +13,7 @@ const issuer = 'https://sso.test'
 /** Differences from a valid token for billing and orders. */
 type TokenOptions = Partial<MintOptions>
 
-/** Starts the billing service on a free port, with a new database, as a client of the given orders service. */
+/** Starts billing on a free port, with a new database, as a client of the given orders service. */
 export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = writeKeyFile(t)) {
   const app = await createService(billing, {
     LATCHKEY_HOST: '127.0.0.1',

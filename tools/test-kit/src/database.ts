@@ -7,8 +7,8 @@ export interface HasTeardown {
 }
 
 /**
- * Creates an empty database on the server of the test run. The test's teardown drops it and ends its
- * connections. Test files run in parallel, so they must not share databases.
+ * Creates an empty database on the server of the test run. The test's teardown drops it and ends
+ * its connections. Test files run in parallel, so they must not share databases.
  *
  * @returns its connection URI
  * @throws Error outside of a test run: start tests with `npm test -- <file>`

@@ -13,8 +13,8 @@ export interface KeyFile {
 
 /**
  * Writes a key file for `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with a random key for access
- * tokens and a random key for refresh tokens, readable only by its owner. The test's teardown removes
- * it.
+ * tokens and a random key for refresh tokens, readable only by its owner. The test's teardown
+ * removes it.
  */
 export function writeKeyFile(t: HasTeardown): KeyFile {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-keys-'))

@@ -15,8 +15,9 @@ const maxConnections = 200
 const settings = ['fsync=off', 'full_page_writes=off', `max_connections=${maxConnections}`]
 
 /**
- * Finds a Postgres for a test run: the server of `LATCHKEY_TEST_DATABASE_URL`; otherwise a container,
- * if a Docker engine can start the image; otherwise an embedded server in a temporary folder.
+ * Finds a Postgres for a test run: the server of `LATCHKEY_TEST_DATABASE_URL`; otherwise a
+ * container, if a Docker engine can start the image; otherwise an embedded server in a temporary
+ * folder.
  *
  * @throws Error with one sentence if none of them works, or if the given server does not answer
  */
@@ -24,12 +25,13 @@ export async function startPostgres(): Promise<Postgres> {
   const given = process.env.LATCHKEY_TEST_DATABASE_URL
   if (given) return connectGiven(given)
   const failures: string[] = []
-  for (const start of [startContainer, startEmbedded]) {
+  const sources = { container: startContainer, server: startEmbedded }
+  for (const [kind, start] of Object.entries(sources)) {
     try {
       const postgres = await start()
       return { ...postgres, description: [postgres.description, ...failures].join('; ') }
     } catch (err) {
-      failures.push(`no ${start === startContainer ? 'container' : 'server'}: ${messageOf(err)}`)
+      failures.push(`no ${kind}: ${messageOf(err)}`)
     }
   }
   throw new Error(

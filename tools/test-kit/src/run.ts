@@ -8,7 +8,7 @@ import { buildTap } from './tap-build.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
-/** Runs the test files and reports each when it ends; resolves when tap and its processes have ended. */
+/** Runs the test files and reports each when it ends. Resolves when all processes have ended. */
 async function runTap(files: readonly string[], postgresUrl: string, signal: AbortSignal) {
   const tapWithReport = resolve(import.meta.dirname, 'tap-with-report.ts')
   // More jobs than processors: tests wait more than they compute.

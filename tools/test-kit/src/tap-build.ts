@@ -10,15 +10,15 @@ const tapPackage = require.resolve('tap/package.json')
 export const tapCommand: string = join(dirname(tapPackage), require(tapPackage).bin.tap)
 
 /**
- * Builds tap with the plugins of package.json, once after each installation. As installed, tap loads its
- * TypeScript plugin, which does not work with TypeScript 7.
+ * Builds tap with the plugins of package.json, once after each installation. As installed, tap
+ * loads its TypeScript plugin, which does not work with TypeScript 7.
  */
 export function buildTap(root: string): void {
   const testPackage = createRequire(tapPackage).resolve('@tapjs/test/package.json')
   const built = join(dirname(testPackage), 'test-built')
   const main = readFileSync(join(built, 'dist/esm/index.js'), 'utf8')
   if (!main.includes('@tapjs/typescript')) return
-  // The build writes in place, and pnpm hard-links these files to a store that other projects share.
+  // The build writes in place, and pnpm hard-links these files to a store shared by projects.
   const copy = `${built}.${process.pid}`
   cpSync(built, copy, { recursive: true })
   rmSync(built, { recursive: true })

@@ -70,7 +70,8 @@ export interface RevocationFeed extends Revocations {
  * While the auth service is unreachable, known revocations stay in force.
  *
  * The timer does not keep the process alive. After the first failed poll, the next one follows
- * after one interval; after further failures, after two. An entry is forgotten when no token it concerns can be valid.
+ * after one interval; after further failures, after two. An entry is forgotten when no token it
+ * concerns can be valid.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
  * @example

@@ -35,8 +35,8 @@ export interface ServiceTokenOptions {
 }
 
 /**
- * Mints a short-lived access token for the service itself, signed with the keyring's signing key. Anyone
- * who has the shared secret can act as any service.
+ * Mints a short-lived access token for the service itself, signed with the keyring's signing key.
+ * Anyone who has the shared secret can act as any service.
  *
  * @example
  * ```ts

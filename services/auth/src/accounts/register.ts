@@ -3,7 +3,7 @@ import { Problem, ProblemError } from '@latchkey/service-kit'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
 
-/** Creates an account. A reply reveals whether an e-mail address has one; the rate limit slows a search down. */
+/** Creates an account. A reply reveals whether an address has one; the limit slows a search. */
 export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
 

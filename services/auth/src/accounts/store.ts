@@ -59,7 +59,8 @@ export async function findUserByEmail(db: Queryable, email: string): Promise<Use
  * Sets a new password and ends every session.
  *
  * @param change.oldVersion the version of the password that was verified
- * @returns the new version, or `undefined` when the password was changed or the user disabled meanwhile
+ * @returns the new version, or `undefined` when the password was changed or the user disabled
+ *   meanwhile
  */
 export async function changePassword(
   transaction: PoolClient,
@@ -86,8 +87,8 @@ export interface UserChange {
 }
 
 /**
- * Changes a user and revokes what must not outlive the change. Disabling ends the sessions. Removing a
- * role or a scope value revokes the tokens issued so far, while the sessions stay open.
+ * Changes a user and revokes what must not outlive the change. Disabling ends the sessions.
+ * Removing a role or a scope value revokes the tokens issued so far, while the sessions stay open.
  *
  * @returns the user, or `undefined` when there is none
  */
@@ -126,9 +127,10 @@ export async function changeUser(
 /**
  * Moves the user's boundary (`tokens_not_before`) to the next whole second.
  *
- * The caller holds the lock of the user's row. So the clock is read after every earlier login and refresh,
- * and later ones see the boundary and issue from there. A boundary in the future is waited for, at most
- * a second, so that several changes in a row do not move it beyond the verifiers' clock tolerance.
+ * The caller holds the lock of the user's row. So the clock is read after every earlier login and
+ * refresh, and later ones see the boundary and issue from there. A boundary in the future is waited
+ * for, at most a second, so that several changes in a row do not move it beyond the verifiers'
+ * clock tolerance.
  */
 async function revokeTokensIssuedSoFar(transaction: PoolClient, userId: string): Promise<void> {
   await transaction.query({

@@ -20,7 +20,7 @@ const UserChange = Type.Object(
 
 const problems = { 400: Problem, 401: Problem, 403: Problem, 404: Problem, 503: Problem }
 
-/** Lets admins read and change users. The role is looked up: a token issued before its removal is useless. */
+/** Lets admins read and change users. The role is looked up, not taken from the token. */
 export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.addHook('preHandler', requireAdmin)

@@ -19,7 +19,7 @@ export interface KeysStatus {
 
 const timeoutMs = 5_000
 
-/** Asks the auth service for the status of all keys. @throws Error with a sentence that names what failed */
+/** Asks the auth service for the status of all keys. @throws Error that names what failed */
 export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysStatus> {
   const { keys, auth, issuer } = options
   if (auth === undefined || issuer === undefined) {

@@ -61,8 +61,8 @@ function formatPart(title: string, segment: string | undefined, describe: Descri
 }
 
 /**
- * JSON that no terminal interprets. JSON itself does not escape DEL, the C1 controls, and the characters
- * that reverse the writing direction.
+ * JSON that no terminal interprets. JSON itself does not escape DEL, the C1 controls, and the
+ * characters that reverse the writing direction.
  */
 const toSafeJson = (value: unknown): string =>
   JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>

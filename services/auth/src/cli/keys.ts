@@ -119,7 +119,8 @@ async function promote(kid: string | undefined, options: ForceOptions): Promise<
   const id = kid ?? set.keys.filter(isTokenKey).at(-1)?.kid ?? ''
   if (signingKid(set) === id) throw new Error(`${id} already signs; add a key first`)
   await assertSafe(options, ({ verifiers, live }) => {
-    // Without --force only: after a promotion, the last key in the file is the previous signing key.
+    // Without --force only: after a promotion, the last key in the file is the previous signing
+    // key.
     if (kid === undefined && live.has(id)) {
       throw new Error(`${id} has signed before; pass its key ID to promote it again`)
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { parseKeySet } from '@latchkey/verify'
 
-/** A member of the key file: a symmetric JWK (RFC 7517, RFC 7518 section 6.4). Other members are kept unchanged. */
+/** A key of the file: a symmetric JWK (RFC 7518 section 6.4). Other members are kept unchanged. */
 export interface Jwk {
   kty: string
   kid: string
@@ -52,9 +52,9 @@ export async function writeNewKeyFile(file: string, set: JwkSet): Promise<void> 
 }
 
 /**
- * Changes a key file so that a reader always sees either the whole old or the whole new content. The new
- * content is written to a draft, synced, and renamed over the file with the same owner and mode. The
- * draft is also the lock, created before the file is read: no concurrent change is lost.
+ * Changes a key file so that a reader always sees either the whole old or the whole new content.
+ * The new content is written to a draft, synced, and renamed over the file with the same owner and
+ * mode. The draft is also the lock, created before the file is read: no concurrent change is lost.
  *
  * @throws Error when the file cannot be read or written, or the result would not be a valid keyring
  */

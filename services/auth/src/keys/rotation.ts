@@ -7,7 +7,7 @@ export type LiveKeys = ReadonlyMap<string, number>
 /** Verifiers report their key IDs as a comma-separated list. */
 const kidPattern = /^[\w.-]{1,64}$/
 
-/** Adds a key that verifies and does not sign yet. @throws Error when the key ID is in use or malformed */
+/** Adds a key that does not sign yet. @throws Error when the key ID is in use or malformed */
 export function addKey(set: JwkSet, kid: string): void {
   if (!kidPattern.test(kid)) {
     throw new Error('a key ID is 1 to 64 letters, digits, dots, hyphens and underscores')
@@ -46,7 +46,9 @@ export function findPromotionBlockers(kid: string, verifiers: VerifierReport[]):
   ]
 }
 
-/** Why a key must stay, as sentences: its tokens may be valid, or a verifier still signs its polls with it. */
+/**
+ * Why a key must stay, as sentences: its tokens may be valid, or a verifier still signs with it.
+ */
 export function findRetirementBlockers(
   kid: string,
   verifiers: VerifierReport[],

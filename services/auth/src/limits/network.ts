@@ -7,8 +7,8 @@ interface Peer {
 }
 
 /**
- * The network a request counts against: its IPv4 address, or the /64 of its IPv6 address, because one
- * subscriber has at least that many addresses.
+ * The network a request counts against: its IPv4 address, or the /64 of its IPv6 address, because
+ * one subscriber has at least that many addresses.
  *
  * Some proxies put more or less than an address into `X-Forwarded-For`. A port is ignored; when the
  * value is not an address (`unknown`), the request counts against the proxy.

@@ -15,8 +15,8 @@ declare module 'fastify' {
 /**
  * `@fastify/rate-limit` with its counters in Postgres, so that all instances share a limit.
  *
- * Off unless a route sets `config.rateLimit`. Such a route answers 503 while the counters are unreachable:
- * it guards credentials, and must not be served without its limit.
+ * Off unless a route sets `config.rateLimit`. Such a route answers 503 while the counters are
+ * unreachable: it guards credentials, and must not be served without its limit.
  */
 export const rateLimit = fp(
   async (app) => {
@@ -40,7 +40,7 @@ export const rateLimit = fp(
   { name: 'rate-limit', fastify: '5.x', dependencies: ['database'] },
 )
 
-/** The plugin constructs the store, and a child for each route; the route keeps their keys apart. */
+/** The plugin constructs the store, and a child per route; the route keeps their keys apart. */
 function storeOver(db: Queryable) {
   return class PostgresStore implements FastifyRateLimitStore {
     readonly #route: string

@@ -3,7 +3,8 @@ import type { Queryable } from '@latchkey/service-kit'
 /**
  * Counts one request against a limit that all instances share, in one atomic statement.
  *
- * @returns the requests in this window, including this one, and the rest of the window in milliseconds
+ * @returns the requests in this window, including this one, and the rest of the window in
+ *   milliseconds
  */
 export async function countRequest(
   db: Queryable,

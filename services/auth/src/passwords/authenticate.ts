@@ -11,8 +11,8 @@ export interface Authenticated {
 }
 
 /**
- * Verifies a password, with the limits on guessing. Every route that asks for a password uses this: a
- * stolen access token must not be a way around the limits.
+ * Verifies a password, with the limits on guessing. Every route that asks for a password uses this:
+ * a stolen access token must not be a way around the limits.
  *
  * @returns `undefined` for an unknown user, a wrong password and a disabled user
  * @throws ProblemError 429 `too_many_failures` after too many wrong guesses

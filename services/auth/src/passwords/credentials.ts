@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
 
 /**
- * ASCII only, because JavaScript and Postgres agree on its lower case. An `İ` would reach an account under
- * a key other than the one its failures are counted by.
+ * ASCII only, because JavaScript and Postgres agree on its lower case. An `İ` would reach an
+ * account under a key other than the one its failures are counted by.
  */
 const ascii = { pattern: '^[ -~]*$', maxLength: 254 }
 

@@ -27,8 +27,8 @@ export interface HashCost {
 export interface PasswordHasher {
   hash: (password: string) => Promise<string>
   /**
-   * Whether the password matches the hash. Without a hash (unknown user) it verifies against a decoy and
-   * returns false, so that the response time does not reveal who has an account.
+   * Whether the password matches the hash. Without a hash (unknown user) it verifies against a
+   * decoy and returns false, so that the response time does not reveal who has an account.
    */
   verify: (hash: string | undefined, password: string) => Promise<boolean>
   /** Whether the hash was made with a cost other than the configured one. */
@@ -38,8 +38,8 @@ export interface PasswordHasher {
 /** Bounds how much password hashing one instance does at a time. */
 export interface PasswordBulkhead {
   /**
-   * Occupies a place until `work` is done. Call it before counting or looking anything up: a refused
-   * caller then has cost nothing and does not count as a guess.
+   * Occupies a place until `work` is done. Call it before counting or looking anything up: a
+   * refused caller then has cost nothing and does not count as a guess.
    *
    * @throws ProblemError 503 `busy` when all places are taken
    */
@@ -52,13 +52,14 @@ export interface PasswordBulkhead {
 }
 
 /**
- * A bulkhead around argon2id. It runs at most one hash per processor (three at most), queues a bounded
- * number of callers, and refuses the rest immediately.
+ * A bulkhead around argon2id. It runs at most one hash per processor (three at most), queues a
+ * bounded number of callers, and refuses the rest immediately.
  */
 export async function createPasswordBulkhead(cost: HashCost): Promise<PasswordBulkhead> {
   const concurrency = Math.min(availableParallelism(), maxConcurrency)
   const hashSlots = pLimit(concurrency)
-  // Two more than hash, so that some query the database meanwhile. Waiting callers use no connection.
+  // Two more than hash, so that some query the database meanwhile. Waiting callers use no
+  // connection.
   const loginSlots = pLimit(concurrency + 2)
   const hasher = await createHasher(cost, hashSlots)
   let pending = 0

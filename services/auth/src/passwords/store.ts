@@ -15,7 +15,7 @@ export interface LoginAttempt {
   retryAfterSeconds: number | null
 }
 
-/** Failures without a delay: by strangers at one account, by one network, by a network that the account has used. */
+/** Failures without a delay: of strangers at an account, of a network, of a familiar network. */
 const allowed = { account: 10, network: 100, familiar: 100 }
 /** The longest delay, in seconds. A stranger cannot keep the owner of an account out for longer. */
 const maxDelaySeconds = 60
@@ -23,11 +23,12 @@ const maxDelaySeconds = 60
 const failureRetentionSeconds = 900
 
 /**
- * Looks up an account and counts the attempt as a failure, before any hash is computed; a success reverts
- * that. Parallel guesses queue on the counter's row, so no more of them get through than in sequence.
+ * Looks up an account and counts the attempt as a failure, before any hash is computed; a success
+ * reverts that. Parallel guesses queue on the counter's row, so no more of them get through than in
+ * sequence.
  *
- * Strangers count against the account and against their network; after the allowed failures the delay
- * doubles up to a minute. Attempts from a network this account has used before have their own
+ * Strangers count against the account and against their network; after the allowed failures the
+ * delay doubles up to a minute. Attempts from a network this account has used before have their own
  * counter, so nobody elsewhere can keep the owner out.
  */
 export async function admitLogin(

@@ -6,7 +6,7 @@ import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations, type RevocationPage } from './store.ts'
 
-/** Maximum entries in one answer. A verifier that starts from nothing polls until there are no more. */
+/** Maximum entries in one answer. A verifier that has just started polls until all are read. */
 const pageSize = 10_000
 
 const FeedQuery = Type.Object(
@@ -35,9 +35,9 @@ const FeedPage = Type.Object({
 /**
  * The revocations after a number, for the verifiers that poll them in the background.
  *
- * Without news the answer is 304, by ETag. A cursor ahead of the sequence comes from a database since
- * restored from a backup; the feed then starts from the beginning. Each poll also reports the verifier's
- * keys. A report that cannot be stored does not fail the poll.
+ * Without news the answer is 304, by ETag. A cursor ahead of the sequence comes from a database
+ * since restored from a backup; the feed then starts from the beginning. Each poll also reports the
+ * verifier's keys. A report that cannot be stored does not fail the poll.
  */
 export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app

@@ -4,8 +4,9 @@ import { limits } from '@latchkey/verify'
 import { maxAccessTokenTtlSeconds } from '../config.ts'
 
 /**
- * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be configured
- * to, not on the current one: tokens issued under an earlier configuration may still be valid.
+ * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be
+ * configured to, not on the current one: tokens issued under an earlier configuration may still be
+ * valid.
  */
 export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + limits.maxClockToleranceSeconds
 

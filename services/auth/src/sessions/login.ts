@@ -9,7 +9,7 @@ import { TokenReply } from './tokens.ts'
 /** The metric's `result` label by the status of the answer. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
 
-/** Verifies a password and opens a session: at most three statements, and one hash for any outcome. */
+/** Verifies a password and opens a session: at most three statements, one hash for any outcome. */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 

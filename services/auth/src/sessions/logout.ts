@@ -8,8 +8,8 @@ import { revokeSession } from './revoke-store.ts'
 const LogoutRequest = Type.Optional(Type.Union([Type.Null(), RefreshRequest]))
 
 /**
- * Ends the session of the presented token: the refresh token in the body, which also works after the
- * access token has expired, or else the access token. Ending a session twice is not an error.
+ * Ends the session of the presented token: the refresh token in the body, which also works after
+ * the access token has expired, or else the access token. Ending a session twice is not an error.
  */
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { sessionEnded } from './problems.ts'
 import { findRolesOfOpenSession } from './read-store.ts'
 
-/** A hook for the auth service's own routes: requires that the session is open in the database now. */
+/** A hook for auth's own routes: requires that the session is open in the database now. */
 export async function requireOpenSession(request: FastifyRequest): Promise<void> {
   await getCurrentRoles(request)
 }

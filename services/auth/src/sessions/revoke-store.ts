@@ -30,9 +30,10 @@ export async function revokeSession(
 /**
  * Ends every session of a user and tells the verifiers.
  *
- * Requires a transaction, because a separate statement locks the user's row first. A concurrent login or
- * refresh holds a share lock on that row. Either it commits before, and the second statement sees and ends
- * its session, or it waits for the lock and sees what has changed about the user.
+ * Requires a transaction, because a separate statement locks the user's row first. A concurrent
+ * login or refresh holds a share lock on that row. Either it commits before, and the second
+ * statement sees and ends its session, or it waits for the lock and sees what has changed about the
+ * user.
  */
 export async function revokeAllSessions(transaction: PoolClient, userId: string): Promise<void> {
   await transaction.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId])

@@ -24,15 +24,17 @@ export interface NewSession {
   failureKeys: string[]
 }
 
-/** Maximum open sessions per user. One more ends the oldest, which keeps "log out everywhere" fast. */
+/**
+ * Maximum open sessions per user. One more ends the oldest, which keeps "log out everywhere" fast.
+ */
 const maxOpenSessions = 1_000
 
 /**
  * The columns of a `Session`.
  *
- * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation. Within the
- * second of a revocation it is one second ahead, well within the verifiers' tolerance. So tokens issued
- * before and after it can be told apart, whichever instance issued them.
+ * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation. Within
+ * the second of a revocation it is one second ahead, well within the verifiers' tolerance. So
+ * tokens issued before and after it can be told apart, whichever instance issued them.
  */
 const asSession = `
   s.id AS "sessionId", s.generation, u.id AS "userId", u.scope, u.roles,
@@ -41,8 +43,8 @@ const asSession = `
 /**
  * Opens a session for a user whose password was just verified.
  *
- * The user's row is share-locked. A transaction that disables the user, removes a role or changes the
- * password either commits before this statement, and is seen here, or after it, and revokes the
+ * The user's row is share-locked. A transaction that disables the user, removes a role or changes
+ * the password either commits before this statement, and is seen here, or after it, and revokes the
  * tokens of this session.
  *
  * @returns the session, or `undefined` when the user was disabled or the password changed meanwhile
@@ -95,8 +97,8 @@ export type Rotation = Session & { reused: boolean }
  *
  * One conditional UPDATE decides under the session's row lock. Of several requests racing with the
  * same token, the first moves the generation; the others find it moved and, within the grace, get
- * the generation it moved to. An older generation is reuse (RFC 9700 section 4.14.2) and revokes the
- * session, for verifiers too. Logout serialises on the same row.
+ * the generation it moved to. An older generation is reuse (RFC 9700 section 4.14.2) and revokes
+ * the session, for verifiers too. Logout serialises on the same row.
  *
  * @returns the session at its current generation, or `undefined` when it is unknown or has ended
  */

@@ -25,7 +25,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Issues both tokens of a session, and forbids caches to store them (RFC 6749 section 5.1). */
     issueTokens(session: Session, reply: FastifyReply): Static<typeof TokenReply>
-    /** The content of a refresh token with a valid MAC, else `undefined`. Nothing else reaches Postgres. */
+    /** The content of a token with a valid MAC, else `undefined`. Nothing else reaches Postgres. */
     parseRefreshToken(text: string): RefreshToken | undefined
   }
 }
@@ -44,8 +44,8 @@ export interface SessionTokensOptions {
 }
 
 /**
- * The two tokens of a session. `@fastify/jwt` signs the access token with the keyring's first key: JWS compact,
- * HS256, `typ: at+jwt`, with the claim set of RFC 9068 section 2.2.
+ * The two tokens of a session. `@fastify/jwt` signs the access token with the keyring's first key:
+ * JWS compact, HS256, `typ: at+jwt`, with the claim set of RFC 9068 section 2.2.
  *
  * @throws Error when the keyring has no key for refresh tokens
  */
@@ -101,16 +101,19 @@ const macBytes = 32
 const refreshTokenFormat = /^lkr_[\w-]{70}$/
 
 /**
- * Makes and reads refresh tokens: `lkr_` + base64url(session id ‖ generation ‖ HMAC-SHA-256 of both).
+ * Makes and reads refresh tokens: `lkr_` + base64url(session id ‖ generation ‖ HMAC-SHA-256 of
+ * both).
  *
- * The MAC key is derived from the keyring's `latchkey:refresh` key (HKDF, RFC 5869), so that the same bytes
- * never serve two purposes. A leaked database contains nothing to make a token from. Nothing is random:
- * the same generation of a session is always the same token, so a repeated request gets the same successor.
+ * The MAC key is derived from the keyring's `latchkey:refresh` key (HKDF, RFC 5869), so that the
+ * same bytes never serve two purposes. A leaked database contains nothing to make a token from.
+ * Nothing is random: the same generation of a session is always the same token, so a repeated
+ * request gets the same successor.
  */
 function createRefreshTokens(keyring: Keyring) {
   if (keyring.current.refresh === undefined) throw new Error(missingKey)
   let macKey = deriveMacKey(keyring.current.refresh)
-  // If a new keyring has no such key, the last one stays in use. A different key ends every session.
+  // If a new keyring has no such key, the last one stays in use. A different key ends every
+  // session.
   keyring.subscribe(({ refresh }) => {
     if (refresh !== undefined) macKey = deriveMacKey(refresh)
   })

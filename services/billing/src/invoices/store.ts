@@ -16,7 +16,8 @@ const columns = `id, order_id AS "orderId", sub, amount_cents AS "amountCents",
 /**
  * Stores the invoice of an order.
  *
- * Of two requests racing for the same order, one inserts. The other waits for it and gets `undefined`.
+ * Of two requests racing for the same order, one inserts. The other waits for it and gets
+ * `undefined`.
  */
 export async function insertInvoice(
   db: Queryable,

@@ -51,8 +51,8 @@ const endOfTime = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 /**
  * Lists the orders of `sub`, or all orders when `sub` is undefined, newest first.
  *
- * Pages by key, not by offset: new orders do not shift the pages, and the thousandth page is as fast
- * as the first.
+ * Pages by key, not by offset: new orders do not shift the pages, and the thousandth page is as
+ * fast as the first.
  *
  * @param page.before only orders older than the one with this id
  */
