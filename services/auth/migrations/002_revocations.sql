@@ -11,8 +11,9 @@ CREATE TABLE revocations (
 );
 CREATE INDEX revocations_expires_at_idx ON revocations (expires_at);  -- housekeeping
 
--- A reader asks for everything after the highest number it knows, so numbers must become visible in order.
--- A transaction that draws a number keeps this lock until it commits; only then is the next one drawn.
+-- A reader asks for everything after the highest number it knows, so numbers must become visible in
+-- order. A transaction that draws a number keeps this lock until it commits; only then is the next
+-- one drawn.
 CREATE FUNCTION revocations_number() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(7235419);

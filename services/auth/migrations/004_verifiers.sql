@@ -1,6 +1,6 @@
 -- Up Migration
--- The processes that verify tokens, and their keys, reported with every poll of the revocation feed.
--- Unlogged, because the next poll repeats the report.
+-- The processes that verify tokens, and their keys, reported with every poll of the revocation
+-- feed. Unlogged, because the next poll repeats the report.
 CREATE UNLOGGED TABLE verifiers (
   instance text        NOT NULL,
   service  text        NOT NULL,
