@@ -19,7 +19,8 @@ const timesCapacity = 10
 /** Fills the queue of 64 within a second also where hashes are slow. */
 const minPerSecond = 100
 const minAcceptedShare = 0.8
-const maxRefreshFactor = 2
+/** Of a refresh. Its quiet value, 10 to 25 ms, varies too much between runs to compare with. */
+const maxRefreshMs = 100
 /** Of an auth instance: 150 MB at rest, its queue, and a hash on each of three threads. */
 const maxResidentMb = 360
 /** One client that refreshes; more would compete for the same processors. */
@@ -92,9 +93,9 @@ function judge(quiet: readonly Answer[], rounds: readonly Round[], setting: stri
   const percent = (value: number) => `${(value * 100).toFixed(0)} %`
   return [
     {
-      claim: `the 99th percentile of a refresh stays within ${maxRefreshFactor} × its quiet value`,
+      claim: `the 99th percentile of a refresh stays under ${maxRefreshMs} ms`,
       seen: `quiet ${quietMs.toFixed(1)} ms, flooded ${floodedMs.toFixed(1)} ms`,
-      holds: floodedMs <= maxRefreshFactor * quietMs,
+      holds: floodedMs < maxRefreshMs,
       needsQuiet: true,
     },
     noneFails('no refresh fails', flooded),
