@@ -17,8 +17,7 @@ export function createConsole(stream: WriteStream) {
       const database = databaseUrl === undefined ? 'embedded PostgreSQL' : 'your PostgreSQL'
       const services = serviceNames.join(', ')
       line(style('bold', 'Latchkey'))
-      line(`Starting ${database}, the edge, and ${instances} of each service: ${services}.`)
-      line('')
+      line(`Starting ${database}, the edge, and ${instances} of each service: ${services}.\n`)
     },
     ready(part: string, detail: string) {
       const mark = style('green', '✓')
@@ -28,15 +27,11 @@ export function createConsole(stream: WriteStream) {
       line(`  ${style('yellow', '!')} ${sentence}`)
     },
     welcome({ url, demoUser: { email, password } }: Cluster) {
-      line('')
-      line(`Ready in ${elapsed()} at ${style('bold', url)}`)
-      line(`Demo user ${style('bold', email)} with password ${style('bold', password)}`)
-      line('')
-      line('Log in once; every instance of every service accepts the token:')
-      line('')
+      line(`\nReady in ${elapsed()} at ${style('bold', url)}`)
+      line(`Demo user ${style('bold', email)} with password ${style('bold', password)}\n`)
+      line('Log in once; every instance of every service accepts the token:\n')
       for (const command of exampleCommands(url, { email, password })) line(style('cyan', command))
-      line('')
-      line('Ctrl-C stops everything.')
+      line('\nCtrl-C stops everything.')
     },
   }
 }
