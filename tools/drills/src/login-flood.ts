@@ -19,7 +19,7 @@ const timesCapacity = 10
 /** Fills the queue of 64 within a second also where hashes are slow. */
 const minPerSecond = 100
 const minAcceptedShare = 0.8
-/** Of a refresh. Its quiet value, 10 to 25 ms, varies too much between runs to compare with. */
+/** Of a refresh. Its quiet value, 10 to 32 ms, varies too much between runs to compare with. */
 const maxRefreshMs = 100
 /** Of an auth instance: 150 MB at rest, its queue, and a hash on each of three threads. */
 const maxResidentMb = 360
