@@ -22,7 +22,7 @@ class Overloaded extends ProblemError {
 /** Refuses requests with 503 `overloaded` while the event loop is late. */
 export const overload = fp(
   async (app) => {
-    let listeningSince = Number.NEGATIVE_INFINITY
+    let listeningSince = Number.POSITIVE_INFINITY
     app.addHook('onListen', async () => {
       listeningSince = performance.now()
     })

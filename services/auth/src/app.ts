@@ -54,10 +54,13 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
 
   app.decorate(
     'passwords',
-    await createPasswordBulkhead({
-      memoryKib: config.LATCHKEY_ARGON2_MEMORY_KIB,
-      passes: config.LATCHKEY_ARGON2_PASSES,
-    }),
+    await createPasswordBulkhead(
+      {
+        memoryKib: config.LATCHKEY_ARGON2_MEMORY_KIB,
+        passes: config.LATCHKEY_ARGON2_PASSES,
+      },
+      app.log,
+    ),
   )
 
   await app.register(

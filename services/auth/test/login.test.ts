@@ -96,7 +96,7 @@ t.test('ignores the case of e-mail addresses', async (t) => {
   t.match(again.json(), { status: 409, code: 'email_taken' })
 })
 
-t.test('runs three statements per login, one per refresh, none per verification', async (t) => {
+t.test('runs four statements per login, one per refresh, none per verification', async (t) => {
   const app = await startAuth(t)
   const email = await register(app)
   const { access_token, refresh_token } = await login(app, email)
@@ -107,7 +107,7 @@ t.test('runs three statements per login, one per refresh, none per verification'
     t.ok(statusCode < 300, `answered ${statusCode}`)
     return statements.count
   }
-  t.ok((await count(() => post(app, '/v1/login', { email, password }))) <= 3)
+  t.ok((await count(() => post(app, '/v1/login', { email, password }))) <= 4)
   t.equal(await count(() => post(app, '/v1/refresh', { refresh_token })), 1)
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: 'orders' })
   const verify = async () => ({ statusCode: verifier.check(access_token).ok ? 200 : 401 })
@@ -151,3 +151,50 @@ t.test('opens no session when the password changes while it is verified', async 
   const reply = await post(app, '/v1/login', { email, password })
   t.match(reply.json(), { code: 'invalid_credentials' })
 })
+
+t.test('accepts a password in whichever Unicode form a keyboard sends it', async (t) => {
+  const app = await startAuth(t)
+  const [composed, decomposed] = ['caf\u00e9 secret', 'cafe\u0301 secret']
+  for (const [email, first, second] of [
+    ['one@example.com', composed, decomposed],
+    ['two@example.com', decomposed, composed],
+  ] as const) {
+    await post(app, '/v1/register', { email, password: first })
+    const reply = await post(app, '/v1/login', { email, password: second })
+    t.equal(reply.statusCode, 200)
+    const change = { current_password: first, new_password: `${second} \ufb01` }
+    const { access_token } = reply.json()
+    t.equal((await as(app, access_token, 'POST', '/v1/me/password', change)).statusCode, 200)
+    const ligature = { email, password: `${first} fi` }
+    t.equal((await post(app, '/v1/login', ligature)).statusCode, 200)
+  }
+  const short = { email: 'three@example.com', password: 'e\u0301'.repeat(7) }
+  t.match((await post(app, '/v1/register', short)).json(), { code: 'invalid_request' })
+})
+
+t.test('ignores white space around an e-mail address', async (t) => {
+  const app = await startAuth(t)
+  const registered = await post(app, '/v1/register', { email: ' ada@example.com\n', password })
+  t.match(registered.json(), { email: 'ada@example.com' })
+  for (const email of ['ada@example.com ', '\t ada@example.com', 'ada@example.com\u00a0']) {
+    t.equal((await post(app, '/v1/login', { email, password })).statusCode, 200)
+  }
+})
+
+t.test(
+  'answers 401 to a hash that is not argon2, after the same work, and warns once',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    const warnings: unknown[] = []
+    t.intercept(app.log, 'warn', { value: (message: unknown) => warnings.push(message) })
+    const bcrypt = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
+    for (const hash of [bcrypt, '', 'plain', '$argon2id$v=19$m=7168,t=1,p=1$c2FsdHNhbHQ']) {
+      await app.db.query('UPDATE users SET password_hash = $1', [hash])
+      const reply = await post(app, '/v1/login', { email, password })
+      t.match(reply.json(), { status: 401, code: 'invalid_credentials' }, hash)
+    }
+    t.match(warnings, [/password hash is not argon2/])
+    t.equal(warnings.length, 1)
+  },
+)

@@ -121,15 +121,16 @@ export async function login(app: Service, email: string): Promise<Tokens> {
 }
 
 /** The app's shared hasher, for tests that intercept it. */
-export const hasherOf = (app: Service) => app.passwords.admit(async (hasher) => hasher)
+export const hasherOf = (app: Service) => app.passwords.admit('::', async (hasher) => hasher)
 
-/** Counts the statements that the pool runs. */
+/** Counts the statements that requests run. The heartbeat runs its own, at any time. */
 export function countStatements(t: Test, app: Service): { count: number } {
   const statements = { count: 0 }
   const query = app.db.query.bind(app.db)
   t.intercept(app.db, 'query', {
     value: (...args: Parameters<typeof query>) => {
-      statements.count += 1
+      const { name = '' } = args[0] as { name?: string }
+      if (!/^(verifier|signing_key)_report$/.test(name)) statements.count += 1
       return query(...args)
     },
   })

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { authenticatePassword } from '../passwords/authenticate.ts'
-import { NewPassword } from '../passwords/credentials.ts'
+import { NewPassword, normalizeCredentials } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { createSession } from '../sessions/store.ts'
@@ -23,6 +23,7 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/me/password',
     {
+      preValidation: normalizeCredentials,
       preHandler: requireOpenSession,
       schema: {
         tags: ['accounts'],
@@ -35,14 +36,13 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
       const { body, headers, network, user } = request
       const found = await findUserById(db, user.sub)
       if (!found) throw sessionEnded()
-      const { newHash, oldVersion, failureKeys } = await passwords.admit(async (hasher) => {
+      const { newHash, oldVersion } = await passwords.admit(network, async (hasher) => {
         const login = { email: found.email, password: body.current_password, network }
         const known = await authenticatePassword(db, hasher, login)
         if (!known) throw wrongPassword()
         return {
           newHash: await hasher.hash(body.new_password),
           oldVersion: known.passwordVersion,
-          failureKeys: known.failureKeys,
         }
       })
       const session = await inTransaction(db, async (transaction) => {
@@ -55,7 +55,6 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
         return createSession(transaction, {
           userId: user.sub,
           passwordVersion,
-          failureKeys,
           ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
           network,
           userAgent: headers['user-agent'],

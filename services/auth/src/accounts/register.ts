@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
+import { normalizeCredentials } from '../passwords/credentials.ts'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
 
@@ -14,6 +15,7 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
         public: true,
         rateLimit: { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 },
       },
+      preValidation: normalizeCredentials,
       schema: {
         tags: ['accounts'],
         summary: 'Create an account',
@@ -25,7 +27,7 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
       const { email, password } = request.body
       const user = await createUser(db, {
         email,
-        passwordHash: await passwords.admit((hasher) => hasher.hash(password)),
+        passwordHash: await passwords.admit(request.network, (hasher) => hasher.hash(password)),
         scope: config.LATCHKEY_DEFAULT_SCOPE,
         network: request.network,
       })

@@ -12,11 +12,25 @@ interface Peer {
  *
  * Some proxies put more or less than an address into `X-Forwarded-For`. A port is ignored; when the
  * value is not an address (`unknown`), the request counts against the proxy.
+ *
+ * Behind a NAT64 gateway every IPv4 client has an address in one /64. The IPv4 address counts.
  */
-export function networkOf({ ip, socket }: Peer): string {
-  const candidates = [ip, socket.remoteAddress ?? ''].map(stripPortAndZone)
+export function networkOf({ ip: address, socket }: Peer): string {
+  const candidates = [address, socket.remoteAddress ?? ''].map(stripPortAndZone)
   // `::` stands for unknown: the socket is already closed.
-  return normalizeIP(candidates.find((text) => isIP(text) !== 0) ?? '::', 64)
+  const ip = candidates.find((text) => isIP(text) !== 0) ?? '::'
+  return embeddedIpv4(ip) ?? normalizeIP(ip, 64)
+}
+
+/** The IPv4 address in an address with the prefix of NAT64 (RFC 6052 section 2.1). */
+function embeddedIpv4(ip: string): string | undefined {
+  if (isIP(ip) !== 6) return undefined
+  // `URL` writes every spelling of an address in the same way (RFC 5952).
+  const { hostname } = new URL(`http://[${ip}]`)
+  const [, high, low] = /^\[64:ff9b::([\da-f]{1,4}):([\da-f]{1,4})\]$/.exec(hostname) ?? []
+  if (high === undefined || low === undefined) return undefined
+  const bytes = Buffer.from(high.padStart(4, '0') + low.padStart(4, '0'), 'hex')
+  return bytes.join('.')
 }
 
 /** Strips port, brackets and zone: `[fe80::1%eth0]:443` becomes `fe80::1`. */

@@ -1,13 +1,12 @@
 import { ProblemError, type Queryable } from '@latchkey/service-kit'
 import type { PasswordHasher } from './hasher.ts'
-import { admitLogin, replacePasswordHash } from './store.ts'
+import { admitLogin, replacePasswordHash, settleFailures } from './store.ts'
 
-/** A user whose password was verified, and the failure counters that this success settles. */
+/** A user whose password was verified. */
 export interface Authenticated {
   userId: string
   passwordHash: string
   passwordVersion: number
-  failureKeys: string[]
 }
 
 /**
@@ -27,7 +26,8 @@ export async function authenticatePassword(
   const { userId, passwordHash, passwordVersion, disabled, failureKeys } = attempt
   const matches = await hasher.verify(passwordHash ?? undefined, password)
   if (!matches || !userId || !passwordHash || passwordVersion === null || disabled) return undefined
-  return { userId, passwordHash, passwordVersion, failureKeys }
+  await settleFailures(db, failureKeys)
+  return { userId, passwordHash, passwordVersion }
 }
 
 /** Hashes a verified password anew if its hash has another cost than the configured one. */

@@ -1,6 +1,7 @@
 // Reads users and sessions; writes login_failures, and a user's password_hash.
 import { createHash } from 'node:crypto'
 import type { Queryable } from '@latchkey/service-kit'
+import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** A login attempt: what is needed to verify the password, and whether it has to wait. */
 export interface LoginAttempt {
@@ -85,6 +86,22 @@ const admitLoginSql = `
     FROM blocked LEFT JOIN account ON true`
 
 /**
+ * Takes a successful attempt off the counters it was added to, and ends their delay.
+ *
+ * A statement of its own: in the one that opens the session its locks would add to those of the
+ * user and the sessions, in another order than a password change takes them.
+ */
+export async function settleFailures(db: Queryable, keys: string[]): Promise<void> {
+  await db.query({
+    name: 'login_settle',
+    text: `
+      UPDATE login_failures SET failures = greatest(failures - 1, 0), retry_at = '-infinity'
+       WHERE key IN (SELECT key FROM login_failures WHERE key = ANY ($1) ORDER BY key FOR UPDATE)`,
+    values: [keys],
+  })
+}
+
+/**
  * Replaces the hash of an unchanged password, for instance by one with another cost.
  *
  * A separate statement: as part of the login's it would wait for another login of the same user.
@@ -102,5 +119,5 @@ export async function replacePasswordHash(
 
 /** Deletes counters of failures that have expired. */
 export async function deleteExpiredLoginFailures(db: Queryable): Promise<void> {
-  await db.query('DELETE FROM login_failures WHERE forget_at < now()')
+  await deleteInBatches(db, 'login_failures', 'forget_at < now()')
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { authenticatePassword, replaceOutdatedHash } from '../passwords/authenticate.ts'
-import { Credentials } from '../passwords/credentials.ts'
+import { Credentials, normalizeCredentials } from '../passwords/credentials.ts'
 import { invalidCredentials } from './problems.ts'
 import { createSession } from './store.ts'
 import { TokenReply } from './tokens.ts'
@@ -9,7 +9,7 @@ import { TokenReply } from './tokens.ts'
 /** The metric's `result` label by the status of the answer. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
 
-/** Verifies a password and opens a session: at most three statements, one hash for any outcome. */
+/** Verifies a password and opens a session: at most four statements, one hash for any outcome. */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
@@ -28,7 +28,8 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
       // Before the body is read and the request is counted.
-      onRequest: async () => passwords.refuseWhenFull(),
+      onRequest: async ({ network }) => passwords.refuseWhenFull(network),
+      preValidation: normalizeCredentials,
       onResponse: async (_request, { statusCode }) => {
         const result = results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
@@ -43,7 +44,7 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { network, headers } = request
       const { email, password } = request.body
-      const session = await passwords.admit(async (hasher) => {
+      const session = await passwords.admit(network, async (hasher) => {
         const user = await authenticatePassword(db, hasher, { email, password, network })
         if (!user) return undefined
         const session = await createSession(db, {
