@@ -1,3 +1,4 @@
+import type { Queryable } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
 import { deleteExpiredRateLimits } from './limits/store.ts'
 import { deleteExpiredLoginFailures } from './passwords/store.ts'
@@ -8,22 +9,31 @@ import { deleteOldReports } from './verifiers/store.ts'
 /** How often each instance deletes, in milliseconds. A second one finds nothing left to delete. */
 const intervalMs = 60_000
 
+const tasks: readonly ((db: Queryable) => Promise<void>)[] = [
+  deleteExpiredRateLimits,
+  deleteExpiredLoginFailures,
+  deleteExpiredRevocations,
+  deleteExpiredSessions,
+  deleteOldReports,
+]
+
 /** Deletes what has expired. Every answer is correct without it; it only keeps the tables small. */
 export const housekeeping = fp(
   async (app) => {
+    let closing = false
     const deleteExpired = async () => {
-      try {
-        await deleteExpiredRateLimits(app.db)
-        await deleteExpiredLoginFailures(app.db)
-        await deleteExpiredRevocations(app.db)
-        await deleteExpiredSessions(app.db)
-        await deleteOldReports(app.db)
-      } catch (err) {
-        app.log.warn({ err }, 'expired rows could not be deleted; retrying in a minute')
+      let failure: unknown
+      for (const task of tasks) {
+        if (!closing) await task(app.db).catch((err) => (failure = err))
       }
+      if (failure === undefined) return
+      app.log.warn({ err: failure }, 'expired rows could not be deleted; retrying in a minute')
     }
     const timer = setInterval(deleteExpired, intervalMs).unref()
-    app.addHook('onClose', async () => clearInterval(timer))
+    app.addHook('onClose', async () => {
+      closing = true
+      clearInterval(timer)
+    })
   },
   { name: 'housekeeping', fastify: '5.x', dependencies: ['database'] },
 )

@@ -1,4 +1,5 @@
 import type { Queryable } from '@latchkey/service-kit'
+import { deleteInBatches } from '../delete-in-batches.ts'
 
 /**
  * Counts one request against a limit that all instances share, in one atomic statement.
@@ -28,5 +29,5 @@ export async function countRequest(
 
 /** Deletes counters whose window has passed. */
 export async function deleteExpiredRateLimits(db: Queryable): Promise<void> {
-  await db.query('DELETE FROM rate_limits WHERE resets_at < now()')
+  await deleteInBatches(db, 'rate_limits', 'resets_at < now()')
 }

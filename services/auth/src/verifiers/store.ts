@@ -1,5 +1,6 @@
 // Writes verifiers and signing_keys.
 import type { Queryable } from '@latchkey/service-kit'
+import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** The last report of a process that verifies tokens. */
 export interface VerifierReport {
@@ -74,6 +75,6 @@ export async function listLiveSigningKeys(
 
 /** Deletes reports that no command reads any more. */
 export async function deleteOldReports(db: Queryable): Promise<void> {
-  await db.query(`DELETE FROM verifiers WHERE seen_at < now() - interval '1 hour'`)
-  await db.query(`DELETE FROM signing_keys WHERE live_until < now() - interval '1 day'`)
+  await deleteInBatches(db, 'verifiers', `seen_at < now() - interval '1 hour'`)
+  await deleteInBatches(db, 'signing_keys', `live_until < now() - interval '1 day'`)
 }
