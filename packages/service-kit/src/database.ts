@@ -9,6 +9,9 @@ import type { ServiceConfig } from './settings.ts'
 /** What a store needs of the database: the pool, or the client of a transaction. */
 export type Queryable = Pick<Pool, 'query'>
 
+/** The database inside `inTransaction`: its statements are committed together. */
+export type Transaction = PoolClient
+
 interface DatabaseOptions {
   config: Pick<
     ServiceConfig,
@@ -128,7 +131,7 @@ async function warnOfPoolSize(db: Pool, max: number, log: FastifyBaseLogger): Pr
 /** Runs `work` in one transaction, which is rolled back when it throws. */
 export async function inTransaction<T>(
   db: Pool,
-  work: (transaction: PoolClient) => Promise<T>,
+  work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await db.connect()
   try {

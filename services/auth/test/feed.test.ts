@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTransaction, type Service } from '@latchkey/service-kit'
+import type { Service } from '@latchkey/service-kit'
 import { createRevocationFeed, createVerifier, mintServiceToken } from '@latchkey/verify'
 import t from 'tap'
-import { changeUser } from '../src/accounts/store.ts'
 import { maxAccessTokenTtlSeconds } from '../src/config.ts'
 import { deleteExpiredRevocations, revocationRetentionSeconds } from '../src/revocation/store.ts'
 import {
@@ -31,18 +30,6 @@ async function poll(app: Service, query: string, headers: Record<string, string>
     headers: { authorization: `Bearer ${token}`, ...headers },
   })
 }
-
-/** Registers and logs in an admin. @returns the access token */
-async function loginAsAdmin(app: Service): Promise<string> {
-  const email = await register(app)
-  await app.db.query(`UPDATE users SET roles = '{admin}' WHERE email = $1`, [email])
-  return (await login(app, email)).access_token
-}
-
-const setRoles = (app: Service, userId: string, roles: string[]) =>
-  inTransaction(app.db, (transaction) =>
-    changeUser(transaction, userId, { roles, scope: undefined, disabled: undefined }),
-  )
 
 t.test('lists revocations, and answers 304 when there are no new ones', async (t) => {
   const app = await startAuth(t)
@@ -204,86 +191,6 @@ t.test('omits and deletes expired revocations', async (t) => {
   t.strictSame((await poll(app, 'revocations?after=0')).json().sessions, [])
   await deleteExpiredRevocations(app.db)
   t.equal((await app.db.query('SELECT FROM revocations')).rows.length, 0)
-})
-
-t.test('disabling a user ends and revokes the sessions and refuses logins', async (t) => {
-  const app = await startAuth(t)
-  const admin = await loginAsAdmin(app)
-  const email = await register(app)
-  const { access_token, refresh_token } = await login(app, email)
-  const { sub, sid } = claimsOf(access_token)
-  const change = (payload: object) => as(app, admin, 'PATCH', `/v1/admin/users/${sub}`, payload)
-  t.match((await change({ disabled: true })).json(), { id: sub, disabled: true })
-  t.equal((await refresh(app, refresh_token)).statusCode, 401)
-  t.equal((await as(app, access_token, 'GET', '/v1/me')).statusCode, 401)
-  t.equal((await post(app, '/v1/login', { email, password })).statusCode, 401)
-  t.match((await poll(app, 'revocations?after=0')).json().sessions, [[sid]])
-  t.equal((await change({ disabled: false })).statusCode, 200)
-  await login(app, email)
-})
-
-t.test('removing a role revokes earlier tokens and keeps the session open', async (t) => {
-  const app = await startAuth(t)
-  const admin = await loginAsAdmin(app)
-  const email = await register(app)
-  await app.db.query(`UPDATE users SET roles = '{editor,admin}' WHERE email = $1`, [email])
-  const before = await login(app, email)
-  const { sub, iat } = claimsOf(before.access_token)
-  const change = (roles: string[]) => as(app, admin, 'PATCH', `/v1/admin/users/${sub}`, { roles })
-  t.match((await change(['editor'])).json(), { roles: ['editor'] })
-  const { subjects } = (await poll(app, 'revocations?after=0')).json()
-  const [[id, notBefore]] = subjects
-  t.equal(id, sub)
-  t.ok(iat < notBefore, 'earlier tokens are revoked')
-  t.equal((await as(app, before.access_token, 'GET', '/v1/me')).statusCode, 401)
-  const after = (await refresh(app, before.refresh_token)).json()
-  t.match(claimsOf(after.access_token), { roles: ['editor'] })
-  t.ok(claimsOf(after.access_token).iat >= notBefore, 'later tokens are valid')
-  t.equal((await as(app, after.access_token, 'GET', '/v1/me')).statusCode, 200)
-  t.equal((await change(['editor', 'auditor'])).statusCode, 200)
-  const revoked = (await poll(app, 'revocations?after=0')).json().subjects
-  t.equal(revoked.length, 1, 'adding a role revokes nothing')
-})
-
-t.test('issues no valid token with a role that is removed during a refresh', async (t) => {
-  const app = await startAuth(t)
-  const email = await register(app)
-  for (let round = 0; round < 15; round += 1) {
-    await app.db.query(`UPDATE users SET roles = '{admin}'`)
-    const sessions = await Promise.all([login(app, email), login(app, email), login(app, email)])
-    const { sub } = claimsOf(sessions[0]?.access_token ?? '')
-    const [, ...refreshed] = await Promise.all([
-      setRoles(app, sub, []),
-      ...sessions.map(({ refresh_token }) => refresh(app, refresh_token)),
-    ])
-    const { rows } = await app.db.query('SELECT tokens_not_before::int AS boundary FROM users')
-    const [{ boundary }] = rows
-    for (const reply of refreshed) {
-      const { roles, iat } = claimsOf(reply.json().access_token)
-      t.ok(roles.length === 0 || iat < boundary, `roles ${roles}, ${iat} of ${boundary}`)
-    }
-  }
-})
-
-t.test('removing roles repeatedly does not date tokens into the future', async (t) => {
-  const app = await startAuth(t)
-  const email = await register(app)
-  const { sub } = claimsOf((await login(app, email)).access_token)
-  for (const roles of [['a', 'b', 'c'], ['a', 'b'], ['a'], []]) await setRoles(app, sub, roles)
-  const { iat } = claimsOf((await login(app, email)).access_token)
-  t.ok(iat - Date.now() / 1_000 <= 1.5, `${iat - Date.now() / 1_000} s ahead`)
-})
-
-t.test('admin routes require the role in the token and in the database', async (t) => {
-  const app = await startAuth(t)
-  const { access_token } = await login(app, await register(app))
-  const find = async (token: string, email: string) =>
-    (await as(app, token, 'GET', `/v1/admin/users?email=${email}`)).json()
-  t.match(await find(access_token, 'x'), { status: 403, code: 'scope_insufficient' })
-  const admin = await loginAsAdmin(app)
-  t.match(await find(admin, 'none@example.com'), { code: 'user_not_found' })
-  await app.db.query(`UPDATE users SET roles = '{}'`)
-  t.match(await find(admin, 'x'), { code: 'role_insufficient' })
 })
 
 t.test('changing the password ends all sessions and opens a new one', async (t) => {

@@ -35,7 +35,7 @@ t.test('returns the same successor to twenty concurrent refreshes of one token',
 })
 
 t.test('reuse of an older token revokes its session and leaves others open', async (t) => {
-  const app = await startAuth(t)
+  const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 0 })
   const email = await register(app)
   const stolen = await login(app, email)
   const other = await login(app, email)
@@ -50,6 +50,44 @@ t.test('reuse of an older token revokes its session and leaves others open', asy
   const { rows } = await app.db.query('SELECT kind, id FROM revocations')
   t.strictSame(rows, [{ kind: 'session', id: claimsOf(stolen.access_token).sid }])
   t.equal((await refresh(app, other.refresh_token)).statusCode, 200)
+})
+
+t.test('gives every generation replaced within the grace the same successor', async (t) => {
+  const config = await createConfig(t)
+  const [one, two] = [await startInstance(t, config), await startInstance(t, config)] as const
+  const tokens = [await login(one, await register(one))]
+  for (let i = 0; i < 5; i += 1) {
+    tokens.push((await refresh(i % 2 ? one : two, tokens.at(-1)?.refresh_token ?? '')).json())
+  }
+  const late = await Promise.all(
+    tokens.slice(0, -1).map(({ refresh_token }, i) => refresh(i % 2 ? one : two, refresh_token)),
+  )
+  for (const reply of late) {
+    t.match(reply.json(), { refresh_token: tokens.at(-1)?.refresh_token })
+  }
+  // As if the first three had been replaced a minute ago.
+  await one.db.query(`UPDATE sessions SET replaced_at[3] = now() - interval '1 minute',
+                                          replaced_at[4] = now() - interval '1 minute'`)
+  t.equal((await refresh(one, tokens[2]?.refresh_token ?? '')).statusCode, 200)
+  const reuse = await refresh(one, tokens[1]?.refresh_token ?? '')
+  t.match(reuse.json(), { code: 'refresh_token_reused' })
+})
+
+t.test('remembers no more generations than a client replaces within the grace', async (t) => {
+  const app = await startAuth(t)
+  let { refresh_token } = await login(app, await register(app))
+  const first = refresh_token
+  for (let i = 0; i < 70; i += 1) {
+    refresh_token = (await refresh(app, refresh_token)).json<Tokens>().refresh_token
+  }
+  const { rows } = await app.db.query('SELECT cardinality(replaced_at) AS known FROM sessions')
+  t.strictSame(rows, [{ known: 63 }])
+  await app.db.query(`UPDATE sessions SET replaced_at = ARRAY(
+    SELECT t - interval '1 minute' FROM unnest(replaced_at) AS t)`)
+  await refresh(app, refresh_token)
+  const pruned = await app.db.query('SELECT cardinality(replaced_at) AS known FROM sessions')
+  t.strictSame(pruned.rows, [{ known: 1 }], 'older ones are forgotten')
+  t.match((await refresh(app, first)).json(), { code: 'refresh_token_reused' })
 })
 
 t.test('refuses the previous token after the grace period', async (t) => {

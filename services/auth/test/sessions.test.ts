@@ -1,7 +1,17 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { as, claimsOf, login, post, refresh, register, startAuth, type Tokens } from './support.ts'
+import {
+  as,
+  claimsOf,
+  login,
+  password,
+  post,
+  refresh,
+  register,
+  startAuth,
+  type Tokens,
+} from './support.ts'
 
 t.test('logout with an access token ends only its session', async (t) => {
   const app = await startAuth(t)
@@ -56,6 +66,80 @@ t.test('a user ends one of their own sessions, but not one of another user', asy
   t.equal((await as(app, one.access_token, 'DELETE', path)).statusCode, 204)
   t.equal((await refresh(app, two.refresh_token)).statusCode, 401)
   t.equal((await refresh(app, one.refresh_token)).statusCode, 200)
+})
+
+t.test('accepts a logout whose body says nothing, and ends the session', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const bodies = [
+    { payload: '{}', type: 'application/json' },
+    { payload: 'null', type: 'application/json' },
+    { payload: '', type: 'application/json' },
+    { payload: '', type: 'application/json; charset=utf-8' },
+  ]
+  for (const { payload, type } of bodies) {
+    const { access_token, refresh_token } = await login(app, email)
+    const headers = { authorization: `Bearer ${access_token}`, 'content-type': type }
+    const url = '/v1/logout'
+    const reply = await app.inject({ method: 'POST', url, headers, payload })
+    t.equal(reply.statusCode, 204, payload)
+    t.equal((await refresh(app, refresh_token)).statusCode, 401, payload)
+  }
+  const { access_token } = await login(app, email)
+  const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
+  const everywhere = await app.inject({ method: 'DELETE', url: '/v1/sessions', headers })
+  t.equal(everywhere.statusCode, 204)
+})
+
+t.test('lists all of many open sessions', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  await app.db.query(`
+    INSERT INTO sessions (user_id, network, expires_at)
+    SELECT id, '127.0.0.1', now() + interval '1 day' FROM users, generate_series(1, 150)`)
+  const { access_token } = await login(app, email)
+  t.equal((await as(app, access_token, 'GET', '/v1/sessions')).json().sessions.length, 151)
+})
+
+t.test(
+  'revokes sessions that are deleted, alone or with their user, and cannot be truncated',
+  async (t) => {
+    const app = await startAuth(t)
+    const email = await register(app)
+    const tokens = [await login(app, email), await login(app, email), await login(app, email)]
+    const [one, two, ended] = tokens.map(({ access_token }) => claimsOf(access_token).sid)
+    await as(app, tokens[2]?.access_token ?? '', 'POST', '/v1/logout')
+    await app.db.query('DELETE FROM sessions WHERE id = $1', [one])
+    await t.rejects(app.db.query('TRUNCATE sessions'), /DELETE FROM/)
+    await t.rejects(app.db.query('TRUNCATE users CASCADE'), /DELETE FROM/)
+    await app.db.query('DELETE FROM users')
+    const { rows } = await app.db.query('SELECT id FROM revocations ORDER BY seq')
+    t.strictSame(rows, [{ id: ended }, { id: one }, { id: two }])
+  },
+)
+
+t.test('password changes and logins at the session cap do not deadlock', async (t) => {
+  const app = await startAuth(t, { LATCHKEY_DATABASE_POOL_MAX: 20 })
+  const email = await register(app)
+  const { access_token } = await login(app, email)
+  const change = () =>
+    as(app, access_token, 'POST', '/v1/me/password', {
+      current_password: password,
+      new_password: password,
+    })
+  for (let round = 0; round < 3; round += 1) {
+    await app.db.query(`
+      INSERT INTO sessions (user_id, network, created_at, expires_at)
+      SELECT id, '127.0.0.1', now() - n * interval '1 second', now() + interval '1 day'
+        FROM users, generate_series(1, 1100) AS n`)
+    const logins = Array.from({ length: 12 }, () => post(app, '/v1/login', { email, password }))
+    const replies = await Promise.all([...logins, change(), change()])
+    for (const { statusCode, body } of replies) t.not(statusCode, 503, body)
+  }
+  const { rows } = await app.db.query(
+    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+  )
+  t.strictSame(rows, [{ deadlocks: '0' }])
 })
 
 t.test('logging out everywhere ends and revokes all sessions, but not a later login', async (t) => {

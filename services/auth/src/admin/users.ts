@@ -1,9 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
+import {
+  inTransaction,
+  NoContent,
+  Problem,
+  ProblemError,
+  type Transaction,
+  Uuid,
+} from '@latchkey/service-kit'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { formatUser, UserReply } from '../accounts/schemas.ts'
-import { changeUser, findUserByEmail, findUserById } from '../accounts/store.ts'
-import { requireAdmin } from '../sessions/open-session.ts'
+import { findUserByEmail, findUserById } from '../accounts/store.ts'
+import { checkOpenSession, requireOpenSession } from '../sessions/open-session.ts'
+import { changeUser, deleteUser, type LockedUser, lockForAdmin } from './store.ts'
 
 const UserChange = Type.Object(
   {
@@ -18,12 +27,19 @@ const UserChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
-const problems = { 400: Problem, 401: Problem, 403: Problem, 404: Problem, 503: Problem }
+const problems = {
+  400: Problem,
+  401: Problem,
+  403: Problem,
+  404: Problem,
+  409: Problem,
+  503: Problem,
+}
 
-/** Lets admins read and change users. The role is looked up, not taken from the token. */
+/** Lets admins read and change users. The token's role is compared with the database. */
 export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
-  app.addHook('preHandler', requireAdmin)
+  app.addHook('preHandler', requireOpenSession)
 
   app.get(
     '/admin/users',
@@ -66,14 +82,68 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: UserReply, ...problems },
       },
     },
-    async ({ params, body: { disabled, roles, scope } }) => {
-      const user = await inTransaction(db, (transaction) =>
-        changeUser(transaction, params.id, { disabled, roles, scope }),
-      )
-      return formatUser(user ?? notFound())
+    async (request) => {
+      const { disabled, roles, scope } = request.body
+      const user = await asAdmin(request, (transaction, old) => {
+        const staysAdmin = disabled !== true && (roles ?? old.roles).includes('admin')
+        if (old.isLastAdmin && !staysAdmin) throw lastAdmin()
+        return changeUser(transaction, old, { disabled, roles, scope })
+      })
+      logChange(request, { disabled, roles, scope })
+      return formatUser(user)
+    },
+  )
+
+  app.delete(
+    '/admin/users/:id',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags: ['admin'],
+        summary: 'Delete a user: ends all sessions and revokes their tokens',
+        params: Type.Object({ id: Uuid }),
+        response: { 204: NoContent, ...problems },
+      },
+    },
+    async (request, reply) => {
+      await asAdmin(request, (transaction, old) => {
+        if (old.isLastAdmin) throw lastAdmin()
+        return deleteUser(transaction, old.id)
+      })
+      logChange(request, { deleted: true })
+      return reply.code(204).send(null)
     },
   )
 }
+
+type UserRequest = FastifyRequest<{ Params: { id: string } }>
+
+/**
+ * Runs a change of one user in a transaction. Under its locks it checks again that the caller is an
+ * admin: the request may have waited while the caller was disabled.
+ */
+async function asAdmin<T>(
+  { server, params, user }: UserRequest,
+  change: (transaction: Transaction, old: LockedUser) => Promise<T>,
+): Promise<T> {
+  return inTransaction(server.db, async (transaction) => {
+    const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
+    await checkOpenSession(transaction, user)
+    return change(transaction, old ?? notFound())
+  })
+}
+
+/** The record of who changed whom. Roles and scope are no secrets; an e-mail address is personal. */
+function logChange({ log, user, params }: UserRequest, change: object): void {
+  log.info({ admin: user.sub, user: params.id, change }, 'user changed by an admin')
+}
+
+const lastAdmin = () =>
+  new ProblemError(
+    409,
+    'last_admin',
+    'This user is the only admin. Give another user the admin role first.',
+  )
 
 function notFound(): never {
   throw new ProblemError(404, 'user_not_found', 'There is no user with this ID or e-mail address.')

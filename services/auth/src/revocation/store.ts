@@ -1,29 +1,15 @@
-// Writes revocations; builds the INSERTs of the stores that revoke.
+// Reads revocations. Triggers write them when a session ends or a token boundary moves.
 import type { Queryable } from '@latchkey/service-kit'
 import { limits } from '@latchkey/verify'
 import { maxAccessTokenTtlSeconds } from '../config.ts'
+import { deleteInBatches } from '../delete-in-batches.ts'
 
 /**
  * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be
  * configured to, not on the current one: tokens issued under an earlier configuration may still be
- * valid.
+ * valid. The triggers that write revocations contain the same number.
  */
 export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + limits.maxClockToleranceSeconds
-
-/** SQL: when a revocation made now may be forgotten. */
-export const revocationExpiry = `now() + interval '${revocationRetentionSeconds} seconds'`
-
-/**
- * SQL that tells the verifiers of ended sessions.
- *
- * array_agg forces the UPDATE that ends them to finish before the INSERT takes the sequence lock.
- *
- * @param ended the FROM clause that yields the `id` of each session
- */
-export const insertSessionRevocations = (ended: string): string => `
-        INSERT INTO revocations (kind, id, expires_at)
-        SELECT 'session', unnest(ids), ${revocationExpiry}
-          FROM (SELECT array_agg(id) AS ids FROM ${ended}) AS ended`
 
 /** A revocation of one session, or of a subject's tokens issued before a time. */
 interface Revocation {
@@ -65,5 +51,5 @@ export async function listRevocations(
 
 /** Deletes the revocations whose tokens have all expired. */
 export async function deleteExpiredRevocations(db: Queryable): Promise<void> {
-  await db.query('DELETE FROM revocations WHERE expires_at < now()')
+  await deleteInBatches(db, 'revocations', 'expires_at < now()')
 }

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { NoContent, Problem } from '@latchkey/service-kit'
+import { isUuid, NoContent, Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
-import { invalidRefreshToken } from './problems.ts'
+import { invalidRefreshToken, sessionEnded } from './problems.ts'
 import { RefreshRequest } from './refresh.ts'
 import { revokeSession } from './revoke-store.ts'
 
-const LogoutRequest = Type.Optional(Type.Union([Type.Null(), RefreshRequest]))
+/** Everything is optional: some clients send `{}` or `null` where there is nothing to send. */
+const LogoutRequest = Type.Optional(Type.Union([Type.Null(), Type.Partial(RefreshRequest)]))
 
 /**
  * Ends the session of the presented token: the refresh token in the body, which also works after
@@ -33,7 +34,8 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
         await revokeSession(db, { sessionId: token.sessionId })
       } else {
         const { sid, sub } = await request.jwtVerify()
-        if (sid !== undefined) await revokeSession(db, { sessionId: sid, userId: sub })
+        if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
+        await revokeSession(db, { sessionId: sid, userId: sub })
       }
       return reply.code(204).send(null)
     },

@@ -1,24 +1,22 @@
-import { ProblemError } from '@latchkey/service-kit'
+import type { Queryable } from '@latchkey/service-kit'
+import type { User } from '@latchkey/verify/fastify'
 import type { FastifyRequest } from 'fastify'
 import { sessionEnded } from './problems.ts'
-import { findRolesOfOpenSession } from './read-store.ts'
+import { isOpenSession } from './read-store.ts'
 
-/** A hook for auth's own routes: requires that the session is open in the database now. */
-export async function requireOpenSession(request: FastifyRequest): Promise<void> {
-  await getCurrentRoles(request)
+/**
+ * A hook for auth's own routes: requires that the session is open in the database now. Routes that
+ * require a role need nothing more, because the user has every role of the token.
+ */
+export async function requireOpenSession({ server, user }: FastifyRequest): Promise<void> {
+  await checkOpenSession(server.db, user)
 }
 
-/** A hook: requires that the session is open and its user an admin, in the database now. */
-export async function requireAdmin(request: FastifyRequest): Promise<void> {
-  const roles = await getCurrentRoles(request)
-  if (!roles.includes('admin')) {
-    throw new ProblemError(403, 'role_insufficient', 'This requires the admin role.')
-  }
-}
-
-async function getCurrentRoles({ server, user }: FastifyRequest): Promise<string[]> {
-  const { sid, iat } = user
-  const roles = sid && iat !== undefined && (await findRolesOfOpenSession(server.db, sid, iat))
-  if (!roles) throw sessionEnded()
-  return roles
+/**
+ * The same check in a transaction, for a change that may have waited for locks since.
+ *
+ * @throws ProblemError 401 `token_revoked`
+ */
+export async function checkOpenSession(db: Queryable, user: User): Promise<void> {
+  if (!(await isOpenSession(db, user))) throw sessionEnded()
 }

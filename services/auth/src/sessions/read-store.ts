@@ -1,5 +1,6 @@
 // Reads sessions and users.
-import type { Queryable } from '@latchkey/service-kit'
+import { isUuid, type Queryable } from '@latchkey/service-kit'
+import type { Claims } from '@latchkey/verify'
 
 /** A session as its owner sees it. */
 export interface SessionSummary {
@@ -11,28 +12,35 @@ export interface SessionSummary {
 }
 
 /**
- * The current roles of a token's user, if the session is open and the token not revoked. The auth
- * service's own routes query the database anyway, and need not wait for a revocation feed.
+ * Whether a token's session is open and grants what the token says. The auth service's own routes
+ * query the database anyway, and need not wait for a revocation feed.
  *
- * @param issuedAt the token's `iat`, in seconds
+ * Every service can sign tokens, so a signature proves neither the subject nor the roles. The
+ * session must be one of the subject's, and the user must have the token's roles and scope.
  */
-export async function findRolesOfOpenSession(
+export async function isOpenSession(
   db: Queryable,
-  sessionId: string,
-  issuedAt: number,
-): Promise<string[] | undefined> {
-  const { rows } = await db.query<{ roles: string[] }>({
-    name: 'session_find_roles',
+  { sid, sub, iat, roles = [], scope = '' }: Claims,
+): Promise<boolean> {
+  if (sid === undefined || iat === undefined || !isUuid(sid) || !isUuid(sub)) return false
+  const { rows } = await db.query<{ roles: string[]; scope: string }>({
+    name: 'session_find_grants',
     text: `
-      SELECT roles FROM sessions JOIN users ON users.id = user_id
-       WHERE sessions.id = $1 AND revoked_at IS NULL AND expires_at > now()
-         AND disabled_at IS NULL AND tokens_not_before <= $2`,
-    values: [sessionId, issuedAt],
+      SELECT roles, scope FROM sessions JOIN users ON users.id = user_id
+       WHERE sessions.id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now()
+         AND disabled_at IS NULL AND tokens_not_before <= $3::float8`,
+    values: [sid, sub, iat],
   })
-  return rows[0]?.roles
+  const [granted] = rows
+  if (!granted) return false
+  const scopes = granted.scope.split(' ')
+  return (
+    roles.every((role) => granted.roles.includes(role)) &&
+    scope.split(' ').every((value) => value === '' || scopes.includes(value))
+  )
 }
 
-/** The open sessions of a user, the most recently used first. */
+/** The open sessions of a user, the most recently used first: about a thousand at most. */
 export async function listSessions(db: Queryable, userId: string): Promise<SessionSummary[]> {
   const { rows } = await db.query<SessionSummary>({
     name: 'session_list',
@@ -41,8 +49,7 @@ export async function listSessions(db: Queryable, userId: string): Promise<Sessi
              refreshed_at AS "refreshedAt", expires_at AS "expiresAt"
         FROM sessions
        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
-       ORDER BY refreshed_at DESC
-       LIMIT 100`,
+       ORDER BY refreshed_at DESC`,
     values: [userId],
   })
   return rows

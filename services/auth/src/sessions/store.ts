@@ -1,6 +1,6 @@
-// Writes sessions and revocations, and settles login_failures; locks and reads users.
+// Opens, rotates and deletes sessions; locks and reads users. A trigger adds the revocations.
 import type { Queryable } from '@latchkey/service-kit'
-import { insertSessionRevocations } from '../revocation/store.ts'
+import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** A session with the user data its tokens carry, read in the statement that validates it. */
 export interface Session {
@@ -20,8 +20,6 @@ export interface NewSession {
   ttlSeconds: number
   network: string
   userAgent: string | undefined
-  /** Failure counters that this success settles (see passwords/store.ts). */
-  failureKeys: string[]
 }
 
 /**
@@ -67,14 +65,12 @@ export async function createSession(
       ), surplus AS (
         UPDATE sessions SET revoked_at = now()
          WHERE revoked_at IS NULL AND id IN (
-           SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
-            WHERE revoked_at IS NULL ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})
-        RETURNING id
-      ), revoked AS (${insertSessionRevocations('surplus')}
-      ), settled AS (
-        UPDATE login_failures SET failures = greatest(failures - 1, 0), retry_at = '-infinity'
-         WHERE EXISTS (SELECT FROM u) AND key IN (
-           SELECT key FROM login_failures WHERE key = ANY ($6) ORDER BY key FOR UPDATE)
+           SELECT id FROM sessions
+            WHERE revoked_at IS NULL AND id IN (
+              SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
+               WHERE revoked_at IS NULL AND expires_at > now()
+               ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})
+            ORDER BY id FOR UPDATE) -- in one order, so that two logins cannot deadlock
       )
       SELECT ${asSession} FROM s, u`,
     values: [
@@ -83,11 +79,13 @@ export async function createSession(
       session.ttlSeconds,
       session.network,
       session.userAgent?.slice(0, 200),
-      session.failureKeys,
     ],
   })
   return rows[0]
 }
+
+/** Replaced generations that are remembered: a client does not rotate as often within the grace. */
+const maxReplaced = 64
 
 /** The outcome of a rotation. `reused` means that the rotation has revoked the session. */
 export type Rotation = Session & { reused: boolean }
@@ -96,9 +94,10 @@ export type Rotation = Session & { reused: boolean }
  * Moves a session to its next generation.
  *
  * One conditional UPDATE decides under the session's row lock. Of several requests racing with the
- * same token, the first moves the generation; the others find it moved and, within the grace, get
- * the generation it moved to. An older generation is reuse (RFC 9700 section 4.14.2) and revokes
- * the session, for verifiers too. Logout serialises on the same row.
+ * same token, the first moves the generation; the others find it moved. A generation that was
+ * replaced within the grace gets the current one, however often it has moved since (the last
+ * 64 moves are known). An older one is reuse (RFC 9700 section 4.14.2) and revokes the
+ * session, for verifiers too. Logout serialises on the same row.
  *
  * @returns the session at its current generation, or `undefined` when it is unknown or has ended
  */
@@ -118,15 +117,17 @@ export async function rotateSession(
         UPDATE sessions
            SET generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END,
                refreshed_at = CASE WHEN generation = $2 THEN now() ELSE refreshed_at END,
-               revoked_at = CASE
-                 WHEN generation > $2 + 1 THEN now()
-                 WHEN generation = $2 + 1 AND refreshed_at <= now() - make_interval(secs => $3)
-                   THEN now() END
+               replaced_at = CASE WHEN generation > $2 THEN replaced_at ELSE ARRAY(
+                 SELECT t FROM unnest(refreshed_at || replaced_at) AS t
+                  WHERE t > now() - make_interval(secs => $3)
+                  ORDER BY t DESC LIMIT ${maxReplaced - 1}) END,
+               revoked_at = CASE WHEN generation > $2 AND now() - make_interval(secs => $3) >=
+                   coalesce((refreshed_at || replaced_at)[generation - $2], '-infinity')
+                 THEN now() END
           FROM u
          WHERE sessions.id = $1 AND sessions.user_id = u.id
            AND generation >= $2 AND revoked_at IS NULL AND expires_at > now()
         RETURNING sessions.*
-      ), revoked AS (${insertSessionRevocations('s WHERE revoked_at IS NOT NULL')}
       )
       SELECT ${asSession}, s.revoked_at IS NOT NULL AS reused FROM s, u`,
     values: [sessionId, generation, graceSeconds],
@@ -136,5 +137,5 @@ export async function rotateSession(
 
 /** Deletes sessions a day after they expired. Verifiers may need to be told of them until then. */
 export async function deleteExpiredSessions(db: Queryable): Promise<void> {
-  await db.query(`DELETE FROM sessions WHERE expires_at < now() - interval '1 day'`)
+  await deleteInBatches(db, 'sessions', `expires_at < now() - interval '1 day'`)
 }

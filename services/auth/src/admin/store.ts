@@ -1,0 +1,108 @@
+// Changes and deletes users. Triggers revoke their sessions and tokens.
+import type { Transaction } from '@latchkey/service-kit'
+import { asUser, type User } from '../accounts/store.ts'
+import { revokeAllSessions } from '../sessions/revoke-store.ts'
+
+/** A user whose row is locked. */
+export interface LockedUser {
+  id: string
+  roles: string[]
+  scope: string
+  isLastAdmin: boolean
+}
+
+/**
+ * Locks all that a change by an admin depends on: the user, every admin, and the admin's session.
+ * The admin cannot be disabled, nor the session ended, before the change is committed. All changes
+ * by admins lock users in the order of their IDs, so that they cannot deadlock.
+ *
+ * @returns the user, or `undefined` when there is none
+ */
+export async function lockForAdmin(
+  transaction: Transaction,
+  { userId, sessionId }: { userId: string; sessionId: string | undefined },
+): Promise<LockedUser | undefined> {
+  const { rows } = await transaction.query<LockedUser & { isAdmin: boolean }>({
+    name: 'user_lock_for_admin',
+    text: `
+      SELECT id, roles, scope, 'admin' = ANY (roles) AND disabled_at IS NULL AS "isAdmin"
+        FROM users WHERE id = $1 OR 'admin' = ANY (roles) ORDER BY id FOR NO KEY UPDATE`,
+    values: [userId],
+  })
+  await transaction.query('SELECT FROM sessions WHERE id = $1 FOR SHARE', [sessionId])
+  const user = rows.find(({ id }) => id === userId)
+  const isLastAdmin = user?.isAdmin === true && rows.filter(({ isAdmin }) => isAdmin).length === 1
+  return user && { ...user, isLastAdmin }
+}
+
+/** What an admin may change about a user; `undefined` changes nothing. */
+export interface UserChange {
+  disabled: boolean | undefined
+  roles: string[] | undefined
+  scope: string | undefined
+}
+
+/**
+ * How far the boundary of revoked tokens (`tokens_not_before`) may be ahead of the clock, in
+ * seconds. Tokens are issued from there, so it must be less than the verifiers' clock tolerance.
+ */
+const maxBoundaryLeadSeconds = 3
+
+/**
+ * Changes a user and revokes what must not outlive the change. Disabling ends the sessions.
+ * Removing a role or a scope value revokes the tokens issued so far, and the sessions stay open.
+ *
+ * For that the boundary of revoked tokens moves to the next whole second. The user's row is locked:
+ * the clock is read after every earlier login and refresh, and later ones issue from the boundary.
+ * It cannot move when it is ahead of the clock, after several changes within a second or because a
+ * failover set the clock back. Then the sessions end instead, which depends on no clock.
+ */
+export async function changeUser(
+  transaction: Transaction,
+  old: Pick<LockedUser, 'id' | 'roles' | 'scope'>,
+  { disabled, roles, scope }: UserChange,
+): Promise<User> {
+  if (disabled) await revokeAllSessions(transaction, old.id)
+  const { rows } = await transaction.query<User & { boundaryMoved: boolean }>({
+    name: 'user_change',
+    text: `
+      WITH clock AS (
+        SELECT greatest(floor(extract(epoch FROM clock_timestamp())), tokens_not_before) + 1 AS next,
+               extract(epoch FROM clock_timestamp()) + ${maxBoundaryLeadSeconds} AS latest
+          FROM users WHERE id = $1
+      )
+      UPDATE users
+         SET roles = coalesce($2, roles),
+             scope = coalesce($3, scope),
+             disabled_at = CASE WHEN $4::boolean IS NULL THEN disabled_at
+                                WHEN $4 THEN coalesce(disabled_at, now()) END,
+             tokens_not_before = CASE WHEN $5 AND next <= latest THEN next
+                                      ELSE tokens_not_before END
+        FROM clock
+       WHERE id = $1
+      RETURNING ${asUser}, next <= latest AS "boundaryMoved"`,
+    values: [old.id, roles, scope, disabled, removesGrant(old, { roles, scope })],
+  })
+  const { boundaryMoved, ...user } = rows[0] as User & { boundaryMoved: boolean }
+  if (!boundaryMoved && removesGrant(old, { roles, scope })) {
+    await revokeAllSessions(transaction, old.id)
+  }
+  return user
+}
+
+/** Whether a change takes a role or a scope value away. */
+function removesGrant(
+  old: Pick<LockedUser, 'roles' | 'scope'>,
+  { roles, scope }: Pick<UserChange, 'roles' | 'scope'>,
+): boolean {
+  const kept = scope?.split(' ')
+  const removesRole = roles !== undefined && old.roles.some((role) => !roles.includes(role))
+  const removesScope =
+    kept !== undefined && old.scope.split(' ').some((value) => value && !kept.includes(value))
+  return removesRole || removesScope
+}
+
+/** Deletes a user with the sessions, which are revoked. */
+export async function deleteUser(transaction: Transaction, userId: string): Promise<void> {
+  await transaction.query('DELETE FROM users WHERE id = $1', [userId])
+}
