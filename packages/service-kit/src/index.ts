@@ -1,6 +1,7 @@
 export { countVerifications } from './authentication.ts'
 export { ConfigError, loadConfig } from './config.ts'
 export { inTransaction, type Queryable, type Transaction } from './database.ts'
+export { openapi } from './openapi.ts'
 export { NoContent, Problem, ProblemError } from './problem.ts'
 export { runService } from './run.ts'
 export type { Service } from './server.ts'

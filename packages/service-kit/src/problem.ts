@@ -17,7 +17,20 @@ export const Problem = Type.Object(
       }),
     ),
   },
-  { $id: 'Problem', title: 'Problem' },
+  {
+    $id: 'Problem',
+    title: 'Problem',
+    examples: [
+      {
+        type: 'about:blank',
+        title: 'Unauthorized',
+        status: 401,
+        code: 'token_expired',
+        detail: 'The token has expired.',
+        request_id: '01a21a52-6f0e-7c1c-9e0f-3b1d6a7c9f10',
+      },
+    ],
+  },
 )
 
 /** The schema of a response without a body (status 204). */

@@ -2,6 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from 'typebox'
 import { authentication } from './authentication.ts'
 import { database } from './database.ts'
 import { keyring } from './keyring.ts'
+import { openapi } from './openapi.ts'
 import { createServer, type Service } from './server.ts'
 import {
   type ServiceConfig,
@@ -49,7 +50,7 @@ export async function createService<T extends TObject>(
 
 /**
  * Defines a service that verifies tokens locally. Authentication is registered before any route of
- * the service, and `GET /whoami` is included.
+ * the service, and `GET /whoami` and the OpenAPI description `GET /docs/json` are included.
  *
  * @example
  * const orders = resourceService({
@@ -70,6 +71,11 @@ export function resourceService<T extends TProperties = Record<never, never>>({
     migrations,
     async setUp(app: Service, config: VerifierConfig & Static<TObject<T>>) {
       await app.register(authentication, { service: name, config })
+      await app.register(openapi, {
+        title: `Latchkey ${name}`,
+        description: 'Verifies the tokens of the auth service locally.',
+      })
+      app.get('/docs/json', { config: { public: true } }, async () => app.swagger())
       await app.register(whoamiRoute, { servedBy: config.LATCHKEY_INSTANCE })
       await routes(app, config)
     },

@@ -3,7 +3,11 @@ import { Type } from 'typebox'
 /** A UUID as Postgres writes it. `format: 'uuid'` would accept `urn:uuid:…`, which it refuses. */
 const pattern = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 
-export const Uuid = Type.String({ pattern, description: 'a UUID in lower case' })
+export const Uuid = Type.String({
+  pattern,
+  description: 'a UUID in lower case',
+  examples: ['01a21a52-6f0e-7c1c-9e0f-3b1d6a7c9f10'],
+})
 
 const uuid = new RegExp(pattern)
 

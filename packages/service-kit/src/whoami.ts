@@ -1,14 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from './problem.ts'
 
-const WhoamiReply = Type.Object({
-  sub: Type.String(),
-  sid: Type.Optional(Type.String()),
-  scope: Type.String(),
-  roles: Type.Array(Type.String()),
-  servedBy: Type.String({ description: 'The instance that answered.' }),
-})
+const WhoamiReply = Type.Object(
+  {
+    sub: Type.String(),
+    sid: Type.Optional(Type.String()),
+    scope: Type.String(),
+    roles: Type.Array(Type.String()),
+    servedBy: Type.String({ description: 'The instance that answered.', examples: ['orders-1'] }),
+  },
+  { $id: 'Whoami', title: 'Whoami' },
+)
 
 /** `GET /whoami`: the token's claims. It looks nothing up, so it depends on no other service. */
 export const whoamiRoute: FastifyPluginAsyncTypebox<{ servedBy: string }> = async (
@@ -19,8 +21,10 @@ export const whoamiRoute: FastifyPluginAsyncTypebox<{ servedBy: string }> = asyn
     '/whoami',
     {
       schema: {
+        tags: ['tokens'],
+        operationId: 'whoami',
         summary: 'Read the claims of your token and the name of the instance that answered',
-        response: { 200: WhoamiReply, 401: Problem },
+        response: { 200: WhoamiReply },
       },
     },
     async ({ user: { sub, sid, scope = '', roles = [] } }) => ({

@@ -14,8 +14,6 @@ const PasswordChange = Type.Object(
   { additionalProperties: false },
 )
 
-const problems = { 400: Problem, 401: Problem, 403: Problem, 409: Problem, 429: Problem }
-
 /** Changes the password of the token's user. */
 export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
@@ -27,9 +25,10 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireOpenSession,
       schema: {
         tags: ['accounts'],
+        operationId: 'changePassword',
         summary: 'Change your password: ends all your sessions and opens a new one',
         body: PasswordChange,
-        response: { 200: TokenReply, ...problems, 503: Problem },
+        response: { 200: TokenReply, 403: Problem, 409: Problem, 429: Problem },
       },
     },
     async (request, reply) => {

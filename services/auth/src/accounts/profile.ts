@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem } from '@latchkey/service-kit'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { formatUser, UserReply } from './schemas.ts'
@@ -13,8 +12,9 @@ export const profileRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireOpenSession,
       schema: {
         tags: ['accounts'],
+        operationId: 'getMe',
         summary: 'Read your account',
-        response: { 200: UserReply, 401: Problem, 503: Problem },
+        response: { 200: UserReply },
       },
     },
     async ({ user }) => {

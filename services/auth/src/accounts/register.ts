@@ -18,9 +18,10 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
       preValidation: normalizeCredentials,
       schema: {
         tags: ['accounts'],
+        operationId: 'register',
         summary: 'Create an account',
         body: Registration,
-        response: { 201: UserReply, 400: Problem, 409: Problem, 429: Problem, 503: Problem },
+        response: { 201: UserReply, 409: Problem },
       },
     },
     async (request, reply) => {

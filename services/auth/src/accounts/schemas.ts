@@ -17,7 +17,20 @@ export const UserReply = Type.Object(
     disabled: Type.Boolean(),
     created_at: Type.String({ format: 'date-time' }),
   },
-  { $id: 'User', title: 'User' },
+  {
+    $id: 'User',
+    title: 'User',
+    examples: [
+      {
+        id: '01a21a52-6f0e-7c1c-9e0f-3b1d6a7c9f10',
+        email: 'ada@example.com',
+        scope: 'orders:read orders:write',
+        roles: [],
+        disabled: false,
+        created_at: '2026-11-26T09:30:00.000Z',
+      },
+    ],
+  },
 )
 
 export const formatUser = ({ createdAt, ...user }: User): Static<typeof UserReply> => ({

@@ -27,15 +27,6 @@ const UserChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
-const problems = {
-  400: Problem,
-  401: Problem,
-  403: Problem,
-  404: Problem,
-  409: Problem,
-  503: Problem,
-}
-
 /** Lets admins read and change users. The token's role is compared with the database. */
 export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
@@ -47,9 +38,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { roles: ['admin'] },
       schema: {
         tags: ['admin'],
+        operationId: 'findUser',
         summary: 'Find a user by e-mail address',
         querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }),
-        response: { 200: UserReply, ...problems },
+        response: { 200: UserReply, 404: Problem },
       },
     },
     async ({ query }) => formatUser((await findUserByEmail(db, query.email)) ?? notFound()),
@@ -61,9 +53,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { roles: ['admin'] },
       schema: {
         tags: ['admin'],
+        operationId: 'getUser',
         summary: 'Read a user',
         params: Type.Object({ id: Uuid }),
-        response: { 200: UserReply, ...problems },
+        response: { 200: UserReply, 404: Problem },
       },
     },
     async ({ params }) => formatUser((await findUserById(db, params.id)) ?? notFound()),
@@ -75,11 +68,12 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { roles: ['admin'] },
       schema: {
         tags: ['admin'],
+        operationId: 'changeUser',
         summary:
           'Disable or enable a user, or set roles or scope; every service enforces it in about a second',
         params: Type.Object({ id: Uuid }),
         body: UserChange,
-        response: { 200: UserReply, ...problems },
+        response: { 200: UserReply, 404: Problem, 409: Problem },
       },
     },
     async (request) => {
@@ -100,9 +94,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { roles: ['admin'] },
       schema: {
         tags: ['admin'],
+        operationId: 'deleteUser',
         summary: 'Delete a user: ends all sessions and revokes their tokens',
         params: Type.Object({ id: Uuid }),
-        response: { 204: NoContent, ...problems },
+        response: { 204: NoContent, 404: Problem, 409: Problem },
       },
     },
     async (request, reply) => {

@@ -12,16 +12,25 @@ export const Email = Type.String({
   ...ascii,
   format: 'email',
   description: 'an e-mail address of ASCII characters, such as ada@example.com',
+  examples: ['ada@example.com'],
 })
 
 /** At least 8 characters (NIST SP 800-63B section 5.1.1.2), and few enough to hash cheaply. */
-export const NewPassword = Type.String({ minLength: 8, maxLength: 256 })
+export const NewPassword = Type.String({
+  minLength: 8,
+  maxLength: 256,
+  examples: ['correct horse battery'],
+})
 
 /** The body of a login. Its password follows no rule for new ones, which may change. */
 export const Credentials = Type.Object(
   {
-    email: Type.String({ ...ascii, description: 'an e-mail address of ASCII characters' }),
-    password: Type.String({ maxLength: 256 }),
+    email: Type.String({
+      ...ascii,
+      description: 'an e-mail address of ASCII characters',
+      examples: ['ada@example.com'],
+    }),
+    password: Type.String({ maxLength: 256, examples: ['correct horse battery'] }),
   },
   { additionalProperties: false },
 )

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem } from '@latchkey/service-kit'
 import { limits } from '@latchkey/verify'
 import { type Static, Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
@@ -50,9 +49,10 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireService,
       schema: {
         tags: ['services'],
+        operationId: 'listRevocations',
         summary: 'List the revocations after a sequence number',
         querystring: FeedQuery,
-        response: { 200: FeedPage, 304: Type.Null(), 401: Problem, 403: Problem, 503: Problem },
+        response: { 200: FeedPage, 304: Type.Null({ description: 'Nothing new.' }) },
       },
     },
     async ({ query, headers, user, log }, reply) => {

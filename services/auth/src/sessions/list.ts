@@ -24,8 +24,9 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags: ['sessions'],
+        operationId: 'listSessions',
         summary: 'List your open sessions',
-        response: { 200: Type.Object({ sessions: Type.Array(SessionReply) }), 401: Problem },
+        response: { 200: Type.Object({ sessions: Type.Array(SessionReply) }) },
       },
     },
     async ({ user }) => {
@@ -48,9 +49,10 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags: ['sessions'],
+        operationId: 'endSession',
         summary: 'End one of your sessions',
         params: Type.Object({ id: Uuid }),
-        response: { 204: NoContent, 401: Problem, 404: Problem },
+        response: { 204: NoContent, 404: Problem },
       },
     },
     async ({ params, user }, reply) => {
@@ -66,8 +68,9 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags: ['sessions'],
+        operationId: 'endAllSessions',
         summary: 'Log out everywhere: end all your sessions and revoke their tokens',
-        response: { 204: NoContent, 401: Problem },
+        response: { 204: NoContent },
       },
     },
     async ({ user }, reply) => {

@@ -36,9 +36,10 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
       schema: {
         tags: ['sessions'],
+        operationId: 'login',
         summary: 'Log in with an e-mail address and a password',
         body: Credentials,
-        response: { 200: TokenReply, 400: Problem, 401: Problem, 429: Problem, 503: Problem },
+        response: { 200: TokenReply, 401: Problem },
       },
     },
     async (request, reply) => {

@@ -21,9 +21,10 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
       config: { public: true },
       schema: {
         tags: ['sessions'],
+        operationId: 'logout',
         summary: 'Log out: end the session of the presented token',
         body: LogoutRequest,
-        response: { 204: NoContent, 400: Problem, 401: Problem, 503: Problem },
+        response: { 204: NoContent, 401: Problem },
       },
     },
     async (request, reply) => {

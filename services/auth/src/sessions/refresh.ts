@@ -20,9 +20,10 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       config: { public: true },
       schema: {
         tags: ['sessions'],
+        operationId: 'refresh',
         summary: 'Exchange a refresh token for a new pair of tokens',
         body: RefreshRequest,
-        response: { 200: TokenReply, 400: Problem, 401: Problem, 503: Problem },
+        response: { 200: TokenReply, 401: Problem },
       },
     },
     async (request, reply) => {

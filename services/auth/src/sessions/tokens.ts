@@ -9,11 +9,11 @@ import type { Session } from './store.ts'
 /** The body of a successful login or refresh (RFC 6749 section 5.1). */
 export const TokenReply = Type.Object(
   {
-    access_token: Type.String(),
+    access_token: Type.String({ examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCIs…'] }),
     token_type: Type.Literal('Bearer'),
     expires_in: Type.Integer({ description: 'Lifetime of the access token, in seconds.' }),
-    refresh_token: Type.String(),
-    scope: Type.String(),
+    refresh_token: Type.String({ examples: ['lkr_AaIaUm8OfByeDzsdanyfEAAAAAB…'] }),
+    scope: Type.String({ examples: ['orders:read orders:write'] }),
   },
   { $id: 'TokenReply', title: 'TokenReply' },
 )

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { requireService } from './require-service.ts'
 import { listLiveSigningKeys, listVerifiers } from './store.ts'
@@ -35,8 +34,9 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
       preHandler: requireService,
       schema: {
         tags: ['services'],
+        operationId: 'getKeysStatus',
         summary: 'List the keys that verifiers have and the keys that signed live tokens',
-        response: { 200: KeysStatus, 401: Problem, 403: Problem, 503: Problem },
+        response: { 200: KeysStatus },
       },
     },
     async () => ({

@@ -16,7 +16,6 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
   { ordersUrl },
 ) => {
   const { db } = app
-  const refusals = { 400: Problem, 401: Problem, 403: Problem, 503: Problem }
 
   app.post(
     '/invoices',
@@ -24,9 +23,11 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
       // Orders requires its own scope; checking it here avoids a call that must fail.
       config: { scopes: ['invoices:write', 'orders:read'] },
       schema: {
+        tags: ['invoices'],
+        operationId: 'createInvoice',
         summary: 'Create the invoice of an order; repeating the request returns the same invoice',
         body: NewInvoice,
-        response: { 200: InvoiceReply, 201: InvoiceReply, ...refusals, 404: Problem },
+        response: { 200: InvoiceReply, 201: InvoiceReply, 404: Problem },
       },
     },
     async ({ body: { order_id: orderId }, headers, id: requestId, user }, reply) => {
@@ -48,9 +49,11 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
     {
       config: { scopes: ['invoices:read'] },
       schema: {
+        tags: ['invoices'],
+        operationId: 'listInvoices',
         summary: 'List your invoices, newest first; an admin sees all invoices',
         querystring: Page,
-        response: { 200: InvoiceList, ...refusals },
+        response: { 200: InvoiceList },
       },
     },
     async ({ query: { limit, cursor }, user }) => {

@@ -15,13 +15,16 @@ export const Page = Type.Object(
 )
 
 /** An invoice as a client sees it. */
-export const InvoiceReply = Type.Object({
-  id: Uuid,
-  order_id: Uuid,
-  sub: Type.String({ description: 'The subject of the order.' }),
-  amount_cents: Type.Integer(),
-  created_at: Type.String({ format: 'date-time' }),
-})
+export const InvoiceReply = Type.Object(
+  {
+    id: Uuid,
+    order_id: Uuid,
+    sub: Type.String({ description: 'The subject of the order.' }),
+    amount_cents: Type.Integer(),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'Invoice', title: 'Invoice' },
+)
 
 /** A page of invoices, newest first. */
 export const InvoiceList = Type.Object({

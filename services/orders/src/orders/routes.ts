@@ -12,16 +12,17 @@ function visibleSub({ sub, roles }: Claims): string | undefined {
 /** Places, lists and reads orders. */
 export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
-  const refusals = { 400: Problem, 401: Problem, 403: Problem, 503: Problem }
 
   app.post(
     '/orders',
     {
       config: { scopes: ['orders:write'] },
       schema: {
+        tags: ['orders'],
+        operationId: 'placeOrder',
         summary: 'Place an order',
         body: NewOrder,
-        response: { 201: OrderReply, ...refusals },
+        response: { 201: OrderReply },
       },
     },
     async ({ body, user: { sub } }, reply) => {
@@ -36,9 +37,11 @@ export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { scopes: ['orders:read'] },
       schema: {
+        tags: ['orders'],
+        operationId: 'listOrders',
         summary: 'List your orders, newest first; an admin sees all orders',
         querystring: Page,
-        response: { 200: OrderList, ...refusals },
+        response: { 200: OrderList },
       },
     },
     async ({ query: { limit, cursor }, user }) => {
@@ -55,9 +58,11 @@ export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { scopes: ['orders:read'] },
       schema: {
+        tags: ['orders'],
+        operationId: 'getOrder',
         summary: 'Read one order',
         params: OrderParams,
-        response: { 200: OrderReply, ...refusals, 404: Problem },
+        response: { 200: OrderReply, 404: Problem },
       },
     },
     async ({ params: { id }, user }) => {

@@ -5,7 +5,7 @@ import type { Order } from './store.ts'
 /** The request that places an order. Its owner comes from the token alone. */
 export const NewOrder = Type.Object(
   {
-    item: Type.String({ minLength: 1, maxLength: 200 }),
+    item: Type.String({ minLength: 1, maxLength: 200, examples: ['notebook'] }),
     quantity: Type.Integer({ minimum: 1, maximum: 1_000 }),
     unit_price_cents: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
   },
@@ -24,15 +24,18 @@ export const Page = Type.Object(
 )
 
 /** An order as a client sees it. */
-export const OrderReply = Type.Object({
-  id: Uuid,
-  sub: Type.String({ description: 'The subject that placed it.' }),
-  item: Type.String(),
-  quantity: Type.Integer(),
-  unit_price_cents: Type.Integer(),
-  total_cents: Type.Integer(),
-  created_at: Type.String({ format: 'date-time' }),
-})
+export const OrderReply = Type.Object(
+  {
+    id: Uuid,
+    sub: Type.String({ description: 'The subject that placed it.' }),
+    item: Type.String(),
+    quantity: Type.Integer(),
+    unit_price_cents: Type.Integer(),
+    total_cents: Type.Integer(),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'Order', title: 'Order' },
+)
 
 /** A page of orders, newest first. */
 export const OrderList = Type.Object({
