@@ -56,7 +56,10 @@ export async function createProject(t: Test) {
     port,
     init,
     secret: async (file: string) => (await readFile(join(secrets, file), 'utf8')).trim(),
-    up: (...args: string[]) => execa(command, [...options, 'up', '--detach', ...args]),
+    up: (...args: string[]) =>
+      execa(command, [...options, 'up', '--detach', ...args], {
+        env: { LATCHKEY_SERVED_BY_HEADER: 'true' },
+      }),
     down: () => execa(command, [...options, 'down', '--volumes', '--timeout', '20']),
     /** The ids of the containers of a service, or of all, including stopped ones. */
     containers: (service?: string) =>

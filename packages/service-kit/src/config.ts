@@ -1,7 +1,9 @@
 import { Ajv } from 'ajv'
 import { envSchema } from 'env-schema'
 import type { Static, TObject } from 'typebox'
-import { readSettingFiles } from './setting-files.ts'
+import { readSettingTexts } from './setting-files.ts'
+import { settingFormats } from './setting-formats.ts'
+import { describeAccepted, type SettingSchema } from './setting-schema.ts'
 
 /** The environment is not a valid configuration. The message names every mistake, and no value. */
 export class ConfigError extends Error {
@@ -13,7 +15,8 @@ export class ConfigError extends Error {
  *
  * Converts numbers and booleans from text, fills in defaults and ignores unknown variables. The
  * error for a missing setting includes the setting's `description`. Any setting may be given as a
- * file instead: `NAME_FILE=/run/secrets/name` names a file that contains the value of `NAME`.
+ * file instead: `NAME_FILE=/run/secrets/name` names a file that contains the value of `NAME`. The
+ * result contains the paths of these files too.
  *
  * @throws ConfigError naming every missing or wrong variable; it repeats no value, because a value
  *   may contain a password
@@ -25,33 +28,56 @@ export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv)
     useDefaults: true,
     removeAdditional: 'all',
   })
-  const { values, mistakes } = readSettingFiles(Object.keys(schema.properties), env)
+  // Checked below, where the message can say what is wrong.
+  for (const format of Object.keys(settingFormats)) ajv.addFormat(format, true)
+  const { texts, files, mistakes } = readSettingTexts(Object.keys(schema.properties), env)
+  let config: Static<T> | undefined
   try {
-    const config = envSchema<Static<T>>({ schema, data: { ...env, ...values }, env: false, ajv })
-    if (mistakes.size === 0) return config
+    config = envSchema<Static<T>>({ schema, data: { ...texts }, env: false, ajv })
   } catch (err) {
-    describe(err, schema, mistakes)
+    describe(err, schema, texts, mistakes)
   }
+  for (const [name, text] of Object.entries(texts)) {
+    const { format = '' } = schema.properties[name] as SettingSchema
+    const mistake = settingFormats[format]?.findMistake(text)
+    if (mistake && !mistakes.has(name)) mistakes.set(name, `${name} ${mistake}`)
+  }
+  if (config !== undefined && mistakes.size === 0) return { ...config, ...files }
   throw new ConfigError([...mistakes.values()].join('; '))
 }
 
 interface Mistake {
   instancePath: string
   keyword: string
-  message?: string
   params: { missingProperty?: string }
 }
 
-/** Adds the schema's complaints to the mistakes found while reading files. */
-function describe(err: unknown, schema: TObject, mistakes: Map<string, string>): void {
+/** Adds the schema's complaints to the mistakes found while reading the texts. */
+function describe(
+  err: unknown,
+  schema: TObject,
+  texts: Record<string, string>,
+  mistakes: Map<string, string>,
+): void {
   const { errors } = err as { errors?: Mistake[] }
   if (errors === undefined) throw err
-  for (const { instancePath, keyword, message, params } of errors) {
+  for (const { instancePath, keyword, params } of errors) {
     const missing = keyword === 'required'
     const name = missing ? (params.missingProperty ?? '') : instancePath.slice(1)
     if (mistakes.has(name)) continue
-    const { description } = (schema.properties[name] ?? {}) as { description?: string }
-    const unset = `is not set${description ? ` (${description})` : ''}`
-    mistakes.set(name, `${name} ${missing ? unset : (message ?? 'is not valid')}`)
+    const setting = (schema.properties[name] ?? {}) as SettingSchema
+    mistakes.set(
+      name,
+      missing
+        ? `${name} is not set (${firstSentence(setting.description)})`
+        : `${name} must be ${describeAccepted(setting)}${isServiceLink(texts[name]) ? serviceLink : ''}`,
+    )
   }
 }
+
+const firstSentence = (text = 'it is required') => text.split(/\. |\.$/, 1)[0]
+
+/** Kubernetes sets `NAME_PORT` for every Service of the namespace, for example one named latchkey. */
+const isServiceLink = (text = '') => /^(tcp|udp|sctp):\/\//.test(text)
+const serviceLink =
+  '; Kubernetes set it for a Service: set enableServiceLinks: false in the pod, or set the variable itself'

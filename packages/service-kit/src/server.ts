@@ -7,15 +7,23 @@ import { metrics } from './metrics.ts'
 import { overload } from './overload.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
-import { securityHeaders } from './security-headers.ts'
+import { createSecurityHeaders } from './security-headers.ts'
 import type { ServiceConfig } from './settings.ts'
 import { refuseUnstorableText } from './storable-text.ts'
+import { trustProxyOf, warnOfUntrustedProxy } from './trust-proxy.ts'
 import { createValidatorCompiler } from './validation.ts'
 
 interface ServerOptions {
   /** The service's name, for example `orders`. */
   name: string
-  config: Pick<ServiceConfig, 'LATCHKEY_INSTANCE' | 'LATCHKEY_LOG_LEVEL' | 'LATCHKEY_TRUST_PROXY'>
+  config: Pick<
+    ServiceConfig,
+    | 'LATCHKEY_INSTANCE'
+    | 'LATCHKEY_ISSUER'
+    | 'LATCHKEY_LOG_LEVEL'
+    | 'LATCHKEY_SERVED_BY_HEADER'
+    | 'LATCHKEY_TRUST_PROXY'
+  >
 }
 
 /** The Fastify server of a service, with what every service has. */
@@ -26,14 +34,14 @@ const bodyLimitBytes = 64 * 1024
 
 /**
  * Creates a Fastify server with JSON logs without secrets, request IDs, problem responses (RFC
- * 9457), security headers, `/livez`, `/readyz`, `/metrics`, and the instance's name in
- * `x-served-by`.
+ * 9457), security headers, `/livez`, `/readyz` and `/metrics`.
  */
 export function createServer({ name, config }: ServerOptions) {
   const instance = config.LATCHKEY_INSTANCE
+  const headers = createSecurityHeaders(config.LATCHKEY_ISSUER)
   const app = Fastify({
     logger: loggerOptions(name, instance, config.LATCHKEY_LOG_LEVEL),
-    trustProxy: config.LATCHKEY_TRUST_PROXY?.split(',').map((range) => range.trim()) ?? false,
+    trustProxy: trustProxyOf(config.LATCHKEY_TRUST_PROXY),
     // The hook below writes one line per request, when it is answered.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
@@ -55,9 +63,11 @@ export function createServer({ name, config }: ServerOptions) {
     throw new ProblemError(404, 'not_found', 'No route matches this method and path.')
   })
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers(securityHeaders)
-    reply.header('x-request-id', request.id).header('x-served-by', instance)
+    reply.headers(headers)
+    reply.header('x-request-id', request.id)
+    if (config.LATCHKEY_SERVED_BY_HEADER) reply.header('x-served-by', instance)
   })
+  warnOfUntrustedProxy(app)
   app.addHook('preValidation', async (request) => {
     refuseUnstorableText(request.params)
     refuseUnstorableText(request.query)

@@ -6,67 +6,118 @@ import { type Static, Type } from 'typebox'
 export const howToMakeKeys = 'create a key file with `latchkey keys generate --out <file>`'
 
 /**
- * The settings of every service. Each may be given as a file:
+ * The settings of every service. The descriptions are printed by `--help` and generate
+ * docs/configuration.md. Each setting may be given as a file:
  * `LATCHKEY_DATABASE_URL_FILE=/run/secrets/database_url`.
  */
 export const serviceSettings = {
-  /** Address to listen on. By default only this machine reaches it; a container needs 0.0.0.0. */
-  LATCHKEY_HOST: Type.String({ default: '127.0.0.1' }),
-  /** Port to listen on; 0 picks a free one. */
-  LATCHKEY_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
-  /** This instance's name in logs, metrics and the `x-served-by` header. */
+  LATCHKEY_HOST: Type.String({
+    default: '127.0.0.1',
+    description:
+      'Address to listen on. By default only this machine reaches it. A container needs `0.0.0.0`, or `::` if it has only IPv6 addresses.',
+  }),
+  LATCHKEY_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 3000,
+    description: 'Port to listen on. `0` picks a free one.',
+  }),
   LATCHKEY_INSTANCE: Type.String({
-    minLength: 1,
+    format: 'name',
     maxLength: limits.maxInstanceLength,
     default: hostname(),
+    description:
+      "This instance's name in logs, metrics, traces and its reports to auth. The default is the host name.",
   }),
+  LATCHKEY_SERVED_BY_HEADER: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: "Whether every response has the instance's name in `x-served-by`.",
+    }),
+  ),
   LATCHKEY_LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
+    description: 'The least important log lines that are written.',
   }),
-  /**
-   * Proxies whose `X-Forwarded-For` is trusted: addresses or CIDR ranges separated by commas. When
-   * unset, the header is ignored, so that no client can forge its address.
-   */
-  LATCHKEY_TRUST_PROXY: Type.Optional(Type.String({ minLength: 1 })),
-  /** Time to keep answering after SIGTERM while load balancers remove the instance, in seconds. */
-  LATCHKEY_DRAIN_SECONDS: Type.Integer({ minimum: 0, maximum: 60, default: 0 }),
-  /** The `iss` of every token. All services of one installation have the same. */
-  LATCHKEY_ISSUER: Type.String({ minLength: 1, maxLength: 200 }),
-  /** Path of the key file, a JWK Set. */
-  LATCHKEY_KEYS_FILE: Type.String({ minLength: 1, description: howToMakeKeys }),
-  /** PostgreSQL connection URI of this service's own database. There is no safe default. */
-  LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
-  /**
-   * Whether to run the migrations at start. Set it to false if a separate step runs them (`main.ts
-   * migrate`).
-   */
-  LATCHKEY_MIGRATE_ON_START: Type.Optional(Type.Boolean({ default: true })),
-  /**
-   * The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction
-   * mode, which keeps neither prepared statements nor start-up parameters. Then set
-   * `statement_timeout` on the role, and run the migrations on a direct connection
-   * (`main.ts migrate`, with the server's own address).
-   */
-  LATCHKEY_DATABASE_POOLER: Type.Optional(Type.Enum(['none', 'transaction'], { default: 'none' })),
-  /** Maximum database connections of this instance. */
-  LATCHKEY_DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 100, default: 10 }),
-  /** OTLP endpoint for traces; without it, tracing is off. OpenTelemetry's variables also apply. */
-  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^(https?://|$)' })),
-  /** The only protocol supported; it is also OpenTelemetry's default. */
-  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Literal('http/protobuf')),
+  LATCHKEY_TRUST_PROXY: Type.Optional(
+    Type.String({
+      format: 'proxies',
+      description:
+        'Proxies whose `X-Forwarded-For` is trusted. When unset, the header is ignored, so that no client can forge its address. Use a number of hops only if clients can reach the service through exactly that many proxies.',
+    }),
+  ),
+  LATCHKEY_DRAIN_SECONDS: Type.Integer({
+    minimum: 0,
+    maximum: 60,
+    default: 0,
+    description:
+      'Time to keep answering after SIGTERM while load balancers remove the instance, in seconds.',
+  }),
+  LATCHKEY_ISSUER: Type.String({
+    format: 'url',
+    maxLength: 200,
+    description:
+      'The `iss` of every token: the public URL of auth. All services of one installation have the same.',
+  }),
+  LATCHKEY_KEYS_FILE: Type.String({
+    description: `Path of the key file, a JWK Set: ${howToMakeKeys}.`,
+  }),
+  LATCHKEY_DATABASE_URL: Type.String({
+    format: 'database-url',
+    description:
+      "URL of this service's own PostgreSQL database: `postgres://user:password@host:5432/database`. Percent-encode special characters of the password. `?sslmode=verify-full` encrypts the connection and checks the certificate and the host name; `require`, `prefer` and `verify-ca` do the same, unlike in libpq; `no-verify` encrypts without a check. Without `sslmode` the connection is not encrypted. A file is read again for every new connection, so that a rotated password needs no restart.",
+  }),
+  LATCHKEY_MIGRATE_ON_START: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description:
+        'Whether to run the migrations at start. If it is false, run `main.ts migrate` before; until then the service is not ready.',
+    }),
+  ),
+  LATCHKEY_DATABASE_POOLER: Type.Optional(
+    Type.Enum(['none', 'transaction'], {
+      default: 'none',
+      description:
+        'The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode, which keeps neither prepared statements nor start-up parameters. Then set `statement_timeout` on the role, and run `main.ts migrate` with a URL that bypasses the pooler.',
+    }),
+  ),
+  LATCHKEY_DATABASE_POOL_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 10,
+    description: 'Maximum database connections of this instance.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.String({
+      format: 'url',
+      description:
+        "OTLP endpoint for traces. When unset, tracing is off. OpenTelemetry's other variables also apply.",
+    }),
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(
+    Type.Literal('http/protobuf', {
+      description: "The only protocol supported; it is also OpenTelemetry's default.",
+    }),
+  ),
 }
 
 /** The settings of a service that verifies tokens, in addition to those every service has. */
 export const verifierSettings = {
-  /** URL of the auth service. It may contain a path: an edge gives each service its own. */
-  LATCHKEY_AUTH_URL: Type.String({ pattern: '^https?://' }),
-  /** While revocations are stale: verify with those known (`allow`), or answer 503 (`deny`). */
-  LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], { default: 'allow' }),
-  /** Age above which revocations are stale, in seconds. */
+  LATCHKEY_AUTH_URL: Type.String({
+    format: 'url',
+    description:
+      'URL of the auth service. It may contain a path: an edge gives each service its own.',
+  }),
+  LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], {
+    default: 'allow',
+    description:
+      'While revocations are stale: verify with those known (`allow`), or answer 503 (`deny`).',
+  }),
   LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: Type.Integer({
     minimum: 1,
     maximum: 86_400,
     default: limits.defaultMaxStaleSeconds,
+    description: 'Age above which revocations are stale, in seconds.',
   }),
 }
 

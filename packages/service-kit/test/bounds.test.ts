@@ -6,7 +6,11 @@ import { database } from '../src/database.ts'
 import { createServer } from '../src/server.ts'
 
 const serve = () => {
-  const config = { LATCHKEY_INSTANCE: 'test-1', LATCHKEY_LOG_LEVEL: 'silent' } as const
+  const config = {
+    LATCHKEY_INSTANCE: 'test-1',
+    LATCHKEY_ISSUER: 'https://sso.test',
+    LATCHKEY_LOG_LEVEL: 'silent',
+  } as const
   return createServer({ name: 'test', config })
 }
 

@@ -3,7 +3,11 @@ import t from 'tap'
 import { createServer } from '../src/server.ts'
 
 t.test('does not mistake a slow start for overload', async (t) => {
-  const config = { LATCHKEY_INSTANCE: 'test-1', LATCHKEY_LOG_LEVEL: 'silent' } as const
+  const config = {
+    LATCHKEY_INSTANCE: 'test-1',
+    LATCHKEY_ISSUER: 'https://sso.test',
+    LATCHKEY_LOG_LEVEL: 'silent',
+  } as const
   const app = createServer({ name: 'test', config })
   t.teardown(() => app.close())
   app.get('/', async () => 'ok')

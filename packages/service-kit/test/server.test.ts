@@ -9,7 +9,11 @@ import { keyring } from '../src/keyring.ts'
 import { ProblemError } from '../src/problem.ts'
 import { createServer } from '../src/server.ts'
 
-const config = { LATCHKEY_INSTANCE: 'test-1', LATCHKEY_LOG_LEVEL: 'silent' } as const
+const config = {
+  LATCHKEY_INSTANCE: 'test-1',
+  LATCHKEY_ISSUER: 'https://sso.test',
+  LATCHKEY_LOG_LEVEL: 'silent',
+} as const
 
 async function start(t: Test) {
   const app = createServer({ name: 'test', config })
@@ -18,10 +22,19 @@ async function start(t: Test) {
   return app
 }
 
-t.test('names the instance and the request in every response', async (t) => {
+t.test('names the instance in responses only if a setting asks for it', async (t) => {
+  const named = createServer({
+    name: 'test',
+    config: { ...config, LATCHKEY_SERVED_BY_HEADER: true },
+  })
+  t.teardown(() => named.close())
+  t.equal((await named.inject('/livez')).headers['x-served-by'], 'test-1')
+  t.notOk((await (await start(t)).inject('/livez')).headers['x-served-by'])
+})
+
+t.test('names the request in every response', async (t) => {
   const app = await start(t)
   const made = await app.inject({ url: '/livez' })
-  t.equal(made.headers['x-served-by'], 'test-1')
   t.match(made.headers['x-request-id'], /^[0-9a-f-]{36}$/)
   const given = await app.inject({ url: '/livez', headers: { 'x-request-id': 'edge.1-a:b' } })
   t.equal(given.headers['x-request-id'], 'edge.1-a:b')

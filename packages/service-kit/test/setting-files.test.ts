@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Type } from 'typebox'
-import { ConfigError, loadConfig } from '../src/index.ts'
+import { ConfigError, loadConfig, serviceSettings } from '../src/index.ts'
 
 const schema = Type.Object({
-  LATCHKEY_DATABASE_URL: Type.String({ pattern: '^postgres://' }),
-  LATCHKEY_PORT: Type.Integer({ default: 3000 }),
+  LATCHKEY_DATABASE_URL: serviceSettings.LATCHKEY_DATABASE_URL,
+  LATCHKEY_PORT: serviceSettings.LATCHKEY_PORT,
 })
 const url = 'postgres://latchkey_auth:secret@postgres/latchkey_auth'
 
@@ -32,9 +32,13 @@ const mistakeOf = (env: NodeJS.ProcessEnv): string => {
 t.test('reads any setting from a file and strips one trailing line break', async (t) => {
   const env = {
     LATCHKEY_DATABASE_URL_FILE: write('url', `${url}\n`),
-    LATCHKEY_PORT_FILE: write('port', '8080\r\n'),
+    LATCHKEY_PORT_FILE: write('port', '\uFEFF8080\r\n'),
   }
-  t.strictSame(loadConfig(schema, env), { LATCHKEY_DATABASE_URL: url, LATCHKEY_PORT: 8080 })
+  t.strictSame(loadConfig(schema, env), {
+    LATCHKEY_DATABASE_URL: url,
+    LATCHKEY_PORT: 8080,
+    ...env,
+  })
 })
 
 t.test('refuses a setting given both directly and as a file', async (t) => {
@@ -49,7 +53,7 @@ t.test('names an unreadable file and the reason, together with every other mista
   const missing = join(folder, 'missing')
   t.equal(
     mistakeOf({ LATCHKEY_DATABASE_URL_FILE: missing, LATCHKEY_PORT: 'http' }),
-    `LATCHKEY_DATABASE_URL_FILE: ${missing} cannot be read (ENOENT); LATCHKEY_PORT must be integer`,
+    `LATCHKEY_DATABASE_URL_FILE: ${missing} cannot be read (ENOENT); LATCHKEY_PORT must be an integer from 0 to 65535`,
   )
 })
 
@@ -57,6 +61,9 @@ t.test(
   'reports a wrong value in a file as for the setting itself, without the value',
   async (t) => {
     const env = { LATCHKEY_DATABASE_URL_FILE: write('wrong', 'mysql://root:secret@db') }
-    t.equal(mistakeOf(env), 'LATCHKEY_DATABASE_URL must match pattern "^postgres://"')
+    t.equal(
+      mistakeOf(env),
+      'LATCHKEY_DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
+    )
   },
 )

@@ -91,6 +91,6 @@ t.test('the service names every missing or invalid setting, without its value', 
   const url = 'mysql://root:hunter2@db'
   const wrong = await run('main.ts', [], { ...env, LATCHKEY_DATABASE_URL: url, LATCHKEY_PORT: 'x' })
   t.match(wrong.stderr, /LATCHKEY_DATABASE_URL must match/)
-  t.match(wrong.stderr, /LATCHKEY_PORT must be integer/)
+  t.match(wrong.stderr, /LATCHKEY_PORT must be an integer from 0 to 65535/)
   t.notMatch(wrong.stderr, /hunter2/)
 })

@@ -2,6 +2,9 @@ import { Type } from 'typebox'
 
 /** The settings of billing, in addition to those of every service that verifies tokens. */
 export const settings = {
-  /** URL of the orders service. It may contain a path: an edge gives each service its own. */
-  LATCHKEY_ORDERS_URL: Type.String({ pattern: '^https?://' }),
+  LATCHKEY_ORDERS_URL: Type.String({
+    format: 'url',
+    description:
+      'URL of the orders service. It may contain a path: an edge gives each service its own.',
+  }),
 }

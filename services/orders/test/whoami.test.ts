@@ -3,7 +3,7 @@ import { startOrders } from './start-orders.ts'
 
 t.test('returns the token’s claims and the instance that answered', async (t) => {
   const { request } = await startOrders(t)
-  const { status, headers, body } = await request('GET', '/whoami', undefined, {
+  const { status, body } = await request('GET', '/whoami', undefined, {
     subject: 'ada',
     roles: ['admin'],
     claims: { sid: 'session-1' },
@@ -16,7 +16,6 @@ t.test('returns the token’s claims and the instance that answered', async (t) 
     roles: ['admin'],
     servedBy: 'orders-1',
   })
-  t.equal(headers.get('x-served-by'), 'orders-1')
 })
 
 t.test('answers whoami without a database query', async (t) => {

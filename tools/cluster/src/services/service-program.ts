@@ -46,6 +46,7 @@ export function serviceProgram(
           LATCHKEY_KEYS_FILE: keysFile,
           LATCHKEY_DATABASE_URL: databaseUrls[service],
           LATCHKEY_TRUST_PROXY: '127.0.0.1',
+          LATCHKEY_SERVED_BY_HEADER: 'true',
           ...serviceSettings(service, edgeUrl),
           ...env,
         },

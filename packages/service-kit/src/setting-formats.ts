@@ -1,0 +1,51 @@
+import { findUrlMistake } from './database-url.ts'
+import { findItemMistake } from './setting-lists.ts'
+import { findProxyMistake } from './trust-proxy.ts'
+
+/** What the text of a setting has to be. */
+interface SettingFormat {
+  /** Completes "the setting must be …". */
+  readonly accepts: string
+  /** @returns the end of a sentence that begins with the setting's name, if the text is wrong */
+  readonly findMistake: (text: string) => string | undefined
+}
+
+/** The formats that settings name in `format`. */
+export const settingFormats: Readonly<Record<string, SettingFormat>> = {
+  'database-url': {
+    accepts: 'a URL that begins with `postgres://` or `postgresql://`',
+    findMistake: findUrlMistake,
+  },
+  url: { accepts: 'an http or https URL', findMistake: findHttpUrlMistake },
+  name: {
+    accepts: 'letters, digits and `. _ : / @ -`',
+    findMistake: (text) =>
+      isName(text) ? undefined : 'contains another character than letters, digits and . _ : / @ -',
+  },
+  names: {
+    accepts: 'names separated by single spaces; a name has letters, digits and `. _ : / @ -`',
+    findMistake: (text) => findItemMistake(text.split(' '), 'spaces', isName),
+  },
+  scope: {
+    accepts: 'scope values separated by single spaces (RFC 6749 section 3.3)',
+    findMistake: (text) => findItemMistake(text.split(' '), 'spaces', isScopeValue),
+  },
+  proxies: {
+    accepts:
+      'a number of hops (0 to 32), or addresses, CIDR ranges, `loopback`, `linklocal` and `uniquelocal`, separated by commas',
+    findMistake: findProxyMistake,
+  },
+}
+
+const isName = (text: string) => /^[\w.:/@-]+$/.test(text)
+/** A `scope-token`, and no quotes or commas: they belong to lists that are written in another way. */
+const isScopeValue = (text: string) => /^[!#-&(-+\--[\]-~]+$/.test(text)
+
+function findHttpUrlMistake(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (!url || !/^https?:$/.test(url.protocol) || /[\s\\"'<>]/.test(text)) {
+    return 'must be an http or https URL'
+  }
+  if (url.username || url.password) return 'must not contain a user name or a password'
+  return /[?#]/.test(text) ? 'must not contain a query string or a fragment' : undefined
+}
