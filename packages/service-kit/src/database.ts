@@ -1,9 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { Client, Pool, type PoolClient } from 'pg'
-import { Gauge } from 'prom-client'
+import { Pool, type PoolClient } from 'pg'
+import { Gauge, type Registry } from 'prom-client'
 import { ConfigError } from './config.ts'
+import { createClientClass } from './database-client.ts'
+import { isReadOnlyServer } from './database-errors.ts'
+import { createUrlReader, type DatabaseUrlConfig } from './database-url.ts'
 import { migrateOnceReachable } from './migrations.ts'
+import { assertSchemaIsCurrent } from './schema-state.ts'
 import type { ServiceConfig } from './settings.ts'
 
 /** What a store needs of the database: the pool, or the client of a transaction. */
@@ -13,14 +17,14 @@ export type Queryable = Pick<Pool, 'query'>
 export type Transaction = PoolClient
 
 interface DatabaseOptions {
-  config: Pick<
-    ServiceConfig,
-    | 'LATCHKEY_DATABASE_URL'
-    | 'LATCHKEY_DATABASE_POOL_MAX'
-    | 'LATCHKEY_DATABASE_POOLER'
-    | 'LATCHKEY_INSTANCE'
-    | 'LATCHKEY_MIGRATE_ON_START'
-  >
+  config: DatabaseUrlConfig &
+    Pick<
+      ServiceConfig,
+      | 'LATCHKEY_DATABASE_POOL_MAX'
+      | 'LATCHKEY_DATABASE_POOLER'
+      | 'LATCHKEY_INSTANCE'
+      | 'LATCHKEY_MIGRATE_ON_START'
+    >
   /** Folder of plain SQL migrations. */
   migrations: URL
 }
@@ -43,40 +47,29 @@ const migrateElsewhere =
   'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, because migrations use a lock ' +
   'that does not work through a pooler; run `main.ts migrate` with a LATCHKEY_DATABASE_URL that bypasses the pooler'
 
-/** Prepares no statement: the pooler may run the next transaction on another connection. */
-class UnnamedClient extends Client {
-  // biome-ignore lint/suspicious/noExplicitAny: one of many overloads, all passed on
-  override query(...[config, ...rest]: any[]): any {
-    const named = typeof config === 'object' && config !== null && 'name' in config
-    return super.query(named ? { ...config, name: undefined } : config, ...rest)
-  }
-}
-
 /** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
 export const database = fp<DatabaseOptions>(
   async (app, { config, migrations }) => {
-    const { LATCHKEY_DATABASE_URL: connectionString, LATCHKEY_DATABASE_POOL_MAX: max } = config
-    const { LATCHKEY_MIGRATE_ON_START: migrateOnStart = true } = config
+    const { LATCHKEY_DATABASE_POOL_MAX: max, LATCHKEY_MIGRATE_ON_START = true } = config
     const pooled = config.LATCHKEY_DATABASE_POOLER === 'transaction'
-    if (pooled && migrateOnStart) throw new ConfigError(migrateElsewhere)
+    if (pooled && LATCHKEY_MIGRATE_ON_START) throw new ConfigError(migrateElsewhere)
+    const readUrl = createUrlReader(config, app.log)
     const stopping = new AbortController()
-    const migrated = migrateOnStart
-      ? migrateOnceReachable(connectionString, migrations, app.log, stopping.signal)
+    const migrated = LATCHKEY_MIGRATE_ON_START
+      ? migrateOnceReachable(readUrl, migrations, app.log, stopping.signal)
       : { firstTry: undefined, done: Promise.resolve() }
     const pool = new Pool({
-      connectionString,
+      Client: createClientClass({ readUrl, unnamed: pooled }),
       application_name: config.LATCHKEY_INSTANCE,
       max,
       connectionTimeoutMillis: connectionTimeoutMs,
       query_timeout: statementTimeoutMs + 1_000,
       keepAlive: true,
-      ...(pooled
-        ? { Client: UnnamedClient }
-        : {
-            statement_timeout: statementTimeoutMs,
-            // An instance that dies inside a transaction must not keep its locks.
-            idle_in_transaction_session_timeout: statementTimeoutMs,
-          }),
+      ...(!pooled && {
+        statement_timeout: statementTimeoutMs,
+        // An instance that dies inside a transaction must not keep its locks.
+        idle_in_transaction_session_timeout: statementTimeoutMs,
+      }),
     })
     // Without these listeners a lost connection would end the process. The pool removes its own
     // listener from a client that is in use, so each client needs another one.
@@ -85,21 +78,13 @@ export const database = fp<DatabaseOptions>(
       client.on('error', (err) => app.log.warn({ err }, 'database connection lost'))
     })
     app.decorate('db', pool)
-    new Gauge({
-      name: 'latchkey_database_connections',
-      help: 'Database connections in use and idle, and requests waiting for one',
-      labelNames: ['state'] as const,
-      registers: [app.metrics],
-      collect() {
-        this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
-        this.set({ state: 'idle' }, pool.idleCount)
-        this.set({ state: 'waiting' }, pool.waitingCount)
-      },
-    })
+    exposeConnections(pool, app.metrics)
     migrated.done.then(() => warnOfPoolSize(pool, max, app.log)).catch(() => {})
-    app.readiness.add('database', async () => {
-      await migrated.done
-      await pool.query('SELECT 1')
+    app.readiness.add('database', () =>
+      assertSchemaIsCurrent(pool, migrations).catch((err) => leaveReadOnlyServer(pool, err)),
+    )
+    app.addHook('onError', async (_request, _reply, err) => {
+      await leaveReadOnlyServer(pool, err).catch(() => {})
     })
     app.addHook('onClose', async () => {
       stopping.abort()
@@ -110,6 +95,34 @@ export const database = fp<DatabaseOptions>(
   },
   { name: 'database', fastify: '5.x' },
 )
+
+/**
+ * Closes the idle connections when their server has become read-only: after a failover, new ones
+ * lead to the promoted server. The pool itself closes only the connection that failed.
+ *
+ * @throws `err`, always
+ */
+async function leaveReadOnlyServer(pool: Pool, err: unknown): Promise<never> {
+  if (isReadOnlyServer(err)) {
+    const close = async () => (await pool.connect()).release(true)
+    await Promise.allSettled(Array.from({ length: pool.idleCount }, close))
+  }
+  throw err
+}
+
+function exposeConnections(pool: Pool, registry: Registry): void {
+  new Gauge({
+    name: 'latchkey_database_connections',
+    help: 'Database connections in use and idle, and requests waiting for one',
+    labelNames: ['state'] as const,
+    registers: [registry],
+    collect() {
+      this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
+      this.set({ state: 'idle' }, pool.idleCount)
+      this.set({ state: 'waiting' }, pool.waitingCount)
+    },
+  })
+}
 
 /** Logs a warning when the server has fewer connections left than the pool may open. */
 async function warnOfPoolSize(db: Pool, max: number, log: FastifyBaseLogger): Promise<void> {

@@ -1,6 +1,6 @@
 import { TokenError } from '@latchkey/verify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { isDatabaseUnavailable } from './database-errors.ts'
+import { adviceFor, isDatabaseUnavailable } from './database-errors.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
 
 declare module 'fastify' {
@@ -75,7 +75,7 @@ export async function answerProblem(err: unknown, request: FastifyRequest, reply
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
   else if (problem.statusCode > 500 && problem !== err) {
     request.log.warn(
-      { err, code: problem.code },
+      { err, code: problem.code, advice: adviceFor(err) },
       'request answered with 503: a dependency is unavailable',
     )
   }

@@ -1,4 +1,6 @@
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { adviceFor } from './database-errors.ts'
 import { answersUnderOverload } from './overload.ts'
 
 /** Checks one dependency; throws while it is unavailable. */
@@ -19,6 +21,8 @@ declare module 'fastify' {
   }
 }
 
+type Outcome = 'ok' | 'failed'
+
 /** Longest time of a check, in milliseconds; a slower one counts as failed. */
 const checkTimeoutMs = 2_000
 
@@ -33,11 +37,11 @@ const checkTimeoutMs = 2_000
  */
 export const health = fp(
   async (app) => {
-    const checks = new Map<string, { check: ReadinessCheck; required: boolean }>()
+    const checks = new Map<string, { run: () => Promise<Outcome>; required: boolean }>()
     let draining = false
     app.decorate('readiness', {
       add: (name, check, { required } = { required: true }) => {
-        checks.set(name, { check, required })
+        checks.set(name, { run: createRunner(name, check, app.log), required })
       },
       drain: () => {
         draining = true
@@ -45,6 +49,11 @@ export const health = fp(
       get draining() {
         return draining
       },
+    })
+
+    // Nothing may ever ask for /readyz, and the log has to say why the service is not ready.
+    app.addHook('onListen', async () => {
+      for (const { run } of checks.values()) void run()
     })
 
     const config = { public: true, ...answersUnderOverload }
@@ -56,7 +65,7 @@ export const health = fp(
     })
     app.get('/readyz', options, async (_request, reply) => {
       const results = await Promise.all(
-        [...checks].map(async ([name, { check }]) => [name, await outcome(check)] as const),
+        [...checks].map(async ([name, { run }]) => [name, await run()] as const),
       )
       const isMissing = results.some(
         ([name, result]) => result === 'failed' && checks.get(name)?.required,
@@ -72,12 +81,40 @@ export const health = fp(
   { name: 'health', fastify: '5.x' },
 )
 
-async function outcome(check: ReadinessCheck): Promise<'ok' | 'failed'> {
-  const timeout = Promise.withResolvers<'failed'>()
-  const timer = setTimeout(timeout.resolve, checkTimeoutMs, 'failed')
+/**
+ * @returns a function that runs a check. It logs every cause of a failure once, and when the check
+ *   passes again, however often it is called.
+ */
+function createRunner(
+  name: string,
+  check: ReadinessCheck,
+  log: FastifyBaseLogger,
+): () => Promise<Outcome> {
+  const causes = new Set<string>()
+  return async () => {
+    const err = await failureOf(check)
+    if (err === undefined) {
+      if (causes.size > 0) log.info({ check: name }, 'readiness check passes again')
+      causes.clear()
+      return 'ok'
+    }
+    const { code, message } = err as NodeJS.ErrnoException
+    const cause = code ?? message
+    if (!causes.has(cause)) {
+      log.warn({ check: name, err, advice: adviceFor(err) }, 'readiness check failed')
+    }
+    causes.add(cause)
+    return 'failed'
+  }
+}
+
+async function failureOf(check: ReadinessCheck): Promise<Error | undefined> {
+  const timeout = Promise.withResolvers<Error>()
+  const late = new Error(`no result after ${checkTimeoutMs} ms`)
+  const timer = setTimeout(timeout.resolve, checkTimeoutMs, late)
   const asked = check().then(
-    () => 'ok' as const,
-    () => 'failed' as const,
+    () => undefined,
+    (err) => (err instanceof Error ? err : new Error(String(err))),
   )
   return Promise.race([asked, timeout.promise]).finally(() => clearTimeout(timer))
 }

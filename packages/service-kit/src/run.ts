@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { type TObject, Type } from 'typebox'
 import { ConfigError, loadConfig } from './config.ts'
-import { isDatabaseUnavailable } from './database-errors.ts'
+import { describeDatabaseError, isDatabaseUnavailable } from './database-errors.ts'
+import { createUrlReader } from './database-url.ts'
 import { migrate } from './migrations.ts'
 import { createService, type ServiceDefinition } from './service.ts'
 import { type ServiceConfig, serviceSettings } from './settings.ts'
@@ -65,21 +66,16 @@ async function serve<T extends TObject>(
 }
 
 async function migrateDatabase<T extends TObject>(service: ServiceDefinition<T>): Promise<void> {
-  const { LATCHKEY_DATABASE_URL } = loadConfig(
-    Type.Object({ LATCHKEY_DATABASE_URL: serviceSettings.LATCHKEY_DATABASE_URL }),
-    process.env,
-  )
-  const run = await migrate(LATCHKEY_DATABASE_URL, service.migrations)
+  const { LATCHKEY_DATABASE_URL } = serviceSettings
+  const config = loadConfig(Type.Object({ LATCHKEY_DATABASE_URL }), process.env)
+  const run = await migrate(createUrlReader(config), service.migrations)
   const done = run.length === 0 ? 'nothing to migrate' : `migrated: ${run.join(', ')}`
   process.stdout.write(`${service.name}: ${done}\n`)
 }
 
 function describeStartError(err: unknown): string {
   if (err instanceof ConfigError) return err.message
-  if (isDatabaseUnavailable(err)) {
-    const { code } = err as { code?: string }
-    return `the database cannot be reached${code ? ` (${code})` : ''}`
-  }
+  if (isDatabaseUnavailable(err)) return describeDatabaseError(err)
   if (!(err instanceof Error)) return String(err)
   // Errors with a code are written for people, such as those of the keyring; others need their
   // stack.
