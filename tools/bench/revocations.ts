@@ -35,7 +35,7 @@ async function run(t: Parameters<typeof writeKeyFile>[0]): Promise<Finding> {
   await client.connect()
   await client.query(
     `INSERT INTO revocations (kind, id, expires_at)
-     SELECT 'session', uuidv7()::text, now() + interval '1 hour' FROM generate_series(1, $1)`,
+     SELECT 'session', gen_random_uuid()::text, now() + interval '1 hour' FROM generate_series(1, $1)`,
     [entries],
   )
   await client.end()

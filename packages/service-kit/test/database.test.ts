@@ -7,6 +7,7 @@ import { isDatabaseUnavailable } from '../src/database-errors.ts'
 import {
   createFolder,
   createMigrations,
+  createRole,
   cutConnections,
   execute,
   startWithDatabase,
@@ -42,14 +43,17 @@ t.test('is not ready while the server is read-only', async (t) => {
   t.equal((await app.inject('/readyz')).statusCode, 200)
   await execute(url, `ALTER DATABASE ${nameOf(url)} SET default_transaction_read_only = on`)
   await execute(url, 'SET default_transaction_read_only = off', cutConnections)
-  await until(async () => (await app.inject('/readyz')).statusCode === 503)
-  await until(() => warnings().some(([{ err }]) => err?.message === 'the server is read-only'))
+  await until(async () => {
+    await app.inject('/readyz')
+    return warnings().some(([{ err }]) => err?.message === 'the server is read-only')
+  })
+  t.equal((await app.inject('/readyz')).statusCode, 503)
   await execute(
     url,
     'SET default_transaction_read_only = off',
     `ALTER DATABASE ${nameOf(url)} RESET default_transaction_read_only`,
   )
-  t.equal((await app.inject('/readyz')).statusCode, 200)
+  await until(async () => (await app.inject('/readyz')).statusCode === 200)
 })
 
 t.test('tells the state of the server from a bug by the class of the error', async (t) => {
@@ -67,11 +71,8 @@ t.test('tells the state of the server from a bug by the class of the error', asy
 
 t.test('answers 503 when the password, the role or a privilege has changed', async (t) => {
   const admin = await createDatabase(t)
-  const role = `role_${nameOf(admin)}`
-  await execute(admin, `CREATE ROLE ${role} LOGIN PASSWORD 'one'`)
-  t.teardown(() => execute(admin, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
+  const { name: role, url } = await createRole(t, admin)
   await execute(admin, `GRANT CREATE, USAGE ON SCHEMA public TO ${role}`)
-  const url = Object.assign(new URL(admin), { username: role, password: 'one' }).href
   const { app } = await startWithDatabase(t, { LATCHKEY_DATABASE_URL: url })
   const read = () => app.inject('/things')
   t.equal((await read()).statusCode, 200)
@@ -91,14 +92,9 @@ t.test('answers 503 when the password, the role or a privilege has changed', asy
 
 t.test('uses a new password from the file of the URL without a restart', async (t) => {
   const admin = await createDatabase(t)
-  const role = `role_${nameOf(admin)}`
-  await execute(admin, `CREATE ROLE ${role} LOGIN PASSWORD 'one'`)
-  t.teardown(() => execute(admin, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
+  const { name: role, url: LATCHKEY_DATABASE_URL, urlWith } = await createRole(t, admin)
   await execute(admin, `GRANT CREATE, USAGE ON SCHEMA public TO ${role}`)
-  const urlWith = (password: string) =>
-    Object.assign(new URL(admin), { username: role, password }).href
   const file = join(createFolder(t), 'url')
-  const LATCHKEY_DATABASE_URL = urlWith('one')
   writeFileSync(file, LATCHKEY_DATABASE_URL)
   const { app, warnings } = await startWithDatabase(t, {
     LATCHKEY_DATABASE_URL,

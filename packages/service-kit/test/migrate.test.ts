@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
+import { createRole, execute } from './with-database.ts'
 
 const kit = pathToFileURL(join(import.meta.dirname, '../src/index.ts')).href
 
@@ -39,11 +40,11 @@ function createService(t: Test) {
   }
 }
 
-async function tables(connectionString: string): Promise<string[]> {
+async function tables(connectionString: string, schema = 'public'): Promise<string[]> {
   const client = new Client({ connectionString })
   await client.connect()
   const { rows } = await client.query(
-    `SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`,
+    `SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' ORDER BY tablename`,
   )
   await client.end()
   return rows.map(({ tablename }) => tablename)
@@ -86,6 +87,44 @@ t.test(
     t.equal(await exited, 0, output())
   },
 )
+
+t.test('needs CREATE only to migrate, and says how to grant it', async (t) => {
+  const run = createService(t)
+  const admin = await createDatabase(t)
+  const role = await createRole(t, admin)
+  await execute(admin, 'REVOKE CREATE ON SCHEMA public FROM public')
+  const env = { LATCHKEY_DATABASE_URL: role.url }
+  const refused = run(['migrate'], env)
+  t.equal(await refused.exited, 1)
+  t.equal(
+    refused.output(),
+    `things cannot start: the database role "${role.name}" may not create tables in schema ` +
+      `"public"; as the schema's owner run GRANT CREATE ON SCHEMA public TO ${role.name}, or run ` +
+      '`main.ts migrate` with another role\n',
+  )
+  await execute(admin, `GRANT CREATE ON SCHEMA public TO ${role.name}`)
+  t.equal(await run(['migrate'], env).exited, 0)
+  await execute(admin, `REVOKE CREATE ON SCHEMA public FROM ${role.name}`)
+  const again = run(['migrate'], env)
+  t.equal(await again.exited, 0)
+  t.equal(again.output(), 'things: nothing to migrate\n')
+})
+
+t.test('keeps the list of migrations in the schema of the tables', async (t) => {
+  const run = createService(t)
+  const admin = await createDatabase(t)
+  const role = await createRole(t, admin)
+  const env = { LATCHKEY_DATABASE_URL: role.url }
+  await execute(admin, `ALTER ROLE ${role.name} SET search_path = own, public`)
+  await execute(admin, `CREATE SCHEMA own AUTHORIZATION ${role.name}`)
+  t.equal(await run(['migrate'], env).exited, 0)
+  t.strictSame(await tables(admin, 'own'), ['migrations', 'things'])
+  t.strictSame(await tables(admin), [])
+  await execute(admin, `ALTER ROLE ${role.name} SET search_path = missing`)
+  const lost = run(['migrate'], env)
+  t.equal(await lost.exited, 1)
+  t.match(lost.output(), /no schema in the search_path of the database role "[^"]+" exists/)
+})
 
 t.test('refuses an unknown command', async (t) => {
   const step = createService(t)(['migrat'], {})

@@ -36,6 +36,16 @@ export async function execute(connectionString: string, ...statements: string[])
   await client.end()
 }
 
+/** Creates a role, and removes it with the test. @returns its name, and its URL */
+export async function createRole(t: Test, admin: string) {
+  const name = `role_${new URL(admin).pathname.slice(1)}`
+  const urlWith = (password: string) =>
+    Object.assign(new URL(admin), { username: name, password }).href
+  await execute(admin, `CREATE ROLE ${name} LOGIN PASSWORD 'one'`)
+  t.teardown(() => execute(admin, `DROP OWNED BY ${name}`, `DROP ROLE ${name}`))
+  return { name, url: urlWith('one'), urlWith }
+}
+
 /** Ends the connections of everybody else. */
 export const cutConnections = `
   SELECT pg_terminate_backend(pid) FROM pg_stat_activity

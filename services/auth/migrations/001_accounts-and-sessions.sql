@@ -1,6 +1,6 @@
 -- Up Migration
 CREATE TABLE users (
-  id                 uuid        PRIMARY KEY DEFAULT uuidv7(),
+  id                 uuid        PRIMARY KEY,
   email              text        NOT NULL,
   password_hash      text        NOT NULL,            -- argon2id, PHC string
   password_version   integer     NOT NULL DEFAULT 0,  -- changes with the password, not with a new hash of the same password
@@ -14,7 +14,7 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_email_idx ON users (lower(email));
 
 CREATE TABLE sessions (
-  id           uuid        PRIMARY KEY DEFAULT uuidv7(),
+  id           uuid        PRIMARY KEY,
   user_id      uuid        NOT NULL REFERENCES users ON DELETE CASCADE,
   generation   integer     NOT NULL DEFAULT 0,   -- which refresh token of this session is current
   network      inet        NOT NULL,             -- of the login: IPv4 address or IPv6 /64

@@ -90,7 +90,7 @@ t.test('the service names every missing or invalid setting, without its value', 
   for (const name of Object.keys(env)) t.match(unset.stderr, `${name} is not set`)
   const url = 'mysql://root:hunter2@db'
   const wrong = await run('main.ts', [], { ...env, LATCHKEY_DATABASE_URL: url, LATCHKEY_PORT: 'x' })
-  t.match(wrong.stderr, /LATCHKEY_DATABASE_URL must match/)
+  t.match(wrong.stderr, /LATCHKEY_DATABASE_URL must be a URL/)
   t.match(wrong.stderr, /LATCHKEY_PORT must be an integer from 0 to 65535/)
   t.notMatch(wrong.stderr, /hunter2/)
 })

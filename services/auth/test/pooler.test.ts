@@ -89,11 +89,10 @@ t.test(
     t.equal((await apps[0].inject('/readyz')).statusCode, 200)
 
     const unpooled = await startInstance(t, { ...config, LATCHKEY_DATABASE_POOLER: 'none' })
-    t.equal(
-      (await unpooled.inject('/readyz')).statusCode,
-      503,
-      'fails without LATCHKEY_DATABASE_POOLER',
-    )
+    const warnings = t.capture(unpooled.log, 'warn')
+    t.equal((await unpooled.inject('/readyz')).statusCode, 503)
+    const advice = 'a pooler is in front of the database: set LATCHKEY_DATABASE_POOLER=transaction'
+    t.match(warnings(), [{ args: [{ check: 'database', advice }] }])
   },
 )
 

@@ -1,6 +1,6 @@
 -- Up Migration
 CREATE TABLE invoices (
-  id           uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it serves as the page cursor
+  id           uuid        PRIMARY KEY,               -- ordered by time, so it serves as the page cursor
   order_id     uuid        NOT NULL UNIQUE,               -- at most one invoice per order
   sub          text        NOT NULL,                      -- owner: the subject of the order
   amount_cents integer     NOT NULL CHECK (amount_cents >= 0),

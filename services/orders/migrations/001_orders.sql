@@ -1,6 +1,6 @@
 -- Up Migration
 CREATE TABLE orders (
-  id               uuid        PRIMARY KEY DEFAULT uuidv7(),  -- ordered by time, so it serves as the page cursor
+  id               uuid        PRIMARY KEY,                   -- ordered by time, so it serves as the page cursor
   sub              text        NOT NULL,                      -- owner: the subject of the token
   item             text        NOT NULL,
   quantity         integer     NOT NULL CHECK (quantity > 0),

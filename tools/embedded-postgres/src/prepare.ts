@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import getPort from 'get-port'
 import { EmbeddedPostgresError } from './errors.ts'
-import { findPrograms } from './programs.ts'
+import { findPrograms, type Release } from './programs.ts'
 import { assertReachable, findServerUser, type SystemUser } from './system-user.ts'
 
 export interface PostgresOptions {
@@ -15,6 +15,8 @@ export interface PostgresOptions {
   readonly maxConnections: number
   /** `false` turns fsync off: a crash of the machine may lose data, one of Postgres does not. */
   readonly durable: boolean
+  /** Default: 18. */
+  readonly release?: Release
   /** Receives one sentence for people. */
   readonly onEvent?: (sentence: string) => void
 }
@@ -45,7 +47,7 @@ const stopTimeoutMs = 10_000
  */
 export async function preparePostgres(options: PostgresOptions): Promise<PreparedPostgres> {
   const { folder, password, maxConnections, durable, onEvent = () => {} } = options
-  const { initdb, postgres } = await findPrograms()
+  const { initdb, postgres } = await findPrograms(options.release ?? 18)
   const user = findServerUser(onEvent)
   if (user) for (const path of [folder, postgres]) assertReachable(dirname(path), user)
   await stopLeftover(folder, onEvent)
@@ -77,7 +79,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
 async function initialize(
   initdb: string,
   user: SystemUser | undefined,
-  { folder, password, durable }: PostgresOptions,
+  { folder, password, durable, release = 18 }: PostgresOptions,
 ): Promise<void> {
   const draft = `${folder}.new`
   const passwordFile = `${folder}.password`
@@ -93,8 +95,7 @@ async function initialize(
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
+    ...(release === 14 ? [] : ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']),
     '--no-instructions',
     ...(durable ? [] : ['--no-sync']),
   ]

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { EmbeddedPostgresError } from './errors.ts'
 import { type PreparedPostgres, preparePostgres } from './prepare.ts'
+import type { Release } from './programs.ts'
 import { stopWithParent } from './stop-with-parent.ts'
 
 export interface RunningPostgres {
@@ -20,14 +21,23 @@ export interface RunningPostgres {
  *
  * @throws EmbeddedPostgresError
  */
-export async function startEmbeddedPostgres(maxConnections: number): Promise<RunningPostgres> {
+export async function startEmbeddedPostgres(
+  maxConnections: number,
+  release: Release = 18,
+): Promise<RunningPostgres> {
   const parent = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
   const remove = () => rm(parent, { recursive: true, force: true })
   try {
     await chmod(parent, 0o711) // As root, the server runs as another user.
     const password = randomBytes(24).toString('base64url')
     const folder = join(parent, 'data')
-    const server = await preparePostgres({ folder, password, maxConnections, durable: false })
+    const server = await preparePostgres({
+      folder,
+      password,
+      maxConnections,
+      durable: false,
+      release,
+    })
     const stop = await run(server)
     return { url: server.url, stop: () => stop().then(remove) }
   } catch (err) {

@@ -1,5 +1,5 @@
 // Creates and reads users, and changes passwords.
-import type { Queryable, Transaction } from '@latchkey/service-kit'
+import { createUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
 /** A user, without the password. */
@@ -28,10 +28,11 @@ export async function createUser(db: Queryable, user: NewUser): Promise<User | u
   const { rows } = await db.query<User>({
     name: 'user_create',
     text: `
-      INSERT INTO users (email, password_hash, scope, registered_from) VALUES ($1, $2, $3, $4)
+      INSERT INTO users (id, email, password_hash, scope, registered_from)
+      VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT DO NOTHING
       RETURNING ${asUser}`,
-    values: [user.email, user.passwordHash, user.scope, user.network],
+    values: [createUuid(), user.email, user.passwordHash, user.scope, user.network],
   })
   return rows[0]
 }

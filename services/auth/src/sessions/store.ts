@@ -1,5 +1,5 @@
 // Opens, rotates and deletes sessions; locks and reads users. A trigger adds the revocations.
-import type { Queryable } from '@latchkey/service-kit'
+import { createUuid, type Queryable } from '@latchkey/service-kit'
 import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** A session with the user data its tokens carry, read in the statement that validates it. */
@@ -59,8 +59,8 @@ export async function createSession(
          WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL
            FOR SHARE
       ), s AS (
-        INSERT INTO sessions (user_id, expires_at, network, user_agent)
-        SELECT id, now() + make_interval(secs => $3), $4, $5 FROM u
+        INSERT INTO sessions (id, user_id, expires_at, network, user_agent)
+        SELECT $6, id, now() + make_interval(secs => $3), $4, $5 FROM u
         RETURNING *
       ), surplus AS (
         UPDATE sessions SET revoked_at = now()
@@ -79,6 +79,7 @@ export async function createSession(
       session.ttlSeconds,
       session.network,
       session.userAgent?.slice(0, 200),
+      createUuid(),
     ],
   })
   return rows[0]

@@ -1,4 +1,4 @@
-import type { Queryable } from '@latchkey/service-kit'
+import { createUuid, type Queryable } from '@latchkey/service-kit'
 
 /** An invoice as it is stored. */
 export interface Invoice {
@@ -26,11 +26,11 @@ export async function insertInvoice(
   const { rows } = await db.query<Invoice>({
     name: 'invoice_insert',
     text: `
-      INSERT INTO invoices (order_id, sub, amount_cents)
-      VALUES ($1, $2, $3)
+      INSERT INTO invoices (id, order_id, sub, amount_cents)
+      VALUES ($1, $2, $3, $4)
       ON CONFLICT (order_id) DO NOTHING
       RETURNING ${columns}`,
-    values: [invoice.orderId, invoice.sub, invoice.amountCents],
+    values: [createUuid(), invoice.orderId, invoice.sub, invoice.amountCents],
   })
   return rows[0]
 }

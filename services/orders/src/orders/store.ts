@@ -1,4 +1,4 @@
-import type { Queryable } from '@latchkey/service-kit'
+import { createUuid, type Queryable } from '@latchkey/service-kit'
 
 /** An order as it is stored. */
 export interface Order {
@@ -23,10 +23,10 @@ export async function insertOrder(
   const { rows } = await db.query<Order>({
     name: 'order_insert',
     text: `
-      INSERT INTO orders (sub, item, quantity, unit_price_cents)
-      VALUES ($1, $2, $3, $4)
+      INSERT INTO orders (id, sub, item, quantity, unit_price_cents)
+      VALUES ($1, $2, $3, $4, $5)
       RETURNING ${columns}`,
-    values: [order.sub, order.item, order.quantity, order.unitPriceCents],
+    values: [createUuid(), order.sub, order.item, order.quantity, order.unitPriceCents],
   })
   return rows[0] as Order
 }
