@@ -72,10 +72,8 @@ export const health = fp(
       )
       const ready = !draining && !isMissing
       const status = draining ? 'draining' : ready ? 'ok' : 'unavailable'
-      return reply
-        .code(ready ? 200 : 503)
-        .header('cache-control', 'no-store')
-        .send({ status, checks: Object.fromEntries(results) })
+      const body = { status, checks: Object.fromEntries(results) }
+      return reply.code(ready ? 200 : 503).send(body)
     })
   },
   { name: 'health', fastify: '5.x' },

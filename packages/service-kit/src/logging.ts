@@ -39,9 +39,9 @@ export function loggerOptions(name: string, instance: string, level: string) {
   }
 }
 
-/** The path of a request without its query string, which may contain a token. */
+/** The path of a request, without what may contain a token: the query string, and a fragment. */
 export function pathOf({ url = '' }: Pick<IncomingMessage, 'url'>): string {
-  return url.split('?', 1)[0] ?? ''
+  return url.split(/[?#]/, 1)[0] ?? ''
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: pino's serializers are typed so

@@ -7,5 +7,7 @@ const safeRequestId = /^[\w.:-]{1,100}$/
 /** The request ID that came with the request if it is safe to log, or else a new one. */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const id = headers['x-request-id']
-  return typeof id === 'string' && safeRequestId.test(id) ? id : randomUUID()
+  return typeof id === 'string' && safeRequestId.test(id) ? id : newRequestId()
 }
+
+export const newRequestId = (): string => randomUUID()

@@ -19,7 +19,7 @@ export const openapi = fp(
       docs.addHook('onRoute', (route) => {
         route.config = { ...route.config, public: true }
       })
-      await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+      await docs.register(swaggerUi, { routePrefix: '/docs' })
     })
   },
   { name: 'docs', fastify: '5.x' },
