@@ -5,6 +5,7 @@ import { type TObject, Type } from 'typebox'
 import { ConfigError, loadConfig } from './config.ts'
 import { describeDatabaseError, isDatabaseUnavailable } from './database-errors.ts'
 import { createUrlReader } from './database-url.ts'
+import { renderHelp } from './help.ts'
 import { migrate } from './migrations.ts'
 import { createService, type ServiceDefinition } from './service.ts'
 import { type ServiceConfig, serviceSettings } from './settings.ts'
@@ -21,7 +22,7 @@ const graceMs = 10_000
  * the process with one sentence and exit code 1.
  *
  * `main.ts migrate` updates the schema of the database instead. It reads only the setting
- * `LATCHKEY_DATABASE_URL`.
+ * `LATCHKEY_DATABASE_URL`. `main.ts --help` prints all settings.
  */
 export async function runService<T extends TObject>(service: ServiceDefinition<T>): Promise<void> {
   // In a container this is process 1, which ignores every signal that it has no handler for.
@@ -30,8 +31,10 @@ export async function runService<T extends TObject>(service: ServiceDefinition<T
   try {
     const [command] = process.argv.slice(2)
     if (command === 'migrate') await migrateDatabase(service)
-    else if (command === undefined) await serve(service, () => process.off('SIGTERM', leave))
-    else throw new ConfigError(`unknown command "${command}"; the only command is "migrate"`)
+    else if (command === '--help' || command === '-h' || command === 'help') {
+      process.stdout.write(renderHelp(service))
+    } else if (command === undefined) await serve(service, () => process.off('SIGTERM', leave))
+    else throw new ConfigError(`unknown command "${command}"; --help lists the commands`)
   } catch (err) {
     process.stderr.write(`${service.name} cannot start: ${describeStartError(err)}\n`)
     process.exit(1)
@@ -62,7 +65,9 @@ async function serve<T extends TObject>(
     },
   )
   onCreated()
-  await app.listen({ host: LATCHKEY_HOST, port: LATCHKEY_PORT })
+  await app.listen({ host: LATCHKEY_HOST, port: LATCHKEY_PORT }).catch(({ message }: Error) => {
+    throw new ConfigError(`LATCHKEY_HOST or LATCHKEY_PORT cannot be used: ${message}`)
+  })
 }
 
 async function migrateDatabase<T extends TObject>(service: ServiceDefinition<T>): Promise<void> {

@@ -17,7 +17,10 @@ export interface SettingSchema {
 export function describeAccepted(setting: SettingSchema): string {
   const { type, format, minimum, maximum, maxLength } = setting
   const choices = setting.enum ?? (setting.const === undefined ? undefined : [setting.const])
-  if (choices) return choices.map((choice) => `\`${choice}\``).join(' or ')
+  if (choices) {
+    const listed = choices.map((choice) => `\`${choice}\``).join(', ')
+    return choices.length === 1 ? listed : `one of ${listed}`
+  }
   if (type === 'boolean') return '`true` or `false`'
   if (type === 'integer') {
     return minimum === undefined ? 'an integer' : `an integer from ${minimum} to ${maximum}`

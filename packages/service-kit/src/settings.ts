@@ -26,8 +26,7 @@ export const serviceSettings = {
     format: 'name',
     maxLength: limits.maxInstanceLength,
     default: hostname(),
-    description:
-      "This instance's name in logs, metrics, traces and its reports to auth. The default is the host name.",
+    description: "This instance's name in logs, metrics, traces and its reports to auth.",
   }),
   LATCHKEY_SERVED_BY_HEADER: Type.Optional(
     Type.Boolean({
@@ -65,7 +64,7 @@ export const serviceSettings = {
   LATCHKEY_DATABASE_URL: Type.String({
     format: 'database-url',
     description:
-      "URL of this service's own PostgreSQL database: `postgres://user:password@host:5432/database`. Percent-encode special characters of the password. `?sslmode=verify-full` encrypts the connection and checks the certificate and the host name; `require`, `prefer` and `verify-ca` do the same, unlike in libpq; `no-verify` encrypts without a check. Without `sslmode` the connection is not encrypted. A file is read again for every new connection, so that a rotated password needs no restart.",
+      "URL of this service's own PostgreSQL database: `postgres://user:password@host:5432/database`. Percent-encode special characters of the password. `?sslmode=verify-full` encrypts the connection and checks the certificate and the host name; `require`, `prefer` and `verify-ca` do the same, unlike in libpq; `no-verify` encrypts without a check. Without `sslmode` or the variable `PGSSLMODE` the connection is not encrypted. A file is read again for every new connection, so that a rotated password needs no restart.",
   }),
   LATCHKEY_MIGRATE_ON_START: Type.Optional(
     Type.Boolean({

@@ -126,11 +126,37 @@ t.test('keeps the list of migrations in the schema of the tables', async (t) => 
   t.match(lost.output(), /no schema in the search_path of the database role "[^"]+" exists/)
 })
 
+t.test('prints the commands and every setting with --help', async (t) => {
+  const run = createService(t)
+  for (const flag of ['--help', '-h', 'help']) {
+    const help = run([flag], {})
+    t.equal(await help.exited, 0)
+    t.match(help.output(), /^ {2}migrate /m)
+    t.match(
+      help.output(),
+      /^LATCHKEY_PORT\n {4}An integer from 0 to 65535\. Default: `3000`\.\n {4}Port to listen on/m,
+    )
+    t.match(help.output(), /^LATCHKEY_ISSUER\n {4}An http or https URL[\s\S]*?Required\.\n/m)
+  }
+})
+
+t.test('names the setting when it cannot listen', async (t) => {
+  const step = createService(t)([], {
+    LATCHKEY_DATABASE_URL: await createDatabase(t),
+    LATCHKEY_ISSUER: 'https://sso.example.com',
+    LATCHKEY_KEYS_FILE: writeKeyFile(t).file,
+    LATCHKEY_HOST: '192.0.2.1',
+    LATCHKEY_LOG_LEVEL: 'silent',
+  })
+  t.equal(await step.exited, 1)
+  t.match(step.output(), /^things cannot start: LATCHKEY_HOST or LATCHKEY_PORT cannot be used: /)
+})
+
 t.test('refuses an unknown command', async (t) => {
   const step = createService(t)(['migrat'], {})
   t.equal(await step.exited, 1)
   t.equal(
     step.output(),
-    'things cannot start: unknown command "migrat"; the only command is "migrate"\n',
+    'things cannot start: unknown command "migrat"; --help lists the commands\n',
   )
 })
