@@ -94,7 +94,8 @@ export function createServer({ name, config }: ServerOptions) {
     refuseUnstorableText(request.body)
   })
   app.addHook('onResponse', async (request, reply) => {
-    const { statusCode: status, elapsedTime, problemCode: code } = reply
+    const { statusCode: status, elapsedTime, problemCode, refusalCode } = reply
+    const code = problemCode ?? refusalCode
     // On a public route there is no user.
     const sub = (request.user as { sub?: string } | null | undefined)?.sub
     request.log.info(

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
 import { writeKeyFile } from '@latchkey/test-kit'
 import { createVerifier, TokenError } from '@latchkey/verify'
+import { latchkey } from '@latchkey/verify/fastify'
 import t, { type Test } from 'tap'
 import { Type } from 'typebox'
 import { countVerifications } from '../src/authentication.ts'
@@ -174,6 +175,30 @@ t.test('labels metrics by route pattern, so that clients cannot grow the registr
   t.match(text, /_count\{.*route="\/things\/:id",status="200".*\} 20/)
   t.match(text, /_count\{.*route="none",status="404".*\} 20/)
   t.notMatch(text, /unknown/)
+})
+
+t.test('logs the code of every refusal, of a token too', async (t) => {
+  const app = createServer({ name: 'test', config })
+  t.teardown(() => app.close())
+  const lines: unknown[] = []
+  app.setChildLoggerFactory((logger, bindings, options) => {
+    const child = logger.child(bindings, options)
+    return Object.assign(child, { info: (line: unknown) => lines.push(line) })
+  })
+  const options = { keys: randomBytes(32), issuer: 'https://sso.test', audience: 'orders' }
+  await app.register(latchkey, options)
+  app.get('/me', async () => 'ok')
+  app.get('/maybe', { config: { public: true } }, async (request) => request.jwtVerify())
+  await app.inject('/me')
+  await app.inject({ url: '/me', headers: { authorization: 'Bearer x' } })
+  await app.inject('/nowhere')
+  await app.inject('/maybe')
+  t.match(lines, [
+    { status: 401, code: 'token_missing' },
+    { status: 401, code: 'token_malformed' },
+    { status: 401, code: 'token_missing' },
+    { status: 401, code: 'token_missing' },
+  ])
 })
 
 t.test('a counted verifier throws a new error for each refused token', async (t) => {

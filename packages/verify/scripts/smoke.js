@@ -47,7 +47,7 @@ const app = Fastify()
 await app.register(latchkey, { verifier })
 app.get('/', async (request) => request.user.sub)
 assert.equal((await app.inject({ url: '/', headers })).body, 'user-1')
-assert.equal((await app.inject('/')).headers['www-authenticate'], 'Bearer')
+assert.equal((await app.inject('/')).headers['www-authenticate'], 'Bearer realm="latchkey"')
 await app.close()
 
 const server = createServer(

@@ -12,7 +12,7 @@ const B64TOKEN = /^[\w.~+/-]+=*$/
  * Reads the token of an Authorization header (RFC 9110 section 11.4, RFC 6750 section 2.1): the
  * scheme in any case, then one or more spaces. Not checked: the token itself.
  */
-export function readBearerToken(authorization: string | null | undefined): string | Refused {
+function readBearerToken(authorization: string | null | undefined): string | Refused {
   if (!authorization || !/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return MISSING
   let start = 6
   while (authorization.charCodeAt(start) === 0x20) start++
@@ -22,26 +22,44 @@ export function readBearerToken(authorization: string | null | undefined): strin
 /** The part of a request to Node's HTTP server that is read. */
 interface NodeRequest {
   readonly headers: { readonly authorization?: string | undefined }
-  /** Names and values in turn. */
-  readonly rawHeaders: readonly string[]
+  /** Names and values in turn. Requests of `injectWS` of @fastify/websocket have none. */
+  readonly rawHeaders?: readonly string[]
 }
 
-/** Checks the token of a request to Node's HTTP server. Refuses a second Authorization header. */
+/**
+ * Checks the token of a request to Node's HTTP server: of its Authorization header or, if that has
+ * none, the one that `readElsewhere` returns. Refuses a second Authorization header.
+ */
 export function checkRequest<Extra extends object>(
   verifier: { check(token: string, staleness?: Staleness): CheckResult<Extra> },
   request: NodeRequest,
   staleness?: Staleness,
+  readElsewhere?: () => unknown,
 ): CheckResult<Extra> {
-  const { authorization } = request.headers
-  if (authorization === undefined) return MISSING
   if (hasSeveralAuthorizations(request.rawHeaders)) return MALFORMED_REQUEST
-  const token = readBearerToken(authorization)
+  const token = readToken(request.headers.authorization, readElsewhere)
   if (typeof token !== 'string') return token
   return refineResult(verifier.check(token, staleness), token)
 }
 
+/**
+ * Reads the token of an Authorization header or, if that has none, of another place.
+ *
+ * @throws TypeError when `readElsewhere` returns anything but a string, undefined or null
+ */
+export function readToken(
+  authorization: string | null | undefined,
+  readElsewhere: (() => unknown) | undefined,
+): string | Refused {
+  const found = readBearerToken(authorization)
+  if (found !== MISSING || readElsewhere === undefined) return found
+  const token = readElsewhere() ?? ''
+  if (typeof token !== 'string') throw new TypeError('token must return a string or undefined')
+  return token === '' ? MISSING : token
+}
+
 /** Whether there are several Authorization headers. Node's `headers` has only the first. */
-function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
+function hasSeveralAuthorizations(rawHeaders: readonly string[] = []): boolean {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
@@ -50,7 +68,7 @@ function hasSeveralAuthorizations(rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-/** Tells a malformed token (401) from a malformed header (400; RFC 6750 section 3.1). */
+/** Tells a malformed token (401) from a malformed request (400; RFC 6750 section 3.1). */
 export function refineResult<Result extends CheckResult<object>>(
   result: Result,
   token: string,

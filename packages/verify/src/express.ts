@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { checkTokenOption, readVerifier, type VerifierOrOptions } from './adapter.ts'
 import { checkRequest } from './bearer.ts'
 import { describeRefusal } from './refusal.ts'
-import { authorize, checkRequirements, type Requirements } from './requirements.ts'
+import { authorize, checkNames, checkRequirements, type Requirements } from './requirements.ts'
 import { createRefusal } from './token/error.ts'
 import { checkStaleness } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
-import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 /**
  * The type of `req.auth`.
@@ -17,12 +17,10 @@ import { createVerifier, type Verifier, type VerifierOptions } from './verifier.
  */
 export type Auth = Claims & Readonly<RegisteredClaims>
 
-declare global {
-  namespace Express {
-    interface Request {
-      /** The verified claims, set by the middleware of `@latchkey/verify/express`. */
-      auth?: Auth
-    }
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** The verified claims, set by the middleware of `latchkey`; undefined before it runs. */
+    auth: Auth
   }
 }
 
@@ -35,10 +33,28 @@ declare global {
  * ```
  */
 export type Middleware = (
-  req: IncomingMessage & { auth?: Auth },
+  req: IncomingMessage,
   res: ServerResponse,
   next: (err?: unknown) => void,
 ) => void
+
+/**
+ * Options of `latchkey`: a verifier, or the options of one.
+ * @example
+ * ```ts
+ * import type { LatchkeyOptions } from '@latchkey/verify/express'
+ * const options: LatchkeyOptions = { verifier }
+ * ```
+ */
+export type LatchkeyOptions = VerifierOrOptions & {
+  /**
+   * Returns the token of a request that has none in its Authorization header, for example from a
+   * cookie. A browser sends cookies with requests that other sites make: see the README on CSRF.
+   *
+   * A method, so that it can be given as a function of Express' `Request`.
+   */
+  token?(req: IncomingMessage): string | null | undefined
+}
 
 const MISSING = createRefusal('token_missing')
 
@@ -57,18 +73,18 @@ const MISSING = createRefusal('token_missing')
  * const app = express()
  * app.get('/health', (_req, res) => res.send('ok')) // public: mounted before
  * app.use(latchkey({ keys: { file: 'keys.json' }, issuer, audience: 'orders' }))
- * app.get('/me', (req, res) => res.send(req.auth?.sub))
+ * app.get('/me', (req, res) => res.send(req.auth.sub))
  * ```
  */
-export function latchkey(
-  options: { verifier: Verifier } | VerifierOptions,
-  staleness: Staleness = {},
-): Middleware {
+export function latchkey(options: LatchkeyOptions, staleness: Staleness = {}): Middleware {
+  const { token, ...others } = options
+  checkTokenOption(token)
+  checkNames(staleness, 'staleness', ['onStale', 'maxStaleSeconds'])
   checkStaleness(staleness)
-  const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
+  const verifier = readVerifier(others)
   return function authenticate(req, res, next) {
     try {
-      const result = checkRequest(verifier, req, staleness)
+      const result = checkRequest(verifier, req, staleness, token && (() => token(req)))
       if (!result.ok) return answer(res, result.error, {})
       req.auth = result.claims
     } catch (err) {

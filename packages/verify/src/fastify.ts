@@ -1,10 +1,19 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler,
+} from 'fastify'
+import { checkTokenOption, readVerifier, type VerifierOrOptions } from './adapter.ts'
 import { checkRequest } from './bearer.ts'
-import { describeRefusal } from './refusal.ts'
-import { authorize, checkRequirements, type Requirements } from './requirements.ts'
+import { refuseEarlierPlugins, visitRoutes } from './fastify-instance.ts'
+import { describeNotFound, describeRefusal, type HttpRefusal } from './refusal.ts'
+import { authorize } from './requirements.ts'
+import { checkRouteConfig, type RouteConfig } from './route-config.ts'
 import { TokenError } from './token/error.ts'
 import type { Claims, RegisteredClaims } from './token/types.ts'
-import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
+import type { CheckResult } from './token/verification.ts'
 
 /**
  * The type of `request.user`.
@@ -21,10 +30,22 @@ export type User = Claims & Readonly<RegisteredClaims>
  * @example
  * ```ts
  * import type { LatchkeyOptions } from '@latchkey/verify/fastify'
- * const options: LatchkeyOptions = { verifier }
+ * const options: LatchkeyOptions = { verifier, publicNotFound: true }
  * ```
  */
-export type LatchkeyOptions = { verifier: Verifier } | VerifierOptions
+export type LatchkeyOptions = VerifierOrOptions & {
+  /**
+   * Answers a request without a token that no route matches with 404 instead of 401, so that
+   * strangers can tell which routes exist. The not-found handler is for requests with a token.
+   * Default false.
+   */
+  publicNotFound?: boolean
+  /**
+   * Returns the token of a request that has none in its Authorization header, for example from a
+   * cookie. A browser sends cookies with requests that other sites make: see the README on CSRF.
+   */
+  token?: (request: FastifyRequest) => string | null | undefined
+}
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,23 +59,39 @@ declare module 'fastify' {
      * Verifies the request's token, for public routes that treat signed-in users differently.
      *
      * @throws TokenError, which Fastify's error handler answers with its status and challenge
+     * @throws TypeError when it is called with an argument
      * @ts-ignore: as above
      */
     jwtVerify: () => Promise<User>
   }
-  interface FastifyContextConfig extends Requirements {
-    /** Requests to this route need no token. */
-    public?: boolean
+  interface FastifyReply {
+    /** The `code` with which the plugin refused the request, for logs. */
+    refusalCode: string | undefined
   }
+  interface FastifyContextConfig extends RouteConfig {}
 }
+
+/** What a protected instance requires of requests to its routes. */
+interface Guard {
+  readonly check: (request: FastifyRequest) => CheckResult
+  readonly publicNotFound: boolean
+}
+
+/** Where an instance keeps its guard. Instances below inherit it, or have one of their own. */
+const GUARD = Symbol('@latchkey/verify')
+type Guarded = FastifyInstance & { [GUARD]: Guard }
+
+const REGISTERED =
+  '@latchkey/verify/fastify is registered already; register another verifier in a plugin below'
 
 /**
  * Protects every route of the instance it is registered on, and of plugins registered there later:
  * every request needs a valid token, unless the route has `config: { public: true }`. A route
- * requires more with `config: { scopes: […], roles: […] }`. Requests that match no route go to the
- * not-found handler.
+ * requires more with `config: { scopes: […], roles: […] }`. Requests that match no route need a
+ * token too, because middleware may answer them.
  *
- * Refused requests are answered before their body is read (RFC 6750, RFC 9457).
+ * Refused requests are answered before their body is read (RFC 6750, RFC 9457). Registered again in
+ * a plugin below, it replaces the verifier and the options for that plugin.
  *
  * @example
  * ```ts
@@ -68,37 +105,31 @@ declare module 'fastify' {
  * ```
  */
 export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options) => {
-  const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
-  refuseEarlierPlugins(app)
+  const { token, publicNotFound = false, ...others } = options
+  checkTokenOption(token)
+  if (typeof publicNotFound !== 'boolean') throw new TypeError('publicNotFound must be a boolean')
+  const verifier = readVerifier(others)
+  if (Object.hasOwn(app, GUARD)) throw new Error(REGISTERED)
+  const isNested = GUARD in app
+  if (!isNested) refuseEarlierPlugins(app)
+  const check: Guard['check'] = (request) => {
+    const readElsewhere = token && (() => token(request))
+    return checkRequest(verifier, request.raw, request.routeOptions.config, readElsewhere)
+  }
+  Object.defineProperty(app, GUARD, { value: { check, publicNotFound } satisfies Guard })
+  if (isNested) return
 
   app.decorateRequest('user', null as unknown as User)
-  app.decorateRequest('jwtVerify', async function jwtVerify(this: FastifyRequest) {
-    const result = checkRequest(verifier, this.raw, this.routeOptions.config)
-    if (!result.ok) throw toHttpError(result.error)
-    this.user = result.claims
-    return result.claims
+  app.decorateRequest('jwtVerify', jwtVerify)
+  app.decorateReply('refusalCode', undefined)
+  app.addHook('onRequest', authenticate)
+  app.addHook('onRoute', ({ config, method, url }) => {
+    checkRouteConfig(config ?? {}, method, url)
   })
-
-  app.addHook('onRoute', ({ config = {}, method, url }) => {
-    checkRequirements(config)
-    if (config.public === true && (config.scopes ?? config.roles) !== undefined) {
-      throw new TypeError(`${method} ${url} cannot be public and require scopes or roles`)
-    }
-  })
-
-  app.addHook('onRequest', function authenticate(request, reply, next) {
-    const { config } = request.routeOptions
-    if (config.public === true || request.is404) return next()
-    try {
-      const result = checkRequest(verifier, request.raw, config)
-      const refused = result.ok ? authorize(result.claims, config) : result
-      if (refused !== undefined) return answer(reply, refused.error, config)
-      if (result.ok) request.user = result.claims
-    } catch (err) {
-      request.log.error({ err }, 'token could not be verified')
-      return answer(reply, err, config)
-    }
-    next()
+  app.addHook('onReady', async () => {
+    visitRoutes(app, ({ config, server }) => {
+      if (GUARD in server) checkRouteConfig(config, config.method, config.url)
+    })
   })
 }
 
@@ -112,9 +143,50 @@ Object.assign(latchkey, {
 /** @alias latchkey */
 export default latchkey
 
-function answer(reply: FastifyReply, error: unknown, requirements: Requirements): void {
-  const { status, headers, body } = describeRefusal(error, requirements, reply.request.id)
+const authenticate: onRequestHookHandler = (request, reply, next) => {
+  const { config } = request.routeOptions
+  const { check, publicNotFound } = (request.server as Guarded)[GUARD]
+  try {
+    checkRouteConfig(config, config.method, config.url)
+    if (config.public === true && !request.is404) return next()
+    const result = check(request)
+    const refused = result.ok ? authorize(result.claims, config) : result
+    if (result.ok && refused === undefined) {
+      request.user = result.claims
+      return next()
+    }
+    const isStranger = refused?.error.code === 'token_missing'
+    if (request.is404 && publicNotFound && isStranger) {
+      return answer(reply, describeNotFound(request.id))
+    }
+    return answer(reply, describeRefusal(refused?.error, config, request.id))
+  } catch (err) {
+    request.log.error({ err }, 'token could not be verified')
+    return answer(reply, describeRefusal(err, config, request.id))
+  }
+}
+
+function answer(reply: FastifyReply, { status, code, headers, body }: HttpRefusal): void {
+  reply.refusalCode = code
   reply.code(status).headers(headers).send(body)
+}
+
+/** Throws instead of rejecting where it is called wrongly: nobody awaits a call with a callback. */
+function jwtVerify(this: FastifyRequest, ...args: unknown[]): Promise<User> {
+  if (args.length > 0) {
+    throw new TypeError(
+      'request.jwtVerify() accepts no options and no callback: await it; for another audience, ' +
+        'issuer or key register @latchkey/verify/fastify in a plugin of its own',
+    )
+  }
+  return verifyUser(this)
+}
+
+async function verifyUser(request: FastifyRequest): Promise<User> {
+  const result = (request.server as Guarded)[GUARD].check(request)
+  if (!result.ok) throw toHttpError(result.error)
+  request.user = result.claims
+  return result.claims
 }
 
 /** A new error for each request, with the headers that Fastify's error handler sends. */
@@ -124,17 +196,4 @@ function toHttpError({ code, claim, status }: TokenError): TokenError {
   return challenge === undefined
     ? error
     : Object.assign(error, { headers: { 'www-authenticate': challenge } })
-}
-
-/** Throws if a plugin was registered earlier: hooks do not apply to it, so its routes stay open. */
-function refuseEarlierPlugins(app: object): void {
-  const symbol = Object.getOwnPropertySymbols(app).find(
-    ({ description }) => description === 'fastify.children',
-  )
-  const children: unknown = symbol && (app as Record<symbol, unknown>)[symbol]
-  if (Array.isArray(children) && children.length > 0) {
-    throw new Error(
-      'register @latchkey/verify/fastify first: routes of plugins registered before it would need no token',
-    )
-  }
 }

@@ -1,7 +1,8 @@
-import { readBearerToken, refineResult } from './bearer.ts'
+import { checkTokenOption } from './adapter.ts'
+import { readToken, refineResult } from './bearer.ts'
 import { type KeysOption, readStaticKeys } from './keys/keys-option.ts'
 import { describeRefusal } from './refusal.ts'
-import { authorize, type Requirements } from './requirements.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
 import { createPolicy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, requireClaims, Verification } from './token/verification.ts'
@@ -29,6 +30,11 @@ export type { CheckResult } from './token/verification.ts'
 export interface FetchVerifierOptions extends PolicyOptions {
   /** `{ current: parseKeySet(text) }`, keys with their IDs, or one key as bytes. Never a string. */
   keys: KeysOption
+  /**
+   * Returns the token of a request that has none in its Authorization header, for example from a
+   * cookie. A browser sends cookies with requests that other sites make: see the README on CSRF.
+   */
+  token?: (request: Request) => string | null | undefined
 }
 
 /**
@@ -57,7 +63,8 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
   /** Like `verify`, but resolves with a value for a refused token too. */
   check(token: string, staleness?: Staleness): Promise<CheckResult<Extra>>
   /**
-   * Checks the token of a request and the requirements of the route. Never rejects.
+   * Checks the token of a request and the requirements of the route. Rejects only with a TypeError
+   * or RangeError for wrong requirements.
    *
    * @returns the claims, or the response that refuses the request (RFC 6750, RFC 9457)
    */
@@ -86,8 +93,10 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
 export function createVerifier<Extra extends object = RegisteredClaims>(
   options: FetchVerifierOptions,
 ): FetchVerifier<Extra> {
-  const keys = readStaticKeys(options.keys)
-  const verification = new Verification(createPolicy(options), webPlatform, keys)
+  const { token: readElsewhere, ...policy } = options
+  checkTokenOption(readElsewhere)
+  const keys = readStaticKeys(policy.keys)
+  const verification = new Verification(createPolicy(policy), webPlatform, keys)
   const verifier: FetchVerifier<object> = {
     verify: async (token, staleness) => requireClaims(await verifier.check(token, staleness)),
 
@@ -99,10 +108,14 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
     },
 
     async authenticate(request, requirements = {}) {
+      checkRequirements(requirements)
       let error: unknown
       try {
         // Several headers are joined by a comma, which no token contains.
-        const token = readBearerToken(request.headers.get('authorization'))
+        const token = readToken(
+          request.headers.get('authorization'),
+          readElsewhere && (() => readElsewhere(request)),
+        )
         const result =
           typeof token === 'string'
             ? refineResult(await verifier.check(token, requirements), token)

@@ -3,7 +3,14 @@ import { checkStaleness } from './token/policy.ts'
 import type { Claims, Role, Scope, Staleness } from './token/types.ts'
 
 const SCOPE = createRefusal('scope_insufficient', 'scope')
-const ROLES = createRefusal('scope_insufficient', 'roles')
+const ROLE = createRefusal('role_insufficient', 'roles')
+
+const NAMES = ['scopes', 'roles', 'onStale', 'maxStaleSeconds']
+
+/** Names that somebody may write for a requirement. Each is an error for the compiler. */
+type Misspelt = {
+  readonly [name in 'scope' | 'role' | 'Scope' | 'Scopes' | 'Role' | 'Roles' | 'onstale']?: never
+}
 
 /**
  * What a route requires in addition to a valid token.
@@ -13,7 +20,7 @@ const ROLES = createRefusal('scope_insufficient', 'roles')
  * const writing: Requirements = { scopes: ['orders:write'], roles: ['admin'], onStale: 'deny' }
  * ```
  */
-export interface Requirements extends Staleness {
+export interface Requirements extends Staleness, Misspelt {
   /** Scope values that the token must have, all of them. */
   readonly scopes?: readonly Scope[]
   /** Roles that the token must have, all of them. */
@@ -27,7 +34,7 @@ export function authorize(claims: Claims, { scopes, roles }: Requirements): Refu
     for (const scope of scopes) if (!granted.includes(` ${scope} `)) return SCOPE
   }
   if (roles !== undefined) {
-    for (const role of roles) if (!claims.roles?.includes(role)) return ROLES
+    for (const role of roles) if (!claims.roles?.includes(role)) return ROLE
   }
   return undefined
 }
@@ -35,17 +42,40 @@ export function authorize(claims: Claims, { scopes, roles }: Requirements): Refu
 /**
  * Checks requirements when a route is added.
  *
- * @throws TypeError when scopes (RFC 6749 section 3.3) or roles are not an array of names
+ * @throws TypeError when one is unknown or not an array of names (RFC 6749 section 3.3 for scopes)
+ * @throws RangeError when `maxStaleSeconds` is out of bounds
  */
-export function checkRequirements({ scopes, roles, ...staleness }: Requirements): void {
-  checkStaleness(staleness)
-  for (const [name, values] of Object.entries({ scopes, roles })) {
-    if (values === undefined) continue
-    const isName = (value: unknown) => typeof value === 'string' && value !== ''
-    if (Array.isArray(values) && values.every(isName)) continue
-    throw new TypeError(`${name} must be an array of non-empty strings`)
+export function checkRequirements(requirements: Requirements): void {
+  checkNames(requirements, 'requirements')
+  checkStaleness(requirements)
+  for (const name of ['scopes', 'roles'] as const) {
+    // A member that is undefined is refused too: it may be the value of a misspelt constant.
+    if (name in requirements && !isNames(requirements[name])) {
+      throw new TypeError(`${name} must be an array of non-empty strings`)
+    }
   }
-  if (scopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) {
+  if (requirements.scopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) {
     throw new TypeError('each scope must be a single scope value, without spaces')
   }
+}
+
+/**
+ * Checks an object of which every member is known.
+ *
+ * @param what names it in messages
+ * @throws TypeError when it is not an object, or has a member that is unknown
+ */
+export function checkNames(value: object, what: string, names: readonly string[] = NAMES): void {
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
+    throw new TypeError(`${what} must be an object with members of ${names.join(', ')}`)
+  }
+  for (const name of Object.keys(value)) {
+    if (names.includes(name)) continue
+    throw new TypeError(`${what}: ${JSON.stringify(name)} is not one of ${names.join(', ')}`)
+  }
+}
+
+function isNames(values: unknown): boolean {
+  const isName = (value: unknown) => typeof value === 'string' && value !== ''
+  return Array.isArray(values) && values.every(isName)
 }

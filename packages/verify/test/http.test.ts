@@ -108,9 +108,10 @@ const good = sign()
 const bearer = (token: string) => `Authorization: Bearer ${token}`
 const expired = sign(header, claims({ exp: 1, iat: 0 }))
 const wrongSignature = `${good.slice(0, -43)}${'A'.repeat(43)}`
-const BARE = 'Bearer'
-const INVALID_REQUEST = /^Bearer error="invalid_request", error_description="[^"]+"$/
-const INVALID_TOKEN = /^Bearer error="invalid_token", error_description="[^"]+"$/
+const BARE = 'Bearer realm="latchkey"'
+const INVALID_REQUEST =
+  /^Bearer realm="latchkey", error="invalid_request", error_description="[^"]+"$/
+const INVALID_TOKEN = /^Bearer realm="latchkey", error="invalid_token", error_description="[^"]+"$/
 
 /** Status, code and challenge of a response. */
 const missing = [401, 'token_missing', BARE] as const
@@ -203,7 +204,8 @@ for (const [name, start] of Object.entries(servers)) {
     for (const given of [['admin'], [], undefined]) {
       const reply = await ask('/admin', { roles: given })
       t.equal(reply.status, 403, `roles ${given}`)
-      t.match(JSON.parse(reply.body), { code: 'scope_insufficient', claim: 'roles' })
+      t.match(JSON.parse(reply.body), { code: 'role_insufficient', claim: 'roles' })
+      t.match(reply.headers['www-authenticate'], /error="insufficient_scope"/)
     }
     t.equal((await send(port, '/admin', [])).status, 401, 'without a token it is 401')
   })

@@ -40,7 +40,11 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   app.decorate('config', config)
   // No revocation feed: auth's own routes look the session up in the database.
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
-  await app.register(latchkey, { verifier: countVerifications(verifier, app.metrics) })
+  await app.register(latchkey, {
+    verifier: countVerifications(verifier, app.metrics),
+    // Its routes are public knowledge, so a stranger may be told that there is no such one.
+    publicNotFound: true,
+  })
   await app.register(openapi)
   await app.register(sessionTokens, {
     issuer,

@@ -108,7 +108,7 @@ t.test('admin routes require the role in the token and in the database', async (
   const { access_token } = await login(app, await register(app))
   const find = async (token: string, email: string) =>
     (await as(app, token, 'GET', `/v1/admin/users?email=${email}`)).json()
-  t.match(await find(access_token, 'x'), { status: 403, code: 'scope_insufficient' })
+  t.match(await find(access_token, 'x'), { status: 403, code: 'role_insufficient' })
   const admin = await loginAsAdmin(app)
   t.match(await find(admin, 'none@example.com'), { code: 'user_not_found' })
   await app.db.query(`UPDATE users SET roles = '{}'`)

@@ -59,7 +59,7 @@ t.test('answers alike to an unknown user, a wrong password and a disabled user',
   ])
   for (const reply of replies) {
     t.equal(reply.statusCode, 401)
-    t.equal(reply.headers['www-authenticate'], 'Bearer')
+    t.equal(reply.headers['www-authenticate'], 'Bearer realm="latchkey"')
     t.match(reply.json(), { code: 'invalid_credentials', status: 401 })
   }
   const [unknown] = replies.map((reply) => ({ ...reply.json(), request_id: '' }))

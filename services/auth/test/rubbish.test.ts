@@ -69,11 +69,13 @@ t.test('requires a token for every route that is not marked public', async (t) =
   ] as const) {
     const reply = await app.inject({ method, url })
     t.equal(reply.statusCode, 401)
-    t.equal(reply.headers['www-authenticate'], 'Bearer')
+    t.equal(reply.headers['www-authenticate'], 'Bearer realm="latchkey"')
   }
   for (const url of ['/livez', '/readyz', '/metrics', '/docs/json']) {
     t.equal((await app.inject({ url })).statusCode, 200, url)
   }
+  const unknown = await app.inject({ url: '/v1/nothing' })
+  t.match(unknown.json(), { status: 404, code: 'not_found' })
 })
 
 t.test('documents every route, and serves the page with relative links', async (t) => {

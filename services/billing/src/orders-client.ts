@@ -48,7 +48,7 @@ export async function getOrder(ordersUrl: string, id: string, caller: Caller): P
       401,
       'token_refused_by_orders',
       'The orders service refused this token.',
-      { 'www-authenticate': 'Bearer error="invalid_token"' }, // RFC 6750 section 3.1
+      { 'www-authenticate': 'Bearer realm="latchkey", error="invalid_token"' }, // RFC 6750 section 3.1
     )
   }
   if (status === 403) {

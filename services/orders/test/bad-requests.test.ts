@@ -47,7 +47,7 @@ t.test('refuses a body that is not an order, with a code, and stores nothing', a
 })
 
 t.test('refuses an invalid path or query with a code', async (t) => {
-  const { request } = await startOrders(t)
+  const { request, url } = await startOrders(t)
   const paths: [path: string, status: number][] = [
     ['/v1/orders/7', 400],
     ['/v1/orders/%00', 400],
@@ -72,6 +72,8 @@ t.test('refuses an invalid path or query with a code', async (t) => {
     t.match(body.code, /^[a-z_]+$/, path)
   }
   t.equal((await request('DELETE', '/v1/orders')).status, 404)
+  const stranger = await fetch(`${url}/v1/nothing`)
+  t.equal(stranger.status, 401, 'a stranger cannot tell which routes exist')
 })
 
 t.test('reveals nothing about the database or the code in an error', async (t) => {

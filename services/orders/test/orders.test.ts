@@ -74,6 +74,6 @@ t.test('requires a scope for reading and another for writing', async (t) => {
   for (const { status, headers, body } of refused) {
     t.equal(status, 403)
     t.equal(body.code, 'scope_insufficient')
-    t.match(headers.get('www-authenticate'), /^Bearer error="insufficient_scope"/)
+    t.match(headers.get('www-authenticate'), /error="insufficient_scope".*, scope="orders:\w+"$/)
   }
 })

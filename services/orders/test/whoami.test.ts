@@ -57,12 +57,12 @@ t.test('refuses every token that is not a valid one for orders', async (t) => {
       const { status, headers, body } = await request('GET', path, undefined, options)
       t.equal(status, 401, code)
       t.equal(body.code, code)
-      t.match(headers.get('www-authenticate'), /^Bearer error="invalid_token"/)
+      t.match(headers.get('www-authenticate'), /^Bearer realm="latchkey", error="invalid_token"/)
     }
   }
 
   const bare = await fetch(`${url}/v1/orders`)
   t.equal(bare.status, 401)
-  t.equal(bare.headers.get('www-authenticate'), 'Bearer')
+  t.equal(bare.headers.get('www-authenticate'), 'Bearer realm="latchkey"')
   t.equal(((await bare.json()) as { code: string }).code, 'token_missing')
 })

@@ -28,7 +28,8 @@ const REFUSALS = {
   // RFC 7009 section 2.1: revoked by its owner or by an administrator.
   token_revoked: { status: 401, message: 'The access token has been revoked' },
   // RFC 6750 section 3.1.
-  scope_insufficient: { status: 403, message: 'The access token lacks a required scope or role' },
+  scope_insufficient: { status: 403, message: 'The access token lacks a required scope' },
+  role_insufficient: { status: 403, message: 'The access token lacks a required role' },
   // A fault of the server, so never 401: a client would discard a good token.
   revocations_stale: { status: 503, message: 'Revocations are out of date; try again shortly' },
 } as const
@@ -73,6 +74,8 @@ export class TokenError extends Error {
   readonly code: TokenErrorCode
   /** 401; 400 for a malformed request, 403 for a missing permission, 503 for a server fault. */
   readonly status: TokenErrorStatus
+  /** The same as `status`, under the name that other error handlers read. */
+  readonly statusCode: TokenErrorStatus
   /** The claim that was refused, if one was. */
   declare readonly claim?: string
 
@@ -80,6 +83,7 @@ export class TokenError extends Error {
     super(REFUSALS[code].message)
     this.code = code
     this.status = status ?? REFUSALS[code].status
+    this.statusCode = this.status
     if (claim !== undefined) this.claim = claim
   }
 }

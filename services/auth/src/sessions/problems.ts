@@ -1,7 +1,10 @@
 import { ProblemError } from '@latchkey/service-kit'
 
-const unauthorized = (code: string, detail: string, challenge = 'Bearer') =>
-  new ProblemError(401, code, detail, { 'www-authenticate': challenge })
+/** The same as that of `@latchkey/verify` (RFC 6750 section 3). */
+const challenge = 'Bearer realm="latchkey"'
+
+const unauthorized = (code: string, detail: string, parameters = '') =>
+  new ProblemError(401, code, detail, { 'www-authenticate': challenge + parameters })
 
 /** The same answer for an unknown user, a wrong password and a disabled user. */
 export const invalidCredentials = () =>
@@ -21,8 +24,4 @@ export const reusedRefreshToken = () =>
 
 /** The access token verifies, but its session has ended. Only a new login helps. */
 export const sessionEnded = () =>
-  unauthorized(
-    'token_revoked',
-    'This session has ended. Log in again.',
-    'Bearer error="invalid_token"',
-  )
+  unauthorized('token_revoked', 'This session has ended. Log in again.', ', error="invalid_token"')
