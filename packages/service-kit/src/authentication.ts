@@ -19,8 +19,8 @@ interface AuthenticationOptions {
 
 /**
  * Verifies tokens locally: `@latchkey/verify/fastify` over `app.keyring`, and the revocation feed,
- * which is polled in the background. From then on every route requires a token unless it declares
- * `config: { public: true }`.
+ * which is polled in the background. The server listens when it has caught up with the feed, or
+ * when that does not answer for 8 s. From then on every route requires a token unless it declares `config: { public: true }`.
  */
 export const authentication = fp<AuthenticationOptions>(
   async (app, { service, config }) => {
@@ -30,7 +30,7 @@ export const authentication = fp<AuthenticationOptions>(
     app.readiness.add(
       'revocations',
       async () => {
-        if (revocations.state.ageSeconds > maxStaleSeconds) throw new Error('stale')
+        if (revocations.ageSeconds > maxStaleSeconds) throw new Error('stale')
       },
       // With `allow`, `/readyz` reports the failed check and still answers 200.
       { required: onStale === 'deny' },
@@ -81,7 +81,7 @@ function followRevocations(
     help: 'Revocations known to this verifier',
     registers: [app.metrics],
     collect() {
-      this.set(revocations.state.entries)
+      this.set(revocations.entries)
     },
   })
   new Gauge({
@@ -89,7 +89,7 @@ function followRevocations(
     help: 'Seconds since the last successful poll of the revocation feed; +Inf before the first',
     registers: [app.metrics],
     collect() {
-      this.set(revocations.state.ageSeconds)
+      this.set(revocations.ageSeconds)
     },
   })
   return revocations
@@ -116,6 +116,7 @@ export function countVerifications(verifier: Verifier, registry: Registry): Veri
   }
   return {
     check,
+    revocations: verifier.revocations,
     verify: (token, staleness) => {
       const result = check(token, staleness)
       // A new error, with its own stack: the one of `check` is frozen and shared by all refusals.

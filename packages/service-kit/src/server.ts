@@ -57,6 +57,8 @@ export function createServer({ name, config }: ServerOptions) {
     // The hook below writes one line per request, when it is answered.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
+    // A verifier reads all revocations before it listens; see `catchUp`.
+    pluginTimeout: 60_000,
     requestTimeout: requestTimeoutMs,
     connectionTimeout: 60_000,
     http: {

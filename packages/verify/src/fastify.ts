@@ -14,6 +14,7 @@ import { checkRouteConfig, type RouteConfig } from './route-config.ts'
 import { TokenError } from './token/error.ts'
 import type { Claims, RegisteredClaims } from './token/types.ts'
 import type { CheckResult } from './token/verification.ts'
+import type { Verifier } from './verifier.ts'
 
 /**
  * The type of `request.user`.
@@ -93,6 +94,9 @@ const REGISTERED =
  * Refused requests are answered before their body is read (RFC 6750, RFC 9457). Registered again in
  * a plugin below, it replaces the verifier and the options for that plugin.
  *
+ * If the verifier follows a revocation feed, the server first waits until it has caught up, for less
+ * than `pluginTimeout`; if it has not by then, the server starts with a warning.
+ *
  * @example
  * ```ts
  * import latchkey from '@latchkey/verify/fastify'
@@ -117,6 +121,7 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
     return checkRequest(verifier, request.raw, request.routeOptions.config, readElsewhere)
   }
   Object.defineProperty(app, GUARD, { value: { check, publicNotFound } satisfies Guard })
+  app.addHook('onReady', () => waitForRevocations(app, verifier))
   if (isNested) return
 
   app.decorateRequest('user', null as unknown as User)
@@ -187,6 +192,16 @@ async function verifyUser(request: FastifyRequest): Promise<User> {
   if (!result.ok) throw toHttpError(result.error)
   request.user = result.claims
   return result.claims
+}
+
+async function waitForRevocations(app: FastifyInstance, { revocations }: Verifier): Promise<void> {
+  // The app does not start if a hook takes longer than `pluginTimeout`.
+  const { pluginTimeout } = app.initialConfig
+  const timeoutMs = pluginTimeout ? pluginTimeout * 0.9 : undefined
+  if ((await revocations?.catchUp(timeoutMs)) !== false) return
+  app.log.warn(
+    'revocations could not be read yet; unless onStale is "deny", revoked tokens are accepted',
+  )
 }
 
 /** A new error for each request, with the headers that Fastify's error handler sends. */

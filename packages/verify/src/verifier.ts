@@ -1,5 +1,6 @@
 import { openKeyring } from './keys/keyring-file.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
+import type { RevocationFeed } from './revocation/feed.ts'
 import { nodePlatform } from './token/node-platform.ts'
 import { createPolicy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
@@ -39,6 +40,8 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
   verify(token: string, staleness?: Staleness): Claims & Readonly<Extra>
   /** Like `verify`, but never throws, and builds no error object for a refused token. */
   check(token: string, staleness?: Staleness): CheckResult<Extra>
+  /** The feed of revoked tokens, if it was created with one. */
+  readonly revocations?: RevocationFeed | undefined
 }
 
 /**
@@ -59,7 +62,10 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
   options: VerifierOptions,
 ): Verifier<Extra> {
   const verification = new Verification(createPolicy(options), nodePlatform, readKeys(options.keys))
+  const { revocations } = options
   const verifier: Verifier<object> = {
+    revocations:
+      revocations && 'catchUp' in revocations ? (revocations as RevocationFeed) : undefined,
     verify: (token, staleness) => requireClaims(verifier.check(token, staleness)),
     check(token, staleness) {
       const begun = verification.begin(token, staleness)

@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import latchkey from '../src/fastify.ts'
 import { createRevocationFeed, createVerifier, type RevocationFeedOptions } from '../src/index.ts'
 import { mintToken } from '../src/testing.ts'
+import { setClock } from './tokens.ts'
 
 const issuer = 'https://sso.test'
 const secret = randomBytes(32)
@@ -15,7 +18,7 @@ const ring = {
 } as unknown as RevocationFeedOptions['keys']
 
 const page = (cursor: number, sessions: unknown[] = [], subjects: unknown[] = [], more = false) =>
-  JSON.stringify({ cursor, more, sessions, subjects })
+  JSON.stringify({ cursor, more, now: Date.now() / 1000, sessions, subjects })
 
 /** A feed that polls a stand-in for the auth service. */
 async function startFeed(t: Test, answer: RequestListener, options = {}) {
@@ -57,7 +60,7 @@ t.test('polls as a service, with its cursor and its key IDs', async (t) => {
     )
     res.end(page(7))
   })
-  await feed.caughtUp
+  await feed.catchUp()
   await until(() => asked.length > 1)
   const path = (after: number) =>
     `/auth/v1/revocations?after=${after}&instance=orders-1&kids=k1%2Ck2`
@@ -75,10 +78,10 @@ t.test('reads all pages without waiting in between', async (t) => {
     },
     { pollIntervalMs: 60_000 },
   )
-  t.equal(feed.asOf, Number.NEGATIVE_INFINITY)
-  await feed.caughtUp
-  t.equal(feed.state.entries, 21)
-  t.ok(feed.state.ageSeconds < 5)
+  t.equal(feed.ageSeconds, Number.POSITIVE_INFINITY)
+  await feed.catchUp()
+  t.equal(feed.entries, 21)
+  t.ok(feed.ageSeconds < 5)
   t.ok(feed.isRevoked(claims('s20')))
   t.notOk(feed.isRevoked(claims('s21')))
 })
@@ -90,16 +93,16 @@ t.test('keeps revocations and reports their age while auth is unreachable', asyn
     if (isDown) res.destroy()
     else res.end(page(polls.length + 1, [[`s${polls.length}`, far]]))
   })
-  await feed.caughtUp
+  await feed.catchUp()
   isDown = true
   await until(() => polls.filter(Boolean).length >= 3)
   t.ok(feed.isRevoked(claims('s0')))
-  t.ok(feed.state.ageSeconds > 0.3)
+  t.ok(feed.ageSeconds > 0.3)
   isDown = false
   const failed = polls.length
   await until(() => polls.length > failed)
   t.equal(polls.at(-1), undefined)
-  t.ok(feed.state.ageSeconds < 0.3)
+  t.ok(feed.ageSeconds < 0.3)
 })
 
 t.test('refuses a malformed or late page as a whole, and polls again', async (t) => {
@@ -110,6 +113,7 @@ t.test('refuses a malformed or late page as a whole, and polls again', async (t)
     page(1, [['a', 'b']]),
     page(1, [[1, far]]),
     page(1, [['good', far]], [['b', far]]),
+    page(1, [['good', far]]).replace(/"now":[^,]*/, '"now":"1"'),
     JSON.stringify({ cursor: 'x', more: false, sessions: [['good', far]], subjects: [] }),
     JSON.stringify({ cursor: 1, sessions: [['good', far]], subjects: [] }),
   ]
@@ -119,7 +123,7 @@ t.test('refuses a malformed or late page as a whole, and polls again', async (t)
     if (answer === undefined) res.end(page(5, [['right', far]]))
     else res.end(answer)
   })
-  await feed.caughtUp
+  await feed.catchUp()
   t.equal(polls.filter(Boolean).length, wrong.length)
   t.notOk(feed.isRevoked(claims('good')))
   t.ok(feed.isRevoked(claims('right')))
@@ -132,11 +136,71 @@ t.test('refuses a malformed or late page as a whole, and polls again', async (t)
   t.match(forbidden.polls[0]?.message, /answered 403/)
 })
 
+t.test('catches up when the auth service starts late, without waiting an interval', async (t) => {
+  let asked = 0
+  const { feed } = await startFeed(
+    t,
+    (_req, res) => (++asked < 5 ? res.writeHead(503).end() : res.end(page(1))),
+    { pollIntervalMs: 60_000 },
+  )
+  t.equal(await feed.catchUp(1), false, 'gives up when the time is over')
+  t.equal(await feed.catchUp(30_000), true)
+  t.equal(asked, 5)
+})
+
+t.test('a Fastify server answers no request before it knows the revocations', async (t) => {
+  const answers: (() => void)[] = []
+  const far = Date.now() / 1000 + 1000
+  const { feed } = await startFeed(t, (_req, res) => {
+    answers.push(() => res.end(page(1, [['s1', far]])))
+    if (answers.length > 3) answers.at(-1)?.()
+  })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const key = { kid, secret }
+  await app.register(latchkey, { keys: [key], issuer, audience: 'x', revocations: feed })
+  app.get('/', async () => 'accepted')
+  const token = mintToken({ key, issuer, audience: 'x', claims: { sid: 's1' } })
+  const headers = { authorization: `Bearer ${token}` }
+  t.match((await app.inject({ url: '/', headers })).json(), { code: 'token_revoked' })
+  t.ok(answers.length > 3, 'the first polls timed out')
+})
+
+t.test('forgets by the clock of the server, not by its own', async (t) => {
+  const now = Date.now() / 1000
+  const served = { cursor: 0, now, more: false, sessions: [['s1', now + 60]], subjects: [] }
+  const { feed, polls } = await startFeed(t, (_req, res) => res.end(JSON.stringify(served)))
+  await feed.catchUp()
+  const polled = async () => {
+    const count = polls.length
+    await until(() => polls.length > count + 1)
+  }
+  setClock(t, now + 7_200)
+  await polled()
+  t.ok(feed.isRevoked(claims('s1')), 'a clock that is ahead')
+  t.ok(feed.ageSeconds < 60)
+  setClock(t, now - 7_200)
+  await polled()
+  t.ok(feed.ageSeconds >= 0, 'a clock that is behind')
+  served.sessions = []
+  served.now = now + 61
+  await polled()
+  t.equal(feed.entries, 0)
+})
+
+t.test('forgets nothing while the server does not send its time', async (t) => {
+  const past = [['s1', Date.now() / 1000 - 60]]
+  const served = { cursor: 1, more: false, sessions: past, subjects: [] }
+  const { feed } = await startFeed(t, (_req, res) => res.end(JSON.stringify(served)))
+  await feed.catchUp()
+  t.ok(feed.isRevoked(claims('s1')))
+})
+
 t.test('a verifier refuses revoked tokens, cached or not, and applies onStale', async (t) => {
   const revoked = new Set<string>()
   const revocations = {
     version: 0,
-    asOf: Number.NEGATIVE_INFINITY,
+    ageSeconds: Number.POSITIVE_INFINITY,
     isRevoked: ({ sid = '' }: { sid?: string }) => revoked.has(sid),
   }
   const key = { kid, secret }
@@ -150,7 +214,7 @@ t.test('a verifier refuses revoked tokens, cached or not, and applies onStale', 
   t.equal(code(strict.check(token)), 'revocations_stale')
   t.equal(code(lenient.check(token, { onStale: 'deny' })), 'revocations_stale')
   t.equal(code(strict.check(token, { onStale: 'allow' })), 'ok')
-  revocations.asOf = Date.now() / 1000 - 5
+  revocations.ageSeconds = 5
   t.equal(code(strict.check(token)), 'ok')
   t.equal(code(strict.check(token, { maxStaleSeconds: 2 })), 'revocations_stale')
   revoked.add('s1')

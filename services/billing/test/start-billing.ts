@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createService } from '@latchkey/service-kit'
-import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { createDatabase, type KeyFile, startEmptyFeed, writeKeyFile } from '@latchkey/test-kit'
 import { startService } from '@latchkey/test-kit/service'
 import { type MintOptions, mintToken } from '@latchkey/verify/testing'
 import type { Test } from 'tap'
@@ -25,8 +25,7 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: await createDatabase(t),
     LATCHKEY_DATABASE_POOL_MAX: 5,
-    // Nothing listens there; tokens are verified without the feed.
-    LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
+    LATCHKEY_AUTH_URL: await startEmptyFeed(t),
     LATCHKEY_REVOCATIONS_ON_STALE: 'allow',
     LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: 30,
     LATCHKEY_ORDERS_URL: ordersUrl,
@@ -64,7 +63,7 @@ function requester(keys: KeyFile, url: string) {
 export async function startOrders(t: Test, keys: KeyFile) {
   const orders = await startService('orders', {
     LATCHKEY_INSTANCE: 'orders-1',
-    LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
+    LATCHKEY_AUTH_URL: await startEmptyFeed(t),
     LATCHKEY_ISSUER: issuer,
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: await createDatabase(t),

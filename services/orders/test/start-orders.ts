@@ -1,5 +1,5 @@
 import { createService } from '@latchkey/service-kit'
-import { createDatabase, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { createDatabase, type KeyFile, startEmptyFeed, writeKeyFile } from '@latchkey/test-kit'
 import { type MintOptions, mintToken } from '@latchkey/verify/testing'
 import type { Test } from 'tap'
 import { orders } from '../src/app.ts'
@@ -22,8 +22,7 @@ export async function startOrders(t: Test, databaseUrl?: string) {
     LATCHKEY_KEYS_FILE: keys.file,
     LATCHKEY_DATABASE_URL: databaseUrl ?? (await createDatabase(t)),
     LATCHKEY_DATABASE_POOL_MAX: 5,
-    // Nothing listens there; tokens are verified without the feed.
-    LATCHKEY_AUTH_URL: 'http://127.0.0.1:9',
+    LATCHKEY_AUTH_URL: await startEmptyFeed(t),
     LATCHKEY_REVOCATIONS_ON_STALE: 'allow',
     LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS: 30,
   })

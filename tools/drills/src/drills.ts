@@ -7,6 +7,7 @@ import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
 // biome-ignore format: a list
 import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from './postgres-outages.ts'
+import { restartRevoked } from './restart-revoked.ts'
 import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
@@ -18,5 +19,5 @@ export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
   postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
   loginFlood, atRest, connectionsCut, clockAhead,
-  revocation, revocationInTrouble, rotation, twoVersions,
+  revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
 ]

@@ -19,6 +19,7 @@ export const scales: Record<string, number> = {
   'clock-ahead': 1,
   revocation: 0.1,
   'revocation-in-trouble': 0.1,
+  'restart-revoked': 0.1,
   rotation: 0.1,
   'two-versions': 1,
 }

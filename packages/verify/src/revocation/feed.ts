@@ -7,6 +7,9 @@ import { RevocationSet } from './set.ts'
 
 const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
 
+/** How long `catchUp` waits for a page. */
+const MAX_SILENCE_MS = 8_000
+
 /**
  * Options of `createRevocationFeed`.
  * @example
@@ -35,21 +38,6 @@ export interface RevocationFeedOptions {
 }
 
 /**
- * What a feed knows, and how recent it is.
- * @example
- * ```ts
- * import type { RevocationFeedState } from '@latchkey/verify'
- * const isFresh = ({ ageSeconds }: RevocationFeedState) => ageSeconds < 30
- * ```
- */
-export interface RevocationFeedState {
-  /** Number of revocations in memory. */
-  readonly entries: number
-  /** Seconds since the last complete poll; Infinity until the first. */
-  readonly ageSeconds: number
-}
-
-/**
  * Revocations, polled in the background. See `createRevocationFeed`.
  * @example
  * ```ts
@@ -58,9 +46,18 @@ export interface RevocationFeedState {
  * ```
  */
 export interface RevocationFeed extends Revocations {
-  readonly state: RevocationFeedState
-  /** Resolves after the first complete poll. Never rejects: it waits for the auth service. */
-  readonly caughtUp: Promise<void>
+  /** Number of revocations in memory. */
+  readonly entries: number
+  /** Seconds since the last complete poll began, by a monotonic clock; Infinity until the first. */
+  readonly ageSeconds: number
+  /**
+   * Waits for the first complete poll: a server calls it before it accepts requests, because until
+   * then it does not know which tokens were revoked. Never rejects.
+   *
+   * @param timeoutMs longest wait while pages arrive, by default 60,000; without one it ends after 8 s
+   * @returns whether the revocations are complete; false when the time ran out
+   */
+  catchUp(timeoutMs?: number): Promise<boolean>
   /** Stops polling. Known revocations stay in force. */
   close(): void
 }
@@ -69,9 +66,10 @@ export interface RevocationFeed extends Revocations {
  * Follows the auth service's revocations by polling in the background: no request waits for it.
  * While the auth service is unreachable, known revocations stay in force.
  *
- * The timer does not keep the process alive. After the first failed poll, the next one follows
- * after one interval; after further failures, after two. An entry is forgotten when no token it
- * concerns can be valid.
+ * The timer does not keep the process alive. Until the first complete poll, a failed one is
+ * repeated after 0.1 s, then in growing steps of up to the interval; later, after one interval, and
+ * from the second failure on after two. An entry is forgotten when no token it concerns can be
+ * valid, by the clock of the server that sent it.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
  * @example
@@ -82,8 +80,8 @@ export interface RevocationFeed extends Revocations {
  * const url = 'https://example.com/auth'
  * const service = 'orders'
  * const feed = createRevocationFeed({ url, keys, issuer, service, instance: hostname() })
- * await feed.caughtUp
- * console.log(feed.state) // { entries: 12, ageSeconds: 0.1 }
+ * if (!(await feed.catchUp())) console.warn('revocations are not known yet')
+ * console.log(feed.entries, feed.ageSeconds) // 12 0.1
  * const verifier = createVerifier({ keys, issuer, audience: service, revocations: feed })
  * ```
  */
@@ -95,14 +93,18 @@ class PollingFeed implements RevocationFeed {
   readonly #options: RevocationFeedOptions & Record<keyof typeof BOUNDS, number>
   readonly #url: URL
   readonly #set = new RevocationSet()
-  readonly #caughtUp = Promise.withResolvers<void>()
-  readonly caughtUp = this.#caughtUp.promise
+  readonly #firstPoll = Promise.withResolvers<true>()
   readonly #closing = new AbortController()
   #cursor = 0
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the last page arrived, in milliseconds of the monotonic clock. */
+  #lastPageMs = 0
+  /** When the last complete poll began, in milliseconds of the monotonic clock. */
+  #completeAsOfMs = Number.NEGATIVE_INFINITY
+  /** What to add to the monotonic clock to get the server's time, in seconds. */
+  #serverOffset: number | undefined
   version = 0
-  asOf = Number.NEGATIVE_INFINITY
 
   constructor(options: RevocationFeedOptions) {
     this.#options = { ...options, ...readNumbers(options, BOUNDS) }
@@ -122,8 +124,24 @@ class PollingFeed implements RevocationFeed {
     return this.#set.has(sid, sub, iat)
   }
 
-  get state(): RevocationFeedState {
-    return { entries: this.#set.size, ageSeconds: Date.now() / 1000 - this.asOf }
+  get entries(): number {
+    return this.#set.size
+  }
+
+  get ageSeconds(): number {
+    return (performance.now() - this.#completeAsOfMs) / 1000
+  }
+
+  async catchUp(timeoutMs = 60_000): Promise<boolean> {
+    const begunMs = performance.now()
+    const timeout = Promise.withResolvers<false>()
+    const timer = setInterval(() => {
+      const nowMs = performance.now()
+      const silentMs = nowMs - Math.max(begunMs, this.#lastPageMs)
+      if (nowMs - begunMs >= timeoutMs || silentMs >= MAX_SILENCE_MS) timeout.resolve(false)
+    }, 20)
+    const caughtUp = Promise.race([this.#firstPoll.promise, timeout.promise])
+    return caughtUp.finally(() => clearInterval(timer))
   }
 
   close(): void {
@@ -133,7 +151,7 @@ class PollingFeed implements RevocationFeed {
 
   async #loop(): Promise<void> {
     try {
-      await this.#catchUp()
+      await this.#pollAll()
       this.#failures = 0
       this.#options.onPoll?.()
     } catch (err) {
@@ -143,29 +161,38 @@ class PollingFeed implements RevocationFeed {
     }
     if (this.#closing.signal.aborted) return
     const jitter = 0.9 + Math.random() * 0.2
-    const backOff = this.#failures > 1 ? 2 : 1
-    this.#timer = setTimeout(
-      () => void this.#loop(),
-      this.#options.pollIntervalMs * jitter * backOff,
-    )
+    this.#timer = setTimeout(() => void this.#loop(), this.#nextDelayMs() * jitter)
     // Only Node's timers keep a process alive, and only they have `unref`.
     ;(this.#timer as { unref?: () => void }).unref?.()
   }
 
+  #nextDelayMs(): number {
+    const { pollIntervalMs } = this.#options
+    if (Number.isFinite(this.#completeAsOfMs))
+      return this.#failures > 1 ? 2 * pollIntervalMs : pollIntervalMs
+    // A server waits for the first complete poll, often while the auth service starts.
+    return Math.min(100 * 1.25 ** (this.#failures - 1), pollIntervalMs)
+  }
+
   /** Polls until there is no next page. The set is complete as of the start of the last poll. */
-  async #catchUp(): Promise<void> {
+  async #pollAll(): Promise<void> {
     for (;;) {
-      const askedAt = Date.now() / 1000
+      const askedAtMs = performance.now()
       const page = await this.#poll()
       if (page !== undefined) {
         this.#set.add(page)
         this.version += 1
         this.#cursor = page.cursor
+        this.#lastPageMs = performance.now()
+        // The server's time when it answered: at the latest now, so nothing is forgotten early.
+        if (page.now !== undefined) this.#serverOffset = page.now - this.#lastPageMs / 1000
       }
       if (page?.more) continue
-      this.#set.forget(askedAt)
-      this.asOf = askedAt
-      this.#caughtUp.resolve()
+      if (this.#serverOffset !== undefined) {
+        this.#set.forget(this.#serverOffset + performance.now() / 1000)
+      }
+      this.#completeAsOfMs = askedAtMs
+      this.#firstPoll.resolve(true)
       return
     }
   }

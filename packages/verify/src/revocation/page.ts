@@ -7,6 +7,8 @@ export interface RevocationPage {
   readonly cursor: number
   /** Whether the next page exists already. */
   readonly more: boolean
+  /** The server's time. Servers before version 0.2 do not send it: then nothing is forgotten. */
+  readonly now?: number
   /** `sid`, and when to forget the entry. */
   readonly sessions: readonly (readonly [sid: string, expires: number])[]
   /** `sub`, the `iat` from which its tokens are valid, and when to forget the entry. */
@@ -26,6 +28,7 @@ export async function readRevocationPage(response: Response): Promise<Revocation
     page !== null &&
     Number.isSafeInteger(page.cursor) &&
     typeof page.more === 'boolean' &&
+    (page.now === undefined || Number.isFinite(page.now)) &&
     isTuples(page.sessions, 2) &&
     isTuples(page.subjects, 3)
   if (!isPage) throw new Error('the revocation feed returned an invalid page')

@@ -75,7 +75,6 @@ export function checkTime(claims: Claims, policy: Policy, nowSeconds: number): R
 export function checkRevocation(
   claims: Claims,
   policy: Policy,
-  nowSeconds: number,
   knownGoodAt: number | undefined,
   staleness: Staleness | undefined,
 ): Refused | undefined {
@@ -84,7 +83,7 @@ export function checkRevocation(
   if (revocations.version !== knownGoodAt && revocations.isRevoked(claims)) return REVOKED
   if ((staleness?.onStale ?? policy.onStale) === 'allow') return undefined
   const maxStaleSeconds = staleness?.maxStaleSeconds ?? policy.maxStaleSeconds
-  return nowSeconds - revocations.asOf > maxStaleSeconds ? STALE : undefined
+  return revocations.ageSeconds <= maxStaleSeconds ? undefined : STALE
 }
 
 function isOptionalString(value: unknown): value is string | undefined {

@@ -76,7 +76,7 @@ export function createPolicy(options: PolicyOptions) {
     throw new TypeError('cache must be an object or false')
   }
   if (revocations !== undefined && !isRevocations(revocations)) {
-    throw new TypeError('revocations must have isRevoked(), version and asOf, as a feed does')
+    throw new TypeError('revocations must have isRevoked(), version and ageSeconds, as a feed does')
   }
   checkStaleness(options)
   return {
@@ -109,7 +109,7 @@ function isRevocations(value: Partial<Revocations> | null): boolean {
   return (
     typeof value?.isRevoked === 'function' &&
     typeof value.version === 'number' &&
-    typeof value.asOf === 'number'
+    typeof value.ageSeconds === 'number'
   )
 }
 

@@ -94,8 +94,8 @@ export interface Claims {
  * ```ts
  * import type { Revocations } from '@latchkey/verify'
  * const banned = new Set(['user-1'])
- * const asOf = Date.now() / 1000
- * const revocations: Revocations = { isRevoked: ({ sub }) => banned.has(sub), version: 1, asOf }
+ * const isRevoked: Revocations['isRevoked'] = ({ sub }) => banned.has(sub)
+ * const revocations: Revocations = { isRevoked, version: 1, ageSeconds: 0 }
  * ```
  */
 export interface Revocations {
@@ -103,8 +103,11 @@ export interface Revocations {
   isRevoked(claims: Claims): boolean
   /** Changes whenever more tokens are revoked. Until then every answer stays the same. */
   readonly version: number
-  /** All revocations made before are known. Seconds since 1970; -Infinity before the first poll. */
-  readonly asOf: number
+  /**
+   * All revocations made earlier than this are known. Seconds, by a clock that nobody sets;
+   * Infinity before the first poll.
+   */
+  readonly ageSeconds: number
 }
 
 /**

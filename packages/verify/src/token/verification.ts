@@ -112,7 +112,7 @@ export class Verification<K extends { readonly kid: string }> {
     const refused =
       checkClaims(claims, this.#policy, header.isAccessToken) ??
       checkTime(claims, this.#policy, now) ??
-      checkRevocation(claims, this.#policy, now, undefined, staleness)
+      checkRevocation(claims, this.#policy, undefined, staleness)
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
     const result = { ok: true, claims } as const
@@ -148,7 +148,7 @@ export class Verification<K extends { readonly kid: string }> {
     const now = Date.now() / 1000
     const refused =
       checkTime(claims, this.#policy, now) ??
-      checkRevocation(claims, this.#policy, now, revocationsVersion, staleness)
+      checkRevocation(claims, this.#policy, revocationsVersion, staleness)
     if (refused !== undefined) return refused
     cached.revocationsVersion = this.#policy.revocations?.version
     return result

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { limits } from '@latchkey/verify'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations, type RevocationPage } from './store.ts'
@@ -22,6 +22,9 @@ const FeedQuery = Type.Object(
 const FeedPage = Type.Object({
   cursor: Type.Integer({ description: 'The `after` of the next request.' }),
   more: Type.Boolean({ description: 'Whether to send the next request immediately.' }),
+  now: Type.Number({
+    description: 'The time in seconds since 1970, by the clock that decides when entries expire.',
+  }),
   sessions: Type.Array(Type.Tuple([Type.String(), Type.Number()]), {
     description: '`sid`, and when the entry may be deleted, in seconds since 1970.',
   }),
@@ -66,27 +69,20 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       let page = await listRevocations(db, { after, limit: pageSize })
       const isCursorAhead = after > page.lastSeq
       if (isCursorAhead) page = await listRevocations(db, { after: 0, limit: pageSize })
-      const cursor = page.revocations.at(-1)?.seq ?? (isCursorAhead ? 0 : after)
+      const cursor = page.last ?? (isCursorAhead ? 0 : after)
       const etag = `"${cursor}"`
       reply.header('etag', etag).header('cache-control', 'no-cache')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      return reply.send(formatPage(page, cursor))
+      // Fastify sends text as it is.
+      return reply.type('application/json').send(formatPage(page, cursor) as never)
     },
   )
 }
 
-function formatPage({ revocations }: RevocationPage, cursor: number): Static<typeof FeedPage> {
-  const page: Static<typeof FeedPage> = {
-    cursor,
-    more: revocations.length === pageSize,
-    sessions: [],
-    subjects: [],
-  }
-  for (const { kind, id, notBefore, expires } of revocations) {
-    if (kind === 'session') page.sessions.push([id, expires])
-    else page.subjects.push([id, notBefore ?? 0, expires])
-  }
-  return page
+/** A `FeedPage` as text: its lists are JSON already. */
+function formatPage({ sessions, subjects, count, now }: RevocationPage, cursor: number): string {
+  const more = count === pageSize
+  return `{"cursor":${cursor},"more":${more},"now":${now},"sessions":${sessions},"subjects":${subjects}}`
 }
 
 /** Whether a report names a verifier and its keys, and is no longer than a verifier sends. */

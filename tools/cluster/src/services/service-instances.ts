@@ -22,8 +22,11 @@ interface Member extends Instance {
 export class ServiceInstances {
   readonly #edge: EdgeProcess
   readonly instances: readonly Member[]
-  /** The edge gets its routes when all are up: a client that finds one instance finds all. */
-  #isOpen = false
+  /**
+   * Services whose instances are all up: a client that finds one instance finds all. The others
+   * wait for auth behind the edge before they serve.
+   */
+  readonly #open = new Set<ServiceName>()
 
   constructor(
     edge: EdgeProcess,
@@ -58,14 +61,14 @@ export class ServiceInstances {
       serviceNames.map(async (service) => {
         const members = this.instances.filter((member) => member.service === service)
         await Promise.all(members.map(({ process }) => process.start()))
+        this.#open.add(service)
+        await this.#route()
         onReady(
           service,
           members.map(({ name }) => name),
         )
       }),
     )
-    this.#isOpen = true
-    await this.#route()
   }
 
   /** Stops a process. An instance first leaves the edge and answers the requests it has. */
@@ -84,13 +87,12 @@ export class ServiceInstances {
   }
 
   async #route(): Promise<void> {
-    if (!this.#isOpen) return
     const upstreams = (service: ServiceName) =>
       this.instances.flatMap(({ name, url: origin, leaving, ...member }) =>
         member.service === service && origin !== undefined && !leaving ? [{ name, origin }] : [],
       )
     await this.#edge.route(
-      Object.fromEntries(serviceNames.map((service) => [service, upstreams(service)])),
+      Object.fromEntries([...this.#open].map((service) => [service, upstreams(service)])),
     )
   }
 }
