@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
 import { createVerifier, parseKeySet } from '../src/index.ts'
+import { createKey, createKeySet } from '../src/keys/keyring.ts'
 import { setClock } from './tokens.ts'
 
 /** RFC 7515 appendix A.1, which is RFC 7519 section 3.1. */
@@ -28,14 +29,18 @@ const frodo = {
   ].join('.'),
 }
 
+/** A ring that was not checked: published keys are refused as options and in files. */
+const ringOf = (kid: string, key: string) => ({
+  current: createKeySet([createKey(kid, Buffer.from(key, 'base64url'))]),
+})
 const forJoe = {
-  keys: Buffer.from(joe.key, 'base64url'),
+  keys: ringOf('', joe.key),
   issuer: 'joe',
   audience: false as const,
   types: ['JWT'],
 }
 const forFrodo = {
-  keys: [{ kid: frodo.kid, secret: Buffer.from(frodo.key, 'base64url') }],
+  keys: ringOf(frodo.kid, frodo.key),
   issuer: 'bilbo',
   audience: false as const,
   types: [null],

@@ -1,7 +1,7 @@
 import { decodeBase64url } from '../encoding/base64url.ts'
 import { isObject, parseJson } from '../encoding/json.ts'
 import { createKey, createKeySet, type Key, KeyringError, type KeySet } from './keyring.ts'
-import { checkSecretStrength, isPublishedKey } from './secret-strength.ts'
+import { checkSecretStrength } from './secret-strength.ts'
 
 /** The `use` of the key that refresh tokens are derived from. */
 const REFRESH = 'latchkey:refresh'
@@ -52,9 +52,6 @@ function readKey(jwk: Record<string, unknown>, index: number): Key {
   const secret = typeof k === 'string' ? decodeBase64url(k) : undefined
   if (secret === undefined) throw malformed(`${name}: k must be base64url without padding`)
   checkSecretStrength(secret, name)
-  if (isPublishedKey(secret)) {
-    throw new KeyringError('keyring_weak_secret', `the secret of ${name} is a published sample`)
-  }
   return createKey(kid, secret)
 }
 
