@@ -27,18 +27,20 @@ async function init({ domain, port, secrets, env }: Options): Promise<void> {
     if (existsSync(path)) throw new Error(`${path} already exists; move it first`)
   }
   const owner = findOwner()
-  const keyring = join(secrets, 'keyring')
-  const keys = join(keyring, 'keys.json')
-  await mkdir(keyring, { recursive: true, mode: 0o700 })
+  const folders = ['keyring', 'verifying-keyring'].map((name) => join(secrets, name))
+  const [keys = '', verifyingKeys = ''] = folders.map((folder) => join(folder, 'keys.json'))
+  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
   const cli = join(root, 'services/auth/src/cli/main.ts')
-  await execa(process.execPath, [cli, 'keys', 'generate', '--out', keys])
+  const args = ['--out', keys, '--verifying-keys', verifyingKeys]
+  await execa(process.execPath, [cli, 'keys', 'generate', ...args])
   const names = findSecretNames()
   for (const name of names) {
     const options = { flag: 'wx', mode: 0o600 }
     await writeFile(join(secrets, name), `${createSecret(name)}\n`, options)
   }
   const written = names.map((name) => join(secrets, name))
-  for (const path of [keyring, keys, ...written]) await chown(path, owner.uid, owner.gid)
+  for (const path of [...folders, keys, verifyingKeys, ...written])
+    await chown(path, owner.uid, owner.gid)
   if (process.getuid?.() === 0) {
     await chown(join(secrets, 'postgres_password'), owner.uid, postgresGid)
     await chmod(join(secrets, 'postgres_password'), 0o640)

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readAmongBadClients, sendBadRequest, startReaders } from '@latchkey/test-kit/bad-clients'
 import { countValues, startLoad } from '@latchkey/test-kit/load'
 import { execa } from 'execa'
 import t, { type Test } from 'tap'
@@ -27,11 +28,13 @@ async function waitForNone(find: () => Promise<string>, withinMs = 90_000): Prom
   }
 }
 
-/** A client that trusts the authority of the edge, which is read from its container. */
-async function connect(t: Test, project: Project): Promise<Client> {
+/** The authority of the edge's certificate. */
+async function readAuthority(project: Project): Promise<string> {
   const [edge = ''] = await project.containers('edge')
-  const authority = '/data/caddy/pki/authorities/local/root.crt'
-  const ca = await docker('exec', edge, 'cat', authority)
+  return docker('exec', edge, 'cat', '/data/caddy/pki/authorities/local/root.crt')
+}
+
+function connect(t: Test, project: Project, ca: string): Client {
   const client = createClient(project.port, ca)
   t.teardown(client.close)
   return client
@@ -52,7 +55,12 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
   const project = await createProject(t)
   await project.up('--build')
   await waitForNone(() => findUnhealthy(project))
-  const client = await connect(t, project)
+  const ca = await readAuthority(project)
+  const client = connect(t, project, ca)
+  const publicPath = (path: string) => ({
+    url: new URL(`https://localhost:${project.port}${path}`),
+    ca,
+  })
   const registered = await client.post('/auth/v1/register', { body: user })
   t.equal(registered.status, 201)
   const login = async () => (await client.post('/auth/v1/login', { body: user })).body
@@ -88,12 +96,30 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     await waitForNone(accepting, 15_000)
   })
 
-  await t.test('the edge hides metrics, and Prometheus scrapes every replica', async (t) => {
-    const paths = ['/auth/metrics', '/auth//metrics', '/auth/%6detrics', '/orders/x/../metrics']
-    for (const path of paths) {
-      const { status, body } = await client.get(path)
-      t.match({ status, body }, { status: 404, body: { code: 'route_unknown' } })
+  await t.test('the edge publishes no internal path, in any spelling', async (t) => {
+    const spellings = ['/auth/X', '/auth//X', '//auth/X', '/auth/./X', '/orders/x/../X', '/auth/X/']
+    for (const name of ['metrics', 'readyz', 'READYZ', '%6detrics', '%72eady%7a']) {
+      for (const spelling of spellings) {
+        const { status, body } = await client.get(spelling.replace('X', name))
+        t.match({ status, body }, { status: 404, body: { code: 'route_unknown' } }, spelling)
+      }
     }
+    const { status, body } = await client.get('/auth/metrics#x')
+    t.match({ status, body }, { status: 400, body: { code: 'malformed_request' } })
+  })
+
+  await t.test('a bad request costs its sender alone', async (t) => {
+    const { answers } = await readAmongBadClients(publicPath('/auth/livez'), 6)
+    const counts = countValues(answers.map(({ status }) => status))
+    t.strictSame(Object.keys(counts), ['200'])
+    // While Caddy held the replicas responsible, there was one answer a second.
+    t.ok(answers.length > 60, JSON.stringify(counts))
+    const broken = await sendBadRequest(publicPath('/auth/v1/login'), 'bad chunk in a POST')
+    t.match(broken, /^HTTP\/1.1 400 .*"code":"malformed_request"/s)
+    t.match(await sendBadRequest(publicPath('/auth/livez'), 'two Host headers'), /^HTTP\/1.1 400 /)
+  })
+
+  await t.test('Prometheus scrapes every replica', async () => {
     const [prometheus = ''] = await project.containers('prometheus')
     const query = ['promtool', 'query', 'instant', 'http://127.0.0.1:9090', 'sum by (job) (up)']
     await waitForNone(async () => {
@@ -138,6 +164,18 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     // A password per service, that of Postgres, and two keys.
     t.equal(secrets.length, services.length + 3)
     for (const secret of secrets) t.notOk(texts.some((text) => text.includes(secret)))
+  })
+
+  await t.test('only auth can read the key of refresh tokens', async (t) => {
+    for (const service of services) {
+      const [id = ''] = await project.containers(service)
+      const { keys } = JSON.parse(
+        await docker('exec', id, 'cat', '/run/latchkey/keyring/keys.json'),
+      )
+      const uses = keys.map(({ use }: { use?: string }) => use)
+      const refresh = service === 'auth' ? ['latchkey:refresh'] : []
+      t.strictSame(uses, [undefined, ...refresh], service)
+    }
   })
 
   await t.test('the role of a service can connect to its own database only', async (t) => {
@@ -192,6 +230,20 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     t.comment(JSON.stringify(counts))
     const outcomes = new Set(Object.keys(counts))
     t.same(outcomes, new Set(['/orders/whoami 200', '/billing/whoami 200', 'refresh 200']))
+  })
+
+  await t.test('a replica that vanishes fails no read and delays few', async (t) => {
+    const [id = ''] = await project.containers('orders')
+    const { answers, stop } = startReaders(publicPath('/orders/livez'))
+    await sleep(1_000)
+    await docker('kill', id)
+    await sleep(3_000)
+    await stop()
+    t.strictSame(Object.keys(countValues(answers.map(({ status }) => status))), ['200'])
+    const longest = Math.max(...answers.map(({ askedAt, answeredAt }) => answeredAt - askedAt))
+    t.ok(longest < 3_000, `the longest took ${longest.toFixed(0)} ms`)
+    await docker('start', id)
+    await waitForNone(() => findUnhealthy(project))
   })
 
   await t.test('SIGTERM stops a replica with exit code 0 within its grace period', async (t) => {

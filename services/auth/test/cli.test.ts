@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { latchkey, run } from './command.ts'
@@ -20,6 +20,42 @@ t.test('keys generate writes a file for its owner only, and never overwrites one
   t.equal(again.code, 1)
   t.match(again.stderr, /already exists; move it/)
   t.equal(await readFile(file, 'utf8'), text)
+})
+
+t.test('every change of the keys updates the file of the other services', async (t) => {
+  const folder = t.testdir()
+  const [keys, verifying] = [join(folder, 'keys.json'), join(folder, 'verifying.json')]
+  const files = ['--keys', keys, '--verifying-keys', verifying]
+  const read = async (file: string): Promise<{ kid: string; use?: string }[]> =>
+    JSON.parse(await readFile(file, 'utf8')).keys
+  const matches = async (title: string) => {
+    const all = await read(keys)
+    t.ok(all.some(({ use }) => use === 'latchkey:refresh'))
+    t.strictSame(
+      await read(verifying),
+      all.filter(({ use }) => use === undefined),
+      title,
+    )
+    t.equal((await stat(verifying)).mode & 0o777, 0o600)
+  }
+  await latchkey('keys', 'generate', '--out', keys, '--verifying-keys', verifying)
+  await matches('generate')
+  const [first] = await read(keys)
+  for (const step of [
+    ['add', 'next'],
+    ['promote', 'next', '--force'],
+    ['retire', first?.kid ?? '', '--force'],
+    ['export'],
+  ]) {
+    if (step[0] === 'export') await rm(verifying)
+    const { code, stderr } = await latchkey('keys', ...step, ...files)
+    t.equal(code, 0, stderr)
+    await matches(step.join(' '))
+  }
+  const clash = await latchkey('keys', 'export', '--keys', keys, '--verifying-keys', keys)
+  t.equal(clash.code, 1)
+  t.match(clash.stderr, /must name another file/)
+  t.equal((await read(keys)).length, 2)
 })
 
 t.test('inspect explains a token and reports whether it is valid', async (t) => {

@@ -1,4 +1,5 @@
 import { openDataFolder } from './data/data-folder.ts'
+import type { KeyFiles } from './data/keys.ts'
 import { loadSecrets, type Secrets } from './data/secrets.ts'
 import { prepareDependencies, type Started } from './dependencies.ts'
 import { EdgeProcess } from './edge/edge-process.ts'
@@ -12,13 +13,12 @@ import type { SharedSettings } from './services/service-program.ts'
 import type { ServiceName } from './services/services.ts'
 
 /** A running cluster. Processes are named as `orders-2`, `edge`, `postgres`. */
-export interface Cluster {
+export interface Cluster extends KeyFiles {
   /** The address of the edge, as `http://localhost:8080`. */
   readonly url: string
   readonly demoUser: DemoUser
   readonly instances: readonly Instance[]
   readonly dataFolder: string
-  readonly keysFile: string
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** The process ID; `undefined` before the first start. */
   pid(name: string): number | undefined
@@ -83,7 +83,7 @@ async function startAll(started: Started, secrets: Secrets, options: ClusterOpti
 
 function createHandle(
   started: Started,
-  { edgeUrl, keysFile, databaseUrls }: SharedSettings,
+  { edgeUrl, keysFile, verifyingKeysFile, databaseUrls }: SharedSettings,
   demoUser: DemoUser,
   options: ClusterOptions,
 ): Cluster {
@@ -104,6 +104,7 @@ function createHandle(
     },
     dataFolder: folder.path,
     keysFile,
+    verifyingKeysFile,
     databaseUrls,
     pid: (name) => find(name).pid,
     isUp: (name) => find(name).value !== undefined,

@@ -28,9 +28,9 @@ export async function prepareDependencies(
   secrets: Secrets,
   options: ClusterOptions,
 ): Promise<SharedSettings> {
-  const { keysFile, logFile } = started.folder
+  const { keysFile, verifyingKeysFile, logFile } = started.folder
   const databaseServer = prepareDatabaseServer(started, options, secrets)
-  const work = [edge.start(), databaseServer, ensureKeys(keysFile)] as const
+  const work = [edge.start(), databaseServer, ensureKeys(started.folder)] as const
   // After a failure, the others must settle before they can be stopped.
   await Promise.allSettled(work)
   const [port, databases] = await Promise.all(work)
@@ -38,7 +38,8 @@ export async function prepareDependencies(
   options.onReady?.('keys', shortenPath(keysFile))
   options.onReady?.('edge', edgeUrl)
   const env = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
-  return { edgeUrl, keysFile, databaseUrls: databases.urls, env, logFile }
+  const keyFiles = { keysFile, verifyingKeysFile }
+  return { edgeUrl, ...keyFiles, databaseUrls: databases.urls, env, logFile }
 }
 
 async function prepareDatabaseServer(

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer } from 'node
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { badRequestKinds, sendBadRequest } from '@latchkey/test-kit/bad-clients'
 import t, { type Test } from 'tap'
 import { createEdge, type EdgeOptions } from '../src/edge/edge.ts'
 import type { UpstreamAddress } from '../src/edge/upstreams.ts'
@@ -368,13 +369,58 @@ t.test('answers invalid HTTP with a status line', async (t) => {
   }
 })
 
-t.test('does not expose the metrics of instances, in any spelling', async (t) => {
-  const upstream = await startUpstream(t, 'one', (_request, response) => response.end('metrics'))
-  const { url } = await startEdge(t, [upstream])
-  for (const path of ['metrics', '/metrics', 'metrics/', 'metrics?x', '%6Detrics', '%6detric%73']) {
-    const response = await fetch(`${url}/orders/${path}`)
-    t.equal(response.status, 404, path)
-    await response.text()
+t.test('publishes no internal path of an instance, in any spelling', async (t) => {
+  const upstream = await startUpstream(t, 'one', (_request, response) => response.end('internal'))
+  const { port } = await startEdge(t, [upstream])
+  const ask = async (path: string) => {
+    const [reply] = await once(send({ port, path: `/orders${path}` }).end(), 'response')
+    reply.resume()
+    return reply.statusCode
   }
-  t.equal((await fetch(`${url}/orders/v1/metrics`)).status, 200)
+  const spellings = ['/X', '//X', '/X/', '/X?x', '/X;x', '/./X', '/%2e/X', '/a/../X', '/%2fX']
+  for (const name of ['metrics', 'readyz', 'READYZ', '%6Detrics', '%72eady%7a']) {
+    for (const path of spellings.map((spelling) => spelling.replace('X', name))) {
+      t.equal(await ask(path), 404, path)
+    }
+  }
+  for (const path of ['/v1/metrics', '/livez', '/v1/readyz']) t.equal(await ask(path), 200, path)
+})
+
+t.test('answers 400 to a fragment and to a second Host header', async (t) => {
+  const upstream = await startUpstream(t, 'one', (_request, response) => response.end('reached'))
+  const { port } = await startEdge(t, [upstream])
+  for (const [path, headers] of [
+    ['/orders/metrics#x', ''],
+    ['/orders/a?b#c', ''],
+    ['/orders/a', 'HOST: b\r\n'],
+  ]) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n${headers}Connection: close\r\n\r\n`)
+    const answer = (await buffer(socket)).toString()
+    t.match(answer, 'HTTP/1.1 400')
+    t.match(answer, '"code":"malformed_request"')
+  }
+})
+
+t.test('a bad client takes no instance out of use', async (t) => {
+  const upstreams = [
+    await startUpstream(t, 'orders-1', echoBody),
+    await startUpstream(t, 'orders-2', echoBody),
+  ]
+  const failures: string[] = []
+  const onEvent = ({ error }: { error: string }) => void failures.push(error)
+  const { url } = await startEdge(t, upstreams, { checkIntervalMs: 20, onEvent })
+  const target = { url: new URL('/orders/', url) }
+  const kinds = [...badRequestKinds, ...badRequestKinds, ...badRequestKinds]
+  const sending = Promise.all(kinds.map((kind) => sendBadRequest(target, kind)))
+  let done = false
+  void sending.finally(() => {
+    done = true
+  })
+  while (!done) {
+    const names = [await fetch(target.url), await fetch(target.url)].map(servedBy)
+    t.strictSame(new Set(names).size, 2, 'both instances serve')
+    await sleep(50)
+  }
+  t.strictSame(failures, [])
 })

@@ -129,6 +129,7 @@ t.test(
       'logs',
       'postgres',
       'secrets.json',
+      'verifying-keys.json',
     ])
     const { postgres } = JSON.parse(await readFile(join(folder, 'secrets.json'), 'utf8'))
     for (const log of await readdir(join(folder, 'logs'))) {

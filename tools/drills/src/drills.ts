@@ -1,4 +1,5 @@
 import { atRest } from './at-rest.ts'
+import { badClients } from './bad-clients.ts'
 import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
@@ -18,6 +19,6 @@ import { twoVersions } from './two-versions.ts'
 export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
   postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
-  loginFlood, atRest, connectionsCut, clockAhead,
+  badClients, loginFlood, atRest, connectionsCut, clockAhead,
   revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
 ]

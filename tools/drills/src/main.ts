@@ -1,8 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { Argument, Command, InvalidArgumentError } from 'commander'
-import type { Context, Drill } from './drill.ts'
+import { runBadClients } from './bad-clients.ts'
+import type { Context, Drill, Finding } from './drill.ts'
 import { drills } from './drills.ts'
 import { runDrill } from './run-drill.ts'
+
+interface AtEdge {
+  readonly edge: string
+  readonly cacert?: string
+  readonly scale: number
+}
 
 const names = drills.map(({ name }) => name)
 const descriptions = drills
@@ -25,10 +33,22 @@ async function runAndPrint(drill: Drill, scale: number): Promise<'passed' | 'fai
   }
   const findings = await runDrill(drill, scale, progress)
   if (stdout.isTTY) stdout.write('\r\x1b[K')
+  return printFindings(findings) ? 'passed' : 'failed'
+}
+
+/** @returns whether all of them hold */
+function printFindings(findings: readonly Finding[]): boolean {
   for (const { claim, seen, holds } of findings) {
     print(`  ${holds ? paint('green', 'pass') : paint('red', 'FAIL')}  ${claim}\n        ${seen}`)
   }
-  return findings.every(({ holds }) => holds) ? 'passed' : 'failed'
+  return findings.every(({ holds }) => holds)
+}
+
+/** Runs the one drill that needs no cluster of its own. */
+async function runAtEdge({ edge, cacert, scale }: AtEdge): Promise<void> {
+  const ca = cacert === undefined ? undefined : readFileSync(cacert, 'utf8')
+  const findings = await runBadClients({ url: new URL('/auth/livez', edge), ca }, scale)
+  if (!printFindings(findings)) process.exitCode = 1
 }
 
 async function runAll(chosen: readonly string[], scale: number): Promise<void> {
@@ -50,10 +70,14 @@ const program = new Command('npm run drill --')
   .description('Causes failures on the local cluster and prints what its clients saw.')
   .addArgument(new Argument('[drills...]', 'all by default').choices(names))
   .option('--scale <number>', 'above 0 and at most 1: runs shorter drills', parseScale, 1)
+  .option('--edge <url>', 'runs bad-clients against this edge, not against a local cluster')
+  .option('--cacert <file>', 'authority of the certificate of that edge')
   .addHelpText('after', `\nDrills:\n${descriptions}`)
   .addHelpText('after', '\nExits with 0 if no drill failed, with 1 if one did, with 2 on an error.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .action(async (chosen: string[], { scale }: { scale: number }) => runAll(chosen, scale))
+  .action(async (chosen: string[], { edge, ...options }: Partial<AtEdge> & { scale: number }) =>
+    edge === undefined ? runAll(chosen, options.scale) : runAtEdge({ edge, ...options }),
+  )
 
 try {
   await program.parseAsync()

@@ -13,6 +13,7 @@ export const scales: Record<string, number> = {
   'postgres-full': 0.2,
   'disk-full': 0.3,
   'nothing-lost': 0.2,
+  'bad-clients': 0.3,
   'login-flood': 0.1,
   'at-rest': 0.05,
   'connections-cut': 0.05,

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander'
 import {
-  changeKeyFile,
+  changeKeyFiles,
   createJwkSet,
   createKid,
   isTokenKey,
   type JwkSet,
+  type KeyFiles,
   readKeyFile,
   writeNewKeyFile,
 } from '../keys/key-file.ts'
@@ -22,6 +23,12 @@ import { formatTable } from './table.ts'
 const keysOption = () =>
   new Option('-k, --keys <file>', 'the key file').env('LATCHKEY_KEYS_FILE').makeOptionMandatory()
 
+const verifyingKeysOption = () =>
+  new Option(
+    '-v, --verifying-keys <file>',
+    'key file of the services, with the keys for access tokens alone; kept up to date',
+  ).env('LATCHKEY_VERIFYING_KEYS_FILE')
+
 /** The options of a command that asks the auth service. */
 const addAuthOptions = (command: Command): Command =>
   command
@@ -37,7 +44,14 @@ export function addKeys(program: Command): void {
     .command('generate')
     .description('create a key file: one key for access tokens, one for refresh tokens')
     .requiredOption('-o, --out <file>', 'file to create; an existing file is not overwritten')
+    .addOption(verifyingKeysOption())
     .action(generate)
+  keys
+    .command('export')
+    .description('write the key file of the services: the keys for access tokens alone')
+    .addOption(keysOption())
+    .addOption(verifyingKeysOption().makeOptionMandatory())
+    .action(exportKeys)
   keys
     .command('list')
     .description('list the keys in the file, without their secrets')
@@ -53,28 +67,42 @@ export function addKeys(program: Command): void {
     .description('add a key that verifies; it signs once it is promoted')
     .argument('[kid]', 'key ID; default: the date and a random suffix')
     .addOption(keysOption())
+    .addOption(verifyingKeysOption())
     .action(add)
   addAuthOptions(keys.command('promote'))
     .description('sign new tokens with a key; refused until every verifier has it')
     .argument('[kid]', 'key to promote; default: the key added last')
+    .addOption(verifyingKeysOption())
     .option('--force', 'promote even if verifiers lack the key or auth does not answer')
     .action(promote)
   addAuthOptions(keys.command('retire'))
     .description('remove a key; refused until all tokens signed with it have expired')
     .argument('<kid>', 'key to remove')
+    .addOption(verifyingKeysOption())
     .option('--force', 'remove even if tokens signed with it may still be valid')
     .action(retire)
 }
 
-type ForceOptions = AuthClientOptions & { force?: boolean }
+type ForceOptions = AuthClientOptions & KeyFiles & { force?: boolean }
 
-async function generate({ out }: { out: string }): Promise<void> {
+async function generate({ out, verifyingKeys }: Omit<KeyFiles, 'keys'> & { out: string }) {
   const set = createJwkSet()
   await writeNewKeyFile(out, set)
   print(
     `Wrote ${out} (only its owner can read it). Access tokens are signed with ${signingKid(set)}.`,
   )
-  print(`Start every service with LATCHKEY_KEYS_FILE=${out}`)
+  print(`Start the auth service with LATCHKEY_KEYS_FILE=${out}`)
+  await exportKeys({ keys: out, ...(verifyingKeys && { verifyingKeys }) })
+}
+
+async function exportKeys(files: KeyFiles): Promise<void> {
+  const { verifyingKeys } = files
+  if (verifyingKeys === undefined) {
+    print('For the other services, run: latchkey keys export')
+    return
+  }
+  await changeKeyFiles(files, () => {})
+  print(`Wrote ${verifyingKeys}. Start the other services with LATCHKEY_KEYS_FILE=${verifyingKeys}`)
 }
 
 async function list({ keys }: { keys: string }): Promise<void> {
@@ -104,13 +132,11 @@ async function status(options: AuthClientOptions): Promise<void> {
   print(`\n${formatTable(['signed with', 'use', 'tokens may be valid for'], keyRows)}`)
 }
 
-async function add(kid: string | undefined, { keys }: { keys: string }): Promise<void> {
+async function add(kid: string | undefined, files: KeyFiles): Promise<void> {
   const id = kid ?? createKid()
-  await changeKeyFile(keys, (set) => addKey(set, id))
+  await changeKeyFiles(files, (set) => addKey(set, id))
   print(`Added ${id}. It verifies, but does not sign yet.`)
-  print(
-    'Copy the file to every service (they reload it within two seconds), then run: latchkey keys promote',
-  )
+  print(`${whatToCopy(files)}, then run: latchkey keys promote`)
 }
 
 async function promote(kid: string | undefined, options: ForceOptions): Promise<void> {
@@ -126,20 +152,27 @@ async function promote(kid: string | undefined, options: ForceOptions): Promise<
     }
     return findPromotionBlockers(id, verifiers)
   })
-  const old = await changeKeyFile(options.keys, (current) => {
+  const old = await changeKeyFiles(options, (current) => {
     const before = signingKid(current)
     promoteKey(current, id)
     return before
   })
-  print(`${id} signs after the next reload; ${old} still verifies.`)
+  print(`${id} signs after the next reload; ${old} still verifies. ${whatToCopy(options)}.`)
   print(`When its tokens have expired (see latchkey keys status), run: latchkey keys retire ${old}`)
 }
 
 async function retire(kid: string, options: ForceOptions): Promise<void> {
   await assertSafe(options, ({ verifiers, live }) => findRetirementBlockers(kid, verifiers, live))
-  await changeKeyFile(options.keys, (set) => retireKey(set, kid))
-  print(`Retired ${kid}. Destroy all copies of the previous file: they still contain the key.`)
+  await changeKeyFiles(options, (set) => retireKey(set, kid))
+  print(`Retired ${kid}. ${whatToCopy(options)}.`)
+  print('Destroy all copies of the previous files: they still contain the key.')
 }
+
+/** What is left to do after a change of the key file. */
+const whatToCopy = ({ keys, verifyingKeys }: KeyFiles): string =>
+  verifyingKeys === undefined
+    ? 'Run latchkey keys export for the other services'
+    : `Every auth instance needs ${keys}, every other service ${verifyingKeys} (reloaded in 2 s)`
 
 /** Refuses a step that would break a verifier or a live token; with --force, warns instead. */
 async function assertSafe(

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { parseKeySet } from '@latchkey/verify'
 
 /** A key of the file: a symmetric JWK (RFC 7518 section 6.4). Other members are kept unchanged. */
@@ -14,6 +16,14 @@ export interface Jwk {
 /** The content of the key file: a JWK Set (RFC 7517 section 5). */
 export interface JwkSet {
   keys: Jwk[]
+}
+
+/** The files that hold keys. */
+export interface KeyFiles {
+  /** The key file of the auth service. */
+  readonly keys: string
+  /** The key file of all other services: it holds the keys for access tokens alone. */
+  readonly verifyingKeys?: string
 }
 
 const refreshUse = 'latchkey:refresh'
@@ -52,23 +62,52 @@ export async function writeNewKeyFile(file: string, set: JwkSet): Promise<void> 
 }
 
 /**
- * Changes a key file so that a reader always sees either the whole old or the whole new content.
+ * Changes the key files so that a reader always sees either the whole old or the whole new content.
  * The new content is written to a draft, synced, and renamed over the file with the same owner and
  * mode. The draft is also the lock, created before the file is read: no concurrent change is lost.
  *
- * @throws Error when the file cannot be read or written, or the result would not be a valid keyring
+ * @throws Error when a file cannot be read or written, or the result would not be a valid keyring
  */
-export async function changeKeyFile<T>(file: string, change: (set: JwkSet) => T): Promise<T> {
-  const target = await realpath(file)
+export async function changeKeyFiles<T>(files: KeyFiles, change: (set: JwkSet) => T): Promise<T> {
+  const { keys, verifyingKeys } = files
+  const target = await realpath(keys)
+  if (verifyingKeys !== undefined && (await findTarget(verifyingKeys)) === target) {
+    throw new Error('--verifying-keys must name another file than --keys')
+  }
+  return replaceFile(target, await stat(target), async () => {
+    const set = await readKeyFile(target)
+    const result = change(set)
+    parseKeySet(JSON.stringify(set))
+    // First, so that a new key verifies everywhere before auth can sign with it.
+    if (verifyingKeys !== undefined)
+      await writeVerifyingKeys(set, verifyingKeys, await stat(target))
+    return { set, result }
+  })
+}
+
+/** @param like whose owner and mode a new file gets */
+async function writeVerifyingKeys({ keys }: JwkSet, file: string, like: Stats): Promise<void> {
+  const target = await findTarget(file)
+  const owner = await stat(target).catch(() => like)
+  const set = { keys: keys.filter(isTokenKey) }
+  await replaceFile(target, owner, async () => ({ set, result: undefined }))
+}
+
+/** The file behind symbolic links, or the path itself if there is no file yet. */
+const findTarget = (file: string): Promise<string> => realpath(file).catch(() => resolve(file))
+
+/** Replaces a file by the set that `make` returns. */
+async function replaceFile<T>(
+  target: string,
+  { mode, uid, gid }: Stats,
+  make: () => Promise<{ set: JwkSet; result: T }>,
+): Promise<T> {
   const draft = `${target}.new`
-  const { mode, uid, gid } = await stat(target)
   const handle = await createFile(draft, {
     messageIfExists: `${draft} exists: another change is in progress; if it has crashed, remove that file`,
   })
   try {
-    const set = await readKeyFile(target)
-    const result = change(set)
-    parseKeySet(JSON.stringify(set))
+    const { set, result } = await make()
     if (process.getuid?.() === 0) await handle.chown(uid, gid)
     await handle.chmod(mode & 0o777) // after chown, which may clear bits, and whatever the umask
     await write(handle, set)

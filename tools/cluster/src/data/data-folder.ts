@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { ClusterError } from '../errors/cluster-error.ts'
 import { repository } from '../processes/node.ts'
+import type { KeyFiles } from './keys.ts'
 import { lockFolder } from './lock.ts'
 
 /** The folder with everything a cluster stores. One cluster uses it at a time. */
-export interface DataFolder {
+export interface DataFolder extends KeyFiles {
   readonly path: string
-  readonly keysFile: string
   readonly secretsFile: string
   readonly postgres: string
   /** The log file of a process, by the process's name. */
@@ -40,6 +40,7 @@ export async function openDataFolder(options: {
     return {
       path,
       keysFile: join(path, 'keys.json'),
+      verifyingKeysFile: join(path, 'verifying-keys.json'),
       secretsFile: join(path, 'secrets.json'),
       postgres: join(path, 'postgres'),
       logFile: (name) => join(logs, `${name}.log`),

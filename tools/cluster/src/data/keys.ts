@@ -3,9 +3,17 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { nodeEnv, repository } from '../processes/node.ts'
 
-/** Creates the key file if it is missing, with the command that an operator uses. */
-export async function ensureKeys(file: string): Promise<void> {
-  if (existsSync(file)) return
+/** The key files of a data folder. */
+export interface KeyFiles {
+  readonly keysFile: string
+  /** For the services that verify: the keys for access tokens alone. */
+  readonly verifyingKeysFile: string
+}
+
+/** Creates the key files that are missing, with the command that an operator uses. */
+export async function ensureKeys({ keysFile, verifyingKeysFile }: KeyFiles): Promise<void> {
   const cli = join(repository, 'services/auth/src/cli/main.ts')
-  await execa(process.execPath, [cli, 'keys', 'generate', '--out', file], { env: nodeEnv() })
+  const step = existsSync(keysFile) ? ['export', '--keys'] : ['generate', '--out']
+  const args = ['keys', ...step, keysFile, '--verifying-keys', verifyingKeysFile]
+  await execa(process.execPath, [cli, ...args], { env: nodeEnv() })
 }

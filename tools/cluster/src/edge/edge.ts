@@ -43,7 +43,7 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       requestTimeout: 60_000,
       connectionsCheckingInterval: 2_000, // How often Node enforces the two timeouts above.
       keepAliveTimeout: 75_000, // Longer than clients use: if the server closed first, it could lose a request.
-      maxHeaderSize: 16 * 1024,
+      maxHeaderSize: 15 * 1024, // The services accept 16 KiB, and the edge adds headers.
     },
     handle,
   )
@@ -58,6 +58,10 @@ export function createEdge(options: EdgeOptions = {}): Edge {
   function handle(request: IncomingMessage, response: ServerResponse): void {
     const requestId = requestIdOf(request)
     if (!server.listening) response.setHeader('connection', 'close')
+    if (isAmbiguous(request)) {
+      answerProblem(response, 'malformed_request', requestId)
+      return
+    }
     const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
     const group = groups.get(service)
     if (!group || isInternal(rest)) {
@@ -96,16 +100,23 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       await new Promise((resolve) => server.close(resolve))
       clearInterval(closingIdle)
       const members = [...groups.values()].flatMap((group) => group.members)
-      await Promise.all(members.map((member) => member.pool.destroy()))
+      await Promise.all(members.map((member) => member.destroy()))
     },
   }
 }
 
-/** Metrics are scraped from the instances. The edge hides them, however the path is encoded. */
+/** A fragment, or a second `Host`: servers disagree on what such a request asks for. */
+function isAmbiguous({ url = '', rawHeaders }: IncomingMessage): boolean {
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host')
+  return url.includes('#') || hosts.length > 1
+}
+
+/** What only the cluster and its monitoring ask for, however the path is spelled. */
 function isInternal(path: string): boolean {
-  const [encoded = ''] = path.split('?', 1)
+  const [encoded = ''] = path.split(/[?;]/, 1)
   try {
-    return /^\/*metrics\/*$/i.test(decodeURIComponent(encoded))
+    const { pathname } = new URL(`http://edge${encoded}`) // Resolves dot segments.
+    return /^\/*(metrics|readyz)\/*$/i.test(decodeURIComponent(pathname))
   } catch {
     return false
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Pool } from 'undici'
+import { Client, Pool } from 'undici'
 
 /** The address of one instance. */
 export interface UpstreamAddress {
@@ -26,15 +26,19 @@ export class Upstream {
   readonly origin: string
   readonly pool: Pool
   healthy = true
+  /** Checks do not wait for the clients' requests. */
+  readonly #checks: Client
   #missedChecks = 0
 
   /** @param headersTimeout from the end of a request to the response's headers, in milliseconds */
   constructor({ name, origin }: UpstreamAddress, headersTimeout: number) {
     this.name = name
     this.origin = origin
+    const connect = { timeout: connectTimeoutMs }
+    this.#checks = new Client(origin, { connect })
     this.pool = new Pool(origin, {
       connections: connectionsPerUpstream,
-      connect: { timeout: connectTimeoutMs },
+      connect,
       headersTimeout,
       bodyTimeout: bodyTimeoutMs,
       keepAliveMaxTimeout: 60_000,
@@ -47,7 +51,7 @@ export class Upstream {
    */
   async check(): Promise<void> {
     try {
-      const { statusCode, body } = await this.pool.request({
+      const { statusCode, body } = await this.#checks.request({
         path: '/livez',
         method: 'GET',
         signal: AbortSignal.timeout(checkTimeoutMs),
@@ -71,7 +75,12 @@ export class Upstream {
   /** Closes the connections when all requests are answered, or after 10 s. */
   async drain(): Promise<void> {
     await Promise.race([this.pool.close(), sleep(drainTimeoutMs, undefined, { ref: false })])
-    await this.pool.destroy()
+    await this.destroy()
+  }
+
+  /** Cuts all connections. */
+  async destroy(): Promise<void> {
+    await Promise.all([this.pool.destroy(), this.#checks.destroy()])
   }
 }
 

@@ -2,16 +2,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from '@latchkey/test-kit/client'
 import { findListeningUrl } from '@latchkey/test-kit/service'
+import type { KeyFiles } from '../data/keys.ts'
 import { findInOutput, startChild } from '../processes/child.ts'
 import { nodeEnv, repository } from '../processes/node.ts'
 import type { Program } from '../processes/supervised-process.ts'
 import { type ServiceName, serviceSettings } from './services.ts'
 
 /** What the instances of all services have in common. */
-export interface SharedSettings {
+export interface SharedSettings extends KeyFiles {
   /** Where the edge answers, as `http://localhost:8080`. */
   readonly edgeUrl: string
-  readonly keysFile: string
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** Overrides every other setting. */
   readonly env: NodeJS.ProcessEnv
@@ -28,7 +28,7 @@ export function serviceProgram(
   name: string,
   shared: SharedSettings,
 ): Program<string> {
-  const { edgeUrl, keysFile, databaseUrls, env, logFile } = shared
+  const { edgeUrl, databaseUrls, env, logFile } = shared
   const exitWithParent = import.meta.resolve('../processes/exit-with-parent.ts')
   const main = join(repository, 'services', service, 'src/main.ts')
   return {
@@ -43,7 +43,7 @@ export function serviceProgram(
           LATCHKEY_PORT: '0',
           LATCHKEY_INSTANCE: name,
           LATCHKEY_ISSUER: `${edgeUrl}/auth`,
-          LATCHKEY_KEYS_FILE: keysFile,
+          LATCHKEY_KEYS_FILE: service === 'auth' ? shared.keysFile : shared.verifyingKeysFile,
           LATCHKEY_DATABASE_URL: databaseUrls[service],
           LATCHKEY_TRUST_PROXY: '127.0.0.1',
           LATCHKEY_SERVED_BY_HEADER: 'true',
