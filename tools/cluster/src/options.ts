@@ -1,3 +1,10 @@
+/** The key files of a cluster. */
+export interface KeyFiles {
+  readonly keysFile: string
+  /** For the services that verify: the keys for access tokens alone. */
+  readonly verifyingKeysFile: string
+}
+
 export interface ClusterOptions {
   /** Port of the edge on localhost; 0 picks any free port. */
   readonly port: number

@@ -3,8 +3,8 @@ import { chmod, mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { ClusterError } from '../errors/cluster-error.ts'
+import type { KeyFiles } from '../options.ts'
 import { repository } from '../processes/node.ts'
-import type { KeyFiles } from './keys.ts'
 import { lockFolder } from './lock.ts'
 
 /** The folder with everything a cluster stores. One cluster uses it at a time. */

@@ -1,14 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import type { KeyFiles } from '../options.ts'
 import { nodeEnv, repository } from '../processes/node.ts'
-
-/** The key files of a data folder. */
-export interface KeyFiles {
-  readonly keysFile: string
-  /** For the services that verify: the keys for access tokens alone. */
-  readonly verifyingKeysFile: string
-}
 
 /** Creates the key files that are missing, with the command that an operator uses. */
 export async function ensureKeys({ keysFile, verifyingKeysFile }: KeyFiles): Promise<void> {
