@@ -1,5 +1,6 @@
-// Installs the dependencies of pnpm-lock.yaml unless they are installed. `npm start` and `npm test`
-// run it first, on Node 18 or newer; it returns immediately when nothing has changed.
+// Installs the dependencies of pnpm-lock.yaml unless they are installed. Every script of package.json
+// runs it first, on Node 18 or newer; it returns immediately when nothing has changed. It leaves
+// standard input and output to the script.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
@@ -18,9 +19,13 @@ function read(file) {
 }
 
 if (read(installed) !== read('pnpm-lock.yaml')) {
-  console.log('Installing dependencies (this takes about a minute the first time) …')
+  console.error('Installing dependencies (this takes about a minute the first time) …')
   const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--prefer-offline']
-  const options = { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }
+  const options = {
+    cwd: root,
+    stdio: ['ignore', process.stderr, 'inherit'],
+    shell: process.platform === 'win32',
+  }
   const { status, error } = spawnSync('npx', args, options)
   if (error) console.error(`cannot run npx: ${error.message}`)
   process.exit(status ?? 1)

@@ -83,6 +83,8 @@ function formatSettings({ domain, port, secrets, url, owner }: Settings): string
 # The public address of the edge.
 LATCHKEY_DOMAIN=${domain}
 LATCHKEY_HTTPS_PORT=${port}
+# 0.0.0.0 lets other machines reach it.
+LATCHKEY_BIND_ADDRESS=127.0.0.1
 LATCHKEY_PUBLIC_URL=${url}
 # The secrets, and the user and group that own them and run the services.
 LATCHKEY_SECRETS=${folder}

@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
 import { markdownTable } from 'markdown-table'
+
+const { values } = parseArgs({ options: { save: { type: 'boolean', default: false } } })
 
 /** A result and the bar it is measured against. */
 export interface Measure {
@@ -37,7 +40,7 @@ export interface Report {
   readonly unit: string
 }
 
-/** Prints a report and writes it to `results/` as Markdown with a plot. */
+/** Prints a report. With `--save`, writes it to `results/` as Markdown with plots. */
 export async function report(given: Report): Promise<void> {
   const { name, title, method = '', measures, bars, unit } = given
   const rows = measures.map(({ what, result, bar, isMet }) => {
@@ -57,6 +60,10 @@ ${markdownTable([['measure', 'result', 'bar', ''], ...rows])}
 ${markdownTable([['', 'median'], ...absolute])}
 `
   console.log(text)
+  if (!values.save) {
+    console.log('Not saved; --save replaces the results in tools/bench/results.')
+    return
+  }
   await writeFile(new URL(`results/${name}.md`, import.meta.url), text)
   await writeFile(new URL(`results/${name}.svg`, import.meta.url), plot(given))
 }

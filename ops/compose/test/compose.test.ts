@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readAmongBadClients, sendBadRequest, startReaders } from '@latchkey/test-kit/bad-clients'
 import { countValues, startLoad } from '@latchkey/test-kit/load'
@@ -11,6 +13,7 @@ import {
   inspect,
   needsEngine,
   type Project,
+  root,
   services,
 } from './project.ts'
 
@@ -108,6 +111,14 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     t.match({ status, body }, { status: 400, body: { code: 'malformed_request' } })
   })
 
+  await t.test('the edge has a page at /, and every link on it works', async (t) => {
+    const { status, body } = await client.get('/')
+    t.equal(status, 200)
+    const links = [...body.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)
+    t.equal(links.length, 1 + services.length)
+    for (const path of links) t.equal((await client.get(path)).status, 200, path)
+  })
+
   await t.test('a bad request costs its sender alone', async (t) => {
     const { answers } = await readAmongBadClients(publicPath('/auth/livez'), 6)
     const counts = countValues(answers.map(({ status }) => status))
@@ -135,13 +146,18 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     // Postgres, its databases, the edge and Prometheus; of each service a migration and two
     // replicas.
     t.equal(containers.length, 4 + 3 * services.length)
-    for (const { Name, HostConfig, Config, NetworkSettings } of containers) {
+    for (const { Name, HostConfig, Config, Mounts, NetworkSettings } of containers) {
       t.ok(HostConfig.ReadonlyRootfs, `${Name} is read-only`)
       t.strictSame(HostConfig.CapDrop, ['ALL'])
       t.strictSame(HostConfig.SecurityOpt, ['no-new-privileges:true'])
       t.ok(HostConfig.Memory > 0, `${Name} has a memory limit`)
-      const published = Object.values(NetworkSettings.Ports).some((ports) => ports !== null)
-      t.equal(published, /_edge_|-edge-/.test(Name), Name)
+      t.ok(HostConfig.PidsLimit > 0, `${Name} has a limit of processes`)
+      for (const { Type, Name: volume } of Mounts) {
+        if (Type === 'volume') t.match(volume, /^latchkey-test-/, 'no anonymous volume')
+      }
+      const published = Object.values(NetworkSettings.Ports).flatMap((ports) => ports ?? [])
+      for (const { HostIp } of published) t.equal(HostIp, '127.0.0.1')
+      t.equal(published.length > 0, /_edge_|-edge-/.test(Name), Name)
       if (services.some((service) => Name.includes(service)))
         t.match(Config.User, /^[1-9]/, `${Name} is not root`)
     }
@@ -192,13 +208,16 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     }
   })
 
-  await t.test('images add less than 80 MB to their base', async (t) => {
+  await t.test('images add to their base what decision 11 says', async (t) => {
+    const decision = await readFile(join(root, 'docs/decisions/0011-images.md'), 'utf8')
     const sizeOf = async (image: string) =>
       Number(await docker('image', 'inspect', '--format', '{{.Size}}', image)) / 1e6
     const base = await sizeOf('node:24-bookworm-slim')
     for (const service of services) {
       const added = (await sizeOf(`latchkey/${service}:0.1.0`)) - base
-      t.ok(added < 80, `${service} adds ${added.toFixed(1)} MB`)
+      const [, documented] = new RegExp(`\\| .*${service}.* \\| (\\d+) MB`).exec(decision) ?? []
+      const difference = Math.abs(added - Number(documented))
+      t.ok(difference < 6, `${service} adds ${added.toFixed(1)} MB, not ${documented}`)
     }
   })
 

@@ -89,8 +89,10 @@ interface Inspected {
     readonly CapDrop: string[]
     readonly SecurityOpt: string[]
     readonly Memory: number
+    readonly PidsLimit: number
   }
-  readonly NetworkSettings: { readonly Ports: Record<string, unknown> }
+  readonly Mounts: readonly { readonly Type: string; readonly Name: string }[]
+  readonly NetworkSettings: { readonly Ports: Record<string, null | { readonly HostIp: string }[]> }
 }
 
 export const inspect = async (ids: string[]): Promise<Inspected[]> =>

@@ -85,10 +85,19 @@ t.test('inspect explains a token and reports whether it is valid', async (t) => 
   t.match(tampered.stdout, /Refused \(token_signature\)/)
 })
 
-t.test('inspect prints what it can read of a malformed token', async (t) => {
-  for (const rubbish of ['', 'x', 'a.b.c', '....', 'lkr_abc', 'null.null.null', 'W10.W10.']) {
+t.test('inspect prints what it can read, and exits with 1 if it is no token', async (t) => {
+  for (const rubbish of [
+    '',
+    'x',
+    'e30',
+    'a.b.c',
+    '....',
+    'null.null.null',
+    'W10.W10.',
+    'e30.x.y',
+  ]) {
     const { code, stdout, stderr } = await latchkey('inspect', rubbish)
-    t.equal(code, 0, rubbish)
+    t.equal(code, 1, rubbish)
     t.not(stdout, '')
     t.equal(stderr, '')
   }

@@ -1,3 +1,4 @@
+import { onNpmGone } from '@latchkey/test-kit/npm'
 import { type Cluster, startCluster } from './cluster.ts'
 import { createConsole } from './console.ts'
 import { ClusterError } from './errors/cluster-error.ts'
@@ -23,6 +24,7 @@ async function run(flags: Flags): Promise<void> {
     }
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  onNpmGone(onSignal)
 
   screen.title(flags)
   cluster = await startCluster({
@@ -31,7 +33,7 @@ async function run(flags: Flags): Promise<void> {
     onReady: screen.ready,
     onEvent: screen.event,
   })
-  screen.welcome(cluster)
+  screen.welcome(cluster, flags.audiences)
   if (!stopping.signal.aborted) {
     await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve))
   }

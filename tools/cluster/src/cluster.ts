@@ -1,3 +1,4 @@
+import { stopWithParent } from '@latchkey/embedded-postgres'
 import { openDataFolder } from './data/data-folder.ts'
 import { loadSecrets, type Secrets } from './data/secrets.ts'
 import { prepareDependencies, type Started } from './dependencies.ts'
@@ -56,9 +57,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   signal?.addEventListener('abort', onAbort)
   try {
     const secrets = await loadSecrets(started.folder.secretsFile)
-    const settings = await startAll(started, secrets, options)
+    const { settings, edge } = await startAll(started, secrets, options)
     signal?.throwIfAborted()
     const demoUser = await registerDemoUser(settings.edgeUrl, secrets.demo)
+    const instances = started.services?.instances.map(({ name }) => name) ?? []
+    await edge.publish({ url: settings.edgeUrl, instances, demoEmail: demoUser.email })
     return createHandle(started, settings, demoUser, options)
   } catch (err) {
     await stopAll(started, options)
@@ -70,14 +73,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
 async function startAll(started: Started, secrets: Secrets, options: ClusterOptions) {
   const { folder } = started
-  const { port, instances, onReady = () => {}, onEvent = () => {}, signal } = options
-  const edge = new EdgeProcess(port, folder.logFile('edge'))
+  const { port, host = '127.0.0.1', instances, signal } = options
+  const { onReady = () => {}, onEvent = () => {} } = options
+  const edge = new EdgeProcess({ port, host, logFile: folder.logFile('edge') })
   started.edge = new SupervisedProcess(edge.program, { onEvent })
   const settings = await prepareDependencies(started, started.edge, secrets, options)
   signal?.throwIfAborted()
   started.services = new ServiceInstances(edge, instances, settings, onEvent)
   await started.services.start((service, names) => onReady(service, names.join(', ')))
-  return settings
+  return { settings, edge }
 }
 
 function createHandle(
@@ -93,6 +97,7 @@ function createHandle(
     if (!found) throw new ClusterError(`This cluster has no process "${name}".`)
     return found
   }
+  const watches = new Map<string, () => void>()
   const stopProcess = async (name: string) => (await services?.stopOne(find(name))) ?? null
   const startProcess = async (name: string) => void (await find(name).start())
   return {
@@ -114,8 +119,16 @@ function createHandle(
       await stopProcess(name)
       await startProcess(name)
     },
-    freeze: (name) => signalFamily(find(name).pid, 'SIGSTOP'),
-    thaw: (name) => signalFamily(find(name).pid, 'SIGCONT'),
+    freeze(name) {
+      const { pid } = find(name)
+      // A frozen process does not notice the death of this one.
+      if (pid !== undefined) watches.set(name, stopWithParent(pid, undefined))
+      signalFamily(pid, 'SIGSTOP')
+    },
+    thaw(name) {
+      watches.get(name)?.()
+      signalFamily(find(name).pid, 'SIGCONT')
+    },
     stop: () => stopAll(started, options),
     abandon() {
       killAll(started)

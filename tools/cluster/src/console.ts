@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import type { Cluster } from './cluster.ts'
+import { shortenPath } from './data/data-folder.ts'
 import type { Flags } from './flags.ts'
 import { resourceServiceNames, serviceNames } from './services/services.ts'
 
@@ -26,14 +27,27 @@ export function createConsole(stream: WriteStream) {
     event(sentence: string) {
       line(`  ${style('yellow', '!')} ${sentence}`)
     },
-    welcome({ url, demoUser: { email, password } }: Cluster) {
+    welcome(cluster: Cluster, audiences: Flags['audiences'] = []) {
+      const { url, demoUser } = cluster
+      const { email, password } = demoUser
       line(`\nReady in ${elapsed()} at ${style('bold', url)}`)
       line(`Demo user ${style('bold', email)} with password ${style('bold', password)}\n`)
       line('Log in once; every instance of every service accepts the token:\n')
       for (const command of exampleCommands(url, { email, password })) line(style('cyan', command))
+      for (const audience of audiences) line(describeVerifier(cluster, audience))
       line('\nCtrl-C stops everything.')
     },
   }
+}
+
+/** The settings of a verifier outside of the cluster. */
+function describeVerifier({ url, verifyingKeysFile }: Cluster, audience: string): string {
+  return [
+    `\nTokens are also for ${audience}. A service of your own verifies them with:`,
+    `  key file    ${shortenPath(verifyingKeysFile)}`,
+    `  issuer      ${url}/auth, which is also the URL of the revocation feed`,
+    `  audience    ${audience}`,
+  ].join('\n')
 }
 
 function exampleCommands(url: string, credentials: Cluster['demoUser']): string[] {

@@ -7,7 +7,7 @@ import { prepareServer } from './postgres/server.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import type { ServiceInstances } from './services/service-instances.ts'
 import type { SharedSettings } from './services/service-program.ts'
-import { serviceNames } from './services/services.ts'
+import { resourceServiceNames, serviceNames } from './services/services.ts'
 
 /** What has been started so far. Stopping undoes it, also in the middle of a start. */
 export interface Started {
@@ -34,12 +34,19 @@ export async function prepareDependencies(
   // After a failure, the others must settle before they can be stopped.
   await Promise.allSettled(work)
   const [port, databases] = await Promise.all(work)
-  const edgeUrl = `http://localhost:${port}`
+  const edgeUrl = `http://${reachableHost(options.host)}:${port}`
   options.onReady?.('keys', shortenPath(keysFile))
   options.onReady?.('edge', edgeUrl)
   const env = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
+  const audiences = [...resourceServiceNames, ...(options.audiences ?? [])]
   const keyFiles = { keysFile, verifyingKeysFile }
-  return { edgeUrl, ...keyFiles, databaseUrls: databases.urls, env, logFile }
+  return { edgeUrl, audiences, ...keyFiles, databaseUrls: databases.urls, env, logFile }
+}
+
+/** The name under which this machine reaches the edge. */
+function reachableHost(host = '127.0.0.1'): string {
+  if (['127.0.0.1', '0.0.0.0', '::', '::1'].includes(host)) return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
 }
 
 async function prepareDatabaseServer(

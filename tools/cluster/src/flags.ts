@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { ClusterOptions } from './options.ts'
+import { resourceServiceNames } from './services/services.ts'
 
 export type Flags = Pick<
   ClusterOptions,
-  'port' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
+  'port' | 'host' | 'audiences' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
 >
 
 const databaseHelp =
@@ -13,9 +14,15 @@ const databaseHelp =
 export function parseFlags(argv: readonly string[]): Flags {
   const instances = new Option('--instances <number>', 'instances of each service, 1 to 10')
   const ephemeral = new Option('--ephemeral', 'use a new temporary folder and remove it at the end')
+  const audiences = new Option(
+    '--audience <name>',
+    'issue tokens for a service of your own too; repeatable',
+  )
   const flags = new Command('npm start --')
     .description('Starts Latchkey on this machine: PostgreSQL, the services, and the edge.')
-    .option('--port <number>', 'port on localhost; 0 picks a free one', integer(0, 65_535), 8080)
+    .option('--port <number>', 'port of the edge; 0 picks a free one', integer(0, 65_535), 8080)
+    .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .addOption(audiences.argParser(addAudiences).env('LATCHKEY_AUDIENCES'))
     .addOption(instances.argParser(integer(1, 10)).default(2))
     .addOption(ephemeral.conflicts('dataFolder'))
     .option('--database-url <url>', databaseHelp, databaseUrl)
@@ -25,9 +32,21 @@ export function parseFlags(argv: readonly string[]): Flags {
     .showHelpAfterError('(--help lists the flags)')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse(argv, { from: 'user' })
-    .opts<Omit<Flags, 'ephemeral'> & Partial<Flags>>()
-  return { ephemeral: false, ...flags }
+    .opts<Omit<Flags, 'ephemeral'> & Partial<Flags> & { audience?: string[] }>()
+  const { audience = [], ...others } = flags
+  return { ephemeral: false, audiences: audience, ...others }
 }
+
+/** The variable may name several, separated by spaces, as auth reads it. */
+function addAudiences(text: string, before: readonly string[] = []): readonly string[] {
+  const names = text.split(' ').filter(Boolean)
+  if (names.length > 0 && names.every((name) => /^[\w.:/-]+$/.test(name))) {
+    return [...new Set([...before, ...names])].filter((name) => !isOwn(name))
+  }
+  throw new InvalidArgumentError('It must be a name or a URL, without quotes.')
+}
+
+const isOwn = (name: string) => resourceServiceNames.some((own) => own === name)
 
 function integer(minimum: number, maximum: number) {
   return (text: string): number => {

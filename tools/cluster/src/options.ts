@@ -6,8 +6,12 @@ export interface KeyFiles {
 }
 
 export interface ClusterOptions {
-  /** Port of the edge on localhost; 0 picks any free port. */
+  /** Port of the edge; 0 picks any free port. */
   readonly port: number
+  /** Address on which the edge listens; default `127.0.0.1`, which only this machine reaches. */
+  readonly host?: string
+  /** Audiences of tokens besides the services of the cluster. */
+  readonly audiences?: readonly string[]
   /** Number of instances of each service. */
   readonly instances: number
   /** Uses a fresh temporary folder, which is removed when the cluster stops. */

@@ -158,7 +158,7 @@ t.test(
     const refused = await login()
     t.equal(refused.status, 503)
     t.match(await refused.json(), { code: 'database_unavailable' })
-    t.equal((await fetch(`${url}/auth/readyz`)).status, 503)
+    t.equal((await fetch(`${cluster.instances[0]?.url}/readyz`)).status, 503)
     await cluster.startProcess('postgres')
     const startedAt = Date.now()
     await until(async () => (await login()).status === 200)

@@ -5,12 +5,19 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Test } from 'tap'
+import { repository } from '../src/processes/node.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
 /** Starts `node tools/cluster/src/main.ts` with flags. */
-export function runMain(t: Test, ...flags: string[]) {
-  const child = execa(process.execPath, [main, ...flags], {
+export const runMain = (t: Test, ...flags: string[]) => start(t, process.execPath, [main, ...flags])
+
+/** Starts `npm start` with flags. */
+export const runNpm = (t: Test, ...flags: string[]) => start(t, 'npm', ['start', '--', ...flags])
+
+function start(t: Test, command: string, args: string[]) {
+  const child = execa(command, args, {
+    cwd: repository,
     stdin: 'ignore',
     all: true,
     buffer: false,

@@ -1,12 +1,15 @@
+import { once } from 'node:events'
 import { chmod, readdir, readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { login } from '@latchkey/test-kit/client'
 import { Client } from 'pg'
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
 import { openDataFolder } from '../src/data/data-folder.ts'
 import { familyOf, signalFamily } from '../src/processes/process-table.ts'
-import { allEnd, makeFolder, runMain } from './helpers.ts'
+import { allEnd, makeFolder, runMain, runNpm } from './helpers.ts'
 
 const server = process.env.LATCHKEY_TEST_DATABASE_URL ?? ''
 
@@ -17,6 +20,7 @@ t.test('explains a wrong flag and exits with 2', async (t) => {
     [['--instances', '0'], 'must be a whole number from 1 to 10.'],
     [['--database-url', 'mysql://x'], 'must look like postgres://'],
     [['start'], 'too many arguments'],
+    [['--audience', '"shop'], 'must be a name or a URL, without quotes.'],
     [['--ephemeral', '--data-folder', 'x'], 'cannot be used with option'],
   ] as const) {
     const run = runMain(t, ...flags)
@@ -67,6 +71,71 @@ t.test('reports a data folder that it cannot write to in one sentence', async (t
     })
   } finally {
     if (isRoot) process.seteuid?.(0)
+  }
+})
+
+t.test(
+  'reports a folder that Postgres cannot enter in one sentence, and releases the lock',
+  { skip: process.getuid?.() !== 0 && 'needs root, which runs Postgres as another user' },
+  async (t) => {
+    const folder = await makeFolder(t)
+    await chmod(folder, 0o700)
+    const data = join(folder, 'data')
+    const run = runMain(t, '--port=0', '--data-folder', data)
+    t.equal(await run.exited, 1)
+    t.match(run.output(), `the user "postgres" cannot enter ${folder}`)
+    t.notMatch(run.output(), /\n +at /)
+    const next = await openDataFolder({ ephemeral: false, path: data })
+    next.close()
+  },
+)
+
+t.test('reports a busy port in one sentence, and releases the lock', async (t) => {
+  const folder = await makeFolder(t)
+  const busy = createServer().listen(0, '127.0.0.1')
+  await once(busy, 'listening')
+  t.teardown(() => busy.close())
+  const { port } = busy.address() as AddressInfo
+  const flags = [`--port=${port}`, '--data-folder', folder, `--database-url=${server}`]
+  const run = runMain(t, ...flags)
+  t.equal(await run.exited, 1)
+  t.match(run.output(), `Port ${port} is in use by another program`)
+  t.notMatch(run.output(), /\n +at /)
+  const next = await openDataFolder({ ephemeral: false, path: folder })
+  next.close()
+})
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  t.test(`stops when ${signal} ends the npm that has started it`, async (t) => {
+    const run = runNpm(t, '--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`)
+    await run.sees(/Ctrl-C stops everything/)
+    const family = familyOf(run.process.pid ?? 0)
+    t.ok(family.length >= 6)
+    run.process.kill(signal)
+    t.ok(await allEnd(family, 30_000))
+  })
+}
+
+t.test('issues tokens for the audiences it is given, and has a page at /', async (t) => {
+  const flags = ['--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`]
+  const run = runMain(t, ...flags, '--audience', 'shop', '--audience=https://stock.example.com')
+  await run.sees(/Ctrl-C stops everything/)
+  t.match(run.output(), /Tokens are also for shop\.[\s\S]*verifying-keys\.json/)
+  const [, url = ''] = / at (http:\S+)/.exec(run.output()) ?? []
+  const [, password = ''] = / with password (\S+)/.exec(run.output()) ?? []
+  const { access_token } = await login(url, { email: 'demo@example.com', password })
+  const claims = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())
+  t.strictSame(claims.aud, [
+    ...['orders', 'billing', 'shop', 'https://stock.example.com'],
+    'latchkey:auth',
+  ])
+  const page = await fetch(url)
+  t.match(page.headers.get('content-type'), 'text/html')
+  const html = await page.text()
+  t.match(html, /orders-1[\s\S]*demo@example\.com/)
+  t.notOk(html.includes(password))
+  for (const [, path] of html.matchAll(/href="([^"]+)"/g)) {
+    t.equal((await fetch(`${url}${path}`)).status, 200, String(path))
   }
 })
 

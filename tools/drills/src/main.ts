@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { styleText } from 'node:util'
+import { onNpmGone } from '@latchkey/test-kit/npm'
 import { Argument, Command, InvalidArgumentError } from 'commander'
 import { runBadClients } from './bad-clients.ts'
 import type { Context, Drill, Finding } from './drill.ts'
@@ -79,6 +80,7 @@ const program = new Command('npm run drill --')
     edge === undefined ? runAll(chosen, options.scale) : runAtEdge({ edge, ...options }),
   )
 
+onNpmGone(() => process.kill(process.pid, 'SIGTERM'))
 try {
   await program.parseAsync()
 } catch (err) {

@@ -29,6 +29,7 @@ export interface Answer extends Timing {
 
 /** Pause of a client after each answer: at most ten requests per second. */
 const pauseMs = 100
+/** No answer, or one of a server that cannot answer now. */
 const retryableStatuses = new Set([0, 502, 503, 504])
 
 /** Does something while clients are at work. @returns its result and all answers */

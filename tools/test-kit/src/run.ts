@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { execa } from 'execa'
+import { onNpmGone } from './npm.ts'
 import { startPostgres } from './postgres.ts'
 import type { FileReport } from './report.ts'
 import { buildTap } from './tap-build.ts'
@@ -58,6 +59,7 @@ const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stopping.abort())
 }
+onNpmGone(() => stopping.abort())
 
 const { args: files } = new Command('npm test --')
   .description('Runs the tests on a real PostgreSQL server.')

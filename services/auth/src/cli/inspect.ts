@@ -21,7 +21,7 @@ export function addInspect(program: Command): void {
     .option('-a, --audience <audience>', 'audience that the token must name')
     .addHelpText(
       'after',
-      '\nExit code 0: the token is valid, or --keys was not given. 1: the token is not valid.',
+      '\nExit code 0: the token is valid or, without --keys, well-formed. 1: it is neither.',
     )
     .action(async (argument: string, options: InspectOptions) => {
       const token = (argument === '-' ? await text(process.stdin) : argument).trim()
@@ -94,6 +94,9 @@ function checkToken(
   { keys, issuer, audience }: InspectOptions,
 ): { isValid: boolean; message: string } {
   if (keys === undefined) {
+    const [header, claims] = token.split('.')
+    const isReadable = token.startsWith('lkr_') || (decode(header) && decode(claims)) !== undefined
+    if (!isReadable) return { isValid: false, message: 'This is not a token.' }
     return { isValid: true, message: 'Not verified: pass the key file with --keys to verify it.' }
   }
   const claimed = decode(token.split('.')[1])?.iss

@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
 
 const program = new Command('latchkey')
   .description('Manage Latchkey keys and inspect tokens.')
-  .showHelpAfterError('(run latchkey --help for usage)')
+  .version(manifest.version)
+  .showHelpAfterError('(add --help for usage)')
 
 addKeys(program)
 addInspect(program)
 
-// A user's mistake is one sentence on standard error and exit code 1, without a stack trace.
+// A failure is one sentence on standard error and exit code 1, without a stack trace.
 try {
   await program.parseAsync()
 } catch (err) {

@@ -4,6 +4,7 @@ import { ClusterError } from '../errors/cluster-error.ts'
 import { type Child, startChild } from '../processes/child.ts'
 import { nodeEnv } from '../processes/node.ts'
 import type { Program } from '../processes/supervised-process.ts'
+import type { FrontPage } from './front-page.ts'
 import type { EdgeCommand, EdgeReport } from './main.ts'
 import type { Routes } from './upstreams.ts'
 
@@ -14,12 +15,15 @@ const retryBusyMs = 2_000
 export class EdgeProcess {
   readonly program: Program<number>
   #port: number
+  readonly #host: string
   #routes: Routes = {}
+  #frontPage: FrontPage | undefined
   #child: Child | undefined
   #lastId = 0
 
-  constructor(port: number, logFile: string) {
+  constructor({ port, host, logFile }: { port: number; host: string; logFile: string }) {
     this.#port = port
+    this.#host = host
     this.program = {
       name: 'edge',
       launch: () => {
@@ -47,6 +51,12 @@ export class EdgeProcess {
     if (this.#child?.isRunning()) await this.#update(this.#child).catch(() => {})
   }
 
+  /** Publishes the page at `/`. A restarted edge publishes it too. */
+  async publish(page: FrontPage): Promise<void> {
+    this.#frontPage = page
+    await this.route(this.#routes)
+  }
+
   async #listen(child: Child, signal: AbortSignal): Promise<number> {
     const retryUntil = Date.now() + retryBusyMs
     for (;;) {
@@ -63,9 +73,16 @@ export class EdgeProcess {
   async #update({ process }: Child): Promise<EdgeReport> {
     const id = ++this.#lastId
     const filter = (message: unknown) => (message as EdgeReport).id === id
+    const command: EdgeCommand = {
+      id,
+      host: this.#host,
+      port: this.#port,
+      routes: this.#routes,
+      frontPage: this.#frontPage,
+    }
     const [report] = await Promise.all([
       process.getOneMessage({ filter }),
-      process.sendMessage({ id, port: this.#port, routes: this.#routes } satisfies EdgeCommand),
+      process.sendMessage({ ...command }),
     ])
     return report as EdgeReport
   }
@@ -80,5 +97,7 @@ function explain(code: string, port: number): ClusterError {
   if (code === 'EACCES') {
     return new ClusterError(`This user cannot listen on port ${port}; choose one above 1023.`)
   }
-  return new ClusterError(`The edge cannot listen on port ${port} (${code}).`)
+  return new ClusterError(
+    `The edge cannot listen on port ${port} (${code}). Check --host and --port.`,
+  )
 }

@@ -3,6 +3,7 @@ import { createServer, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { requestIdOf } from '@latchkey/service-kit/request-id'
 import { forward } from './forward.ts'
+import { type FrontPage, frontPageHeaders, renderFrontPage } from './front-page.ts'
 import { answerProblem } from './problem.ts'
 import { type Routes, Upstream, UpstreamGroup } from './upstreams.ts'
 
@@ -27,6 +28,8 @@ export interface Edge {
    * instances have answered all their requests.
    */
   route(routes: Routes): Promise<void>
+  /** Answers `GET /` with a page for people. */
+  setFrontPage(page: FrontPage): void
   close(): Promise<void>
 }
 
@@ -37,6 +40,7 @@ export interface Edge {
 export function createEdge(options: EdgeOptions = {}): Edge {
   const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, headersTimeoutMs = 30_000 } = options
   const groups = new Map<string, UpstreamGroup>()
+  let frontPage: string | undefined
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -60,6 +64,10 @@ export function createEdge(options: EdgeOptions = {}): Edge {
     if (!server.listening) response.setHeader('connection', 'close')
     if (isAmbiguous(request)) {
       answerProblem(response, 'malformed_request', requestId)
+      return
+    }
+    if (request.url === '/' && frontPage !== undefined) {
+      response.writeHead(200, frontPageHeaders).end(request.method === 'HEAD' ? '' : frontPage)
       return
     }
     const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
@@ -92,6 +100,9 @@ export function createEdge(options: EdgeOptions = {}): Edge {
         removed.push(...before.filter((member) => !group.members.includes(member)))
       }
       await Promise.all(removed.map((member) => member.drain()))
+    },
+    setFrontPage(page) {
+      frontPage = renderFrontPage(page)
     },
     async close() {
       clearInterval(checking)

@@ -1,13 +1,16 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createEdge } from './edge.ts'
+import type { FrontPage } from './front-page.ts'
 import type { Routes } from './upstreams.ts'
 
 /** From the cluster: where to listen, and the routes from now on. */
 export interface EdgeCommand {
   readonly id: number
+  readonly host: string
   readonly port: number
   readonly routes: Routes
+  readonly frontPage?: FrontPage | undefined
 }
 
 /**
@@ -28,10 +31,9 @@ const edge = createEdge({
 })
 let listening: Promise<Listening> | undefined
 
-async function listen(port: number): Promise<Listening> {
+async function listen(port: number, host: string): Promise<Listening> {
   try {
-    // The cluster is for trying things out: other machines must not reach it.
-    await once(edge.server.listen(port, '127.0.0.1'), 'listening')
+    await once(edge.server.listen(port, host), 'listening')
     return { port: (edge.server.address() as AddressInfo).port }
   } catch (err) {
     listening = undefined
@@ -39,9 +41,10 @@ async function listen(port: number): Promise<Listening> {
   }
 }
 
-process.on('message', async ({ id, port, routes }: EdgeCommand) => {
+process.on('message', async ({ id, host, port, routes, frontPage }: EdgeCommand) => {
+  if (frontPage) edge.setFrontPage(frontPage)
   const drained = edge.route(routes)
-  listening ??= listen(port)
+  listening ??= listen(port, host)
   const report: EdgeReport = { id, ...(await listening) }
   await drained
   if (process.connected) process.send?.(report)

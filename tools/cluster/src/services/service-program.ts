@@ -12,6 +12,8 @@ import { type ServiceName, serviceSettings } from './services.ts'
 export interface SharedSettings extends KeyFiles {
   /** Where the edge answers, as `http://localhost:8080`. */
   readonly edgeUrl: string
+  /** Audiences of the tokens that auth issues. */
+  readonly audiences: readonly string[]
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** Overrides every other setting. */
   readonly env: NodeJS.ProcessEnv
@@ -47,7 +49,7 @@ export function serviceProgram(
           LATCHKEY_DATABASE_URL: databaseUrls[service],
           LATCHKEY_TRUST_PROXY: '127.0.0.1',
           LATCHKEY_SERVED_BY_HEADER: 'true',
-          ...serviceSettings(service, edgeUrl),
+          ...serviceSettings(service, shared),
           ...env,
         },
         logFile: logFile(name),

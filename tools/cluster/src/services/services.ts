@@ -18,10 +18,13 @@ export const serviceNames: readonly ServiceName[] = services.map(({ name }) => n
 export const resourceServiceNames = serviceNames.filter((name) => name !== 'auth')
 
 /** The settings that differ between services. `edgeUrl` is where services reach each other. */
-export function serviceSettings(name: ServiceName, edgeUrl: string): NodeJS.ProcessEnv {
+export function serviceSettings(
+  name: ServiceName,
+  { edgeUrl, audiences }: { edgeUrl: string; audiences: readonly string[] },
+): NodeJS.ProcessEnv {
   if (name === 'auth') {
     return {
-      LATCHKEY_AUDIENCES: resourceServiceNames.join(' '),
+      LATCHKEY_AUDIENCES: audiences.join(' '),
       LATCHKEY_DEFAULT_SCOPE: services.flatMap(({ scopes }) => scopes).join(' '),
     }
   }
