@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { type Drill, formatSeconds, residentMb } from './drill.ts'
+import { maxResidentMb } from './resident-memory.ts'
 
-const limits = { residentMb: 150, readyMs: 2_000, stopMs: 10_000 }
+const limits = { residentMb: maxResidentMb.atRest, readyMs: 2_000, stopMs: 10_000 }
 
 export const atRest: Drill = {
   name: 'at-rest',
