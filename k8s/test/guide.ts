@@ -1,18 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readCommands } from '@latchkey/test-kit/guide'
 import { execaSync } from 'execa'
 import { parseAllDocuments } from 'yaml'
 import { program } from './kubectl.ts'
 import { read, root } from './objects.ts'
 
-export const guide = read('docs/guides/kubernetes.md')
+const page = 'docs/guides/kubernetes.md'
+export const guide = read(page)
 
 /** The shell commands of the guide, below one heading or all. */
-export function commands(heading?: string): string {
-  const section = heading ? guide.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] : guide
-  return [...(section ?? '').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, code]) => code).join('')
-}
+export const commands = (heading?: string) => readCommands(page, heading).join('')
 
 /**
  * Runs the commands of the section "Secrets". `kubectl create secret` prints what it would send,
