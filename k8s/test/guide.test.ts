@@ -54,3 +54,13 @@ t.test('the commands create a working keyring and every Secret that is read', as
   })
   t.equal(new Set(urls).size, services.length)
 })
+
+t.test('the guide states the sizes of the pods', async (t) => {
+  for (const { name, pod } of podsOf(renderOverlay('production'))) {
+    const { requests, limits } = pod.containers[0].resources
+    if (!services.includes(name)) continue
+    const pair = (one: string, other: string) => `\\| ${one}, ${other} +`.replaceAll('Mi', ' Mi')
+    const sizes = pair(requests.cpu, limits.cpu) + pair(requests.memory, limits.memory)
+    t.match(guide, new RegExp(`^\\| [^|]*\\b${name}\\b[^|]*${sizes}`, 'm'), name)
+  }
+})

@@ -21,11 +21,19 @@ const others = {
   'namesake elsewhere': other('default', 'auth', 'server'),
   'stranger in the namespace': latchkey({ app: 'x' }),
   dns: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
-  'address outside': { namespace: undefined, labels: {} },
+  'dns of the chart': other('kube-system', 'coredns'),
+  'dns of the node': { namespace: undefined, labels: {}, address: '169.254.20.10' },
+  'dns of OpenShift': {
+    namespace: 'openshift-dns',
+    labels: { 'dns.operator.openshift.io/daemonset-dns': 'default' },
+  },
+  'address outside': { namespace: undefined, labels: {}, address: '203.0.113.7' },
 }
 
 function partiesOf(objects: Objects): Record<string, Party> {
-  const pods = podsOf(objects).map(({ name, labels }) => [name, latchkey(labels)])
+  const pods = podsOf(objects).map(({ kind, name, labels }) => {
+    return [kind === 'Job' ? name.replace(/-[^-]+$/, '') : name, latchkey(labels)]
+  })
   const clusters = ofKind(objects, 'Cluster').map(({ metadata: { name }, spec }) => {
     const { labels } = spec.inheritedMetadata
     return [name, latchkey({ ...labels, 'cnpg.io/cluster': name })]
@@ -39,6 +47,12 @@ const callers: Record<string, string[]> = {
   orders: ['billing'],
 }
 
+/** A cluster has one of these. */
+const dnsPorts = [
+  ...['dns 53/UDP', 'dns 53/TCP', 'dns of the chart 53/UDP', 'dns of the node 53/UDP'],
+  ...['dns of OpenShift 5353/UDP', 'dns of OpenShift 5353/TCP'],
+]
+
 type Rendering = (typeof renderings)[number]
 
 /** Everything that may reach a port of Latchkey, and every port that Latchkey may reach. */
@@ -46,8 +60,11 @@ function expectedReachers({ objects, components }: Rendering): Record<string, st
   const parties = partiesOf(objects)
   const clusters = ofKind(objects, 'Cluster').map(({ metadata }) => metadata.name)
   const monitors = components.includes('prometheus-operator') ? ['prometheus'] : []
+  const ours = Object.keys(parties).filter((name) => parties[name]?.namespace === 'latchkey')
   const expected: Record<string, string[]> = {
-    'dns 53/UDP': Object.keys(parties).filter((name) => parties[name]?.namespace === 'latchkey'),
+    ...Object.fromEntries(dnsPorts.map((target) => [target, ours])),
+    'dns 5353/UDP': [],
+    'dns of the node 80/TCP': [],
     'collector 4318/TCP': components.includes('opentelemetry') ? services : [],
   }
   for (const port of [22, 80, 5432]) expected[`address outside ${port}/TCP`] = []

@@ -1,12 +1,18 @@
 import t from 'tap'
-import type { Json, KubeObject } from './objects.ts'
+import type { Json, KubeObject, Objects } from './objects.ts'
+import * as backups from './policies/backups.ts'
+import { blameless, encrypted, published, publishedOnce } from './policies/edge.ts'
+import { migrates } from './policies/migrations.ts'
 import * as pods from './policies/pods.ts'
 import * as references from './policies/references.ts'
 import * as secrets from './policies/secrets.ts'
 import * as settings from './policies/settings.ts'
+import * as sizes from './policies/sizes.ts'
 import { renderAll } from './render.ts'
 
-const policies = { ...pods, ...references, ...secrets, ...settings }
+const edge = { blameless, encrypted, published, publishedOnce }
+const workloads = { ...pods, ...secrets, ...settings, ...sizes, migrates }
+const policies = { ...workloads, ...references, ...edge, ...backups }
 const renderings = renderAll()
 
 for (const { name, objects } of renderings) {
@@ -47,8 +53,10 @@ const mistakes: Mistake[] = [
   ['capabilities', 'restricted', 'Deployment auth container.securityContext.capabilities', undefined, /capabilities drop is undefined/],
   ['privilege escalation', 'restricted', 'Deployment auth container.securityContext.allowPrivilegeEscalation', undefined, /allowPrivilegeEscalation is undefined/],
   ['an API token', 'restricted', 'Deployment auth pod.automountServiceAccountToken', undefined, /automountServiceAccountToken is undefined/],
+  ['service links', 'restricted', 'Deployment auth pod.enableServiceLinks', undefined, /enableServiceLinks is undefined/],
   ['a path of the host', 'restricted', 'Deployment auth pod.volumes', { name: 'x', hostPath: { path: '/' } }, /volumes is .*hostPath/],
   ['latest', 'pinned', 'Deployment auth container.image', 'latchkey/auth:latest', /image is "latchkey/],
+  ['a tag that moves', 'pinned', 'Deployment auth container.image', 'latchkey/auth:1', /image is "latchkey/],
   ['no tag', 'pinned', 'Deployment auth container.image', 'host:5000/latchkey/auth', /image is "host/],
   ['too short a grace', 'graceful', 'Deployment auth pod.terminationGracePeriodSeconds', 20, /needs 25 s/],
   ['a longer drain', 'graceful', 'ConfigMap latchkey-settings data.LATCHKEY_DRAIN_SECONDS', '60', /needs 75 s/],
@@ -69,6 +77,21 @@ const mistakes: Mistake[] = [
   ['an unknown setting', 'configured', 'Deployment auth container.env', { name: 'LATCHKEY_ISSUR', value: 'x' }, /ISSUR is not a setting/],
   ['a missing setting', 'configured', 'ConfigMap latchkey-settings data.LATCHKEY_ISSUER', undefined, /LATCHKEY_ISSUER/],
   ['a wrong setting', 'configured', 'ConfigMap latchkey-settings data.LATCHKEY_PORT', 'http', /LATCHKEY_PORT/],
+  ['a pod from another range', 'proxied', 'ConfigMap latchkey-settings data.LATCHKEY_TRUST_PROXY', 'uniquelocal', /LATCHKEY_TRUST_PROXY is/],
+  ['too little memory', 'roomy', 'Deployment auth container.resources.requests.memory', '128Mi', /auth: requests less than 360000000/],
+  ['memory for one hash less', 'roomy', 'Deployment auth container.resources.limits.memory', '384Mi', /no memory in reserve/],
+  ['too little memory at rest', 'roomy', 'Deployment orders container.resources.requests.memory', '96Mi', /orders: requests less/],
+  ['few pods for a small request', 'scalesInTime', 'Deployment auth container.resources.requests.cpu', '250m', /10 pods do less than 3 busy ones/],
+  ['a target near saturation', 'scalesInTime', 'Deployment auth container.resources.requests.cpu', '2', /aims at 1.4 of 2/],
+  ['a migration named once for all', 'migrates', 'Job auth metadata.name', 'auth-migration', /migrations are/],
+  ['another version of the image', 'migrates', 'Deployment auth container.image', 'latchkey/auth:0.2.0', /auth-migration-0.1.0.* instead of/],
+  ['a migration that Argo CD runs once', 'migrates', 'Job auth metadata.annotations', undefined, /hook is undefined/],
+  ['a migration that stays', 'migrates', 'Job auth spec.ttlSecondsAfterFinished', undefined, /ttlSecondsAfterFinished is/],
+  ['servers before migrations', 'migrates', 'Deployment auth metadata.annotations', undefined, /after a server/],
+  ['no backup', 'backedUp', 'ScheduledBackup', undefined, /scheduled backups are of/],
+  ['no kind of snapshots', 'backedUp', 'Cluster auth spec.backup', undefined, /className is undefined/],
+  ['a snapshot without its WAL', 'backedUp', 'Cluster auth spec.backup.volumeSnapshot.online', true, /online is true/],
+  ['a suspended backup', 'backedUp', 'ScheduledBackup auth spec.suspend', true, /suspend is true/],
   ['a pool that is too large', 'pooled', 'ConfigMap latchkey-settings data.LATCHKEY_DATABASE_POOL_MAX', '90', /needs 1000 connections of/],
   ['a selector of nothing', 'selectorsMatch', 'Deployment auth spec.selector.matchLabels', { x: 'y' }, /Deployment selects: .*instead of auth/],
   ['sticky sessions', 'selectorsMatch', 'Service auth spec.sessionAffinity', 'ClientIP', /sticky/],
@@ -80,8 +103,25 @@ const mistakes: Mistake[] = [
   ['public metrics', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth', /publishes \/metrics/],
   ['a whole service', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth/', /publishes .*\/readyz/],
   ['another service’s prefix', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/orders/v1', /reaches auth unstripped/],
-  ['no TLS', 'published', 'Ingress latchkey spec.tls', undefined, /without TLS/],
-  ['an unstripped prefix', 'published', 'Middleware', undefined, /middleware is missing/],
+  ['all of /v1 of auth', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth/v1', /publishes \/v1\/admin,\/v1\/revocations,\/v1\/keys/],
+  ['a part of an inward path', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth/v1/keys/status', /publishes \/v1\/keys/],
+  ['text that begins an inward path', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth/v1/rev', /publishes \/v1\/revocations/],
+  ['a route to all of /v1', 'published', 'HTTPRoute auth spec.rules.0.filters.0.urlRewrite.path.replacePrefixMatch', '/v1', /publishes \/v1\/admin/],
+  ['a route without a path', 'published', 'HTTPRoute orders spec.rules.0.matches', undefined, /reaches orders unstripped/],
+  ['nothing public', 'publishedOnce', 'Ingress latchkey spec.rules', undefined, /publishes nothing/],
+  ['two edges', 'publishedOnce', 'HTTPRoute', { kind: 'HTTPRoute', metadata: {}, spec: { rules: [{ backendRefs: [{}] }] } }, /by Ingress and by HTTPRoute/],
+  ['no TLS', 'encrypted', 'Ingress latchkey spec.tls', undefined, /without TLS/],
+  ['no middleware', 'encrypted', 'Middleware', undefined, /middleware is missing/],
+  ['no redirect', 'encrypted', 'Ingress latchkey-redirect spec.rules', undefined, /not redirected/],
+  ['publishing by plain HTTP', 'encrypted', 'Ingress latchkey metadata.annotations', undefined, /without TLS/],
+  ['redirecting HTTPS', 'encrypted', 'Middleware to-https spec.redirectScheme.scheme', 'http', /without TLS/],
+  ['a route for plain HTTP', 'encrypted', 'HTTPRoute auth spec.parentRefs.0.sectionName', undefined, /http: publishes without TLS/],
+  ['a listener without a redirect', 'encrypted', 'HTTPRoute redirect spec.rules', undefined, /does not redirect/],
+  ['a listener without a certificate', 'encrypted', 'Gateway latchkey spec.listeners.1.tls', undefined, /https: publishes without TLS/],
+  ['a circuit breaker', 'blameless', 'Middleware retry spec.circuitBreaker', {}, /circuit breaker/],
+  ['a retry by status', 'blameless', 'Middleware retry spec.retry.status', ['500-599'], /repeats requests/],
+  ['a health check by requests', 'blameless', 'Service auth metadata.annotations', { 'traefik.ingress.kubernetes.io/service.passivehealthcheck.maxfailedattempts': '1' }, /passive health check/],
+  ['a route that repeats', 'blameless', 'HTTPRoute orders spec.rules.0.retry', { codes: [500] }, /repeats requests/],
   ['no Service to reach', 'published', 'Service', undefined, /no Service/],
   ['no Service to scrape', 'scraped', 'Service', undefined, /Prometheus scrapes/],
   ['no port to scrape', 'scraped', 'Service auth spec.ports.0.name', 'web', /port that is missing/],
@@ -89,7 +129,11 @@ const mistakes: Mistake[] = [
 
 t.test('each policy fails when it is violated', async (t) => {
   for (const [mistake, name, target, value, expected] of mistakes) {
-    const objects = structuredClone(renderings.at(-1)?.objects ?? [])
+    const [kind] = target.split(' ')
+    const has = ({ objects }: { objects: Objects }) => objects.some((one) => one.kind === kind)
+    const isNew = typeof value === 'object' && target === kind
+    const rendering = (!isNew && renderings.findLast(has)) || renderings.at(-1)
+    const objects = structuredClone(rendering?.objects ?? []) as KubeObject[]
     spoil(objects, target, value)
     t.match(policies[name](objects).join('\n'), expected, mistake)
   }

@@ -1,9 +1,11 @@
+import { BlockList, isIPv6 } from 'node:net'
 import { hasLabels, type Json, list, type Objects, ofKind } from './objects.ts'
 
 /** A pod in a namespace; an address outside the cluster has no namespace. */
 export interface Party {
   readonly namespace: string | undefined
   readonly labels: Record<string, string>
+  readonly address?: string
 }
 
 /**
@@ -19,7 +21,7 @@ function allows(objects: Objects, type: string, self: Party, other: Party, wante
     .map(({ spec }) => spec)
     .filter((spec) => spec.policyTypes.includes(type) && selects(spec.podSelector, self.labels))
   const isPeer = ({ ipBlock, namespaceSelector, podSelector }: Json) => {
-    if (ipBlock) throw new Error('ipBlock is not supported')
+    if (ipBlock) return other.address !== undefined && contains(ipBlock.cidr, other.address)
     if (other.namespace === undefined) return false
     const isInNamespace = namespaceSelector
       ? selects(namespaceSelector, { 'kubernetes.io/metadata.name': other.namespace })
@@ -37,10 +39,18 @@ function allows(objects: Objects, type: string, self: Party, other: Party, wante
   )
 }
 
+function contains(cidr: string, address: string): boolean {
+  const [net = '', bits] = cidr.split('/')
+  const block = new BlockList()
+  block.addSubnet(net, Number(bits), isIPv6(net) ? 'ipv6' : 'ipv4')
+  return block.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}
+
 function selects({ matchLabels, matchExpressions }: Json, labels: Party['labels']): boolean {
-  const areMet = list(matchExpressions).every(({ key, operator }) => {
-    if (operator !== 'Exists') throw new Error(`${operator} is not supported`)
-    return key in labels
+  const areMet = list(matchExpressions).every(({ key, operator, values }) => {
+    if (operator === 'Exists') return key in labels
+    if (operator === 'In') return values.includes(labels[key])
+    throw new Error(`${operator} is not supported`)
   })
   return areMet && hasLabels(labels, matchLabels)
 }

@@ -8,7 +8,8 @@ import type { KubeObject } from './objects.ts'
 
 const folder = join(import.meta.dirname, '..')
 const all = ['cloudnative-pg', 'prometheus-operator', 'opentelemetry']
-const choices = [[], ...all.map((component) => [component]), all]
+const gateway = 'gateway-api'
+const choices = [[], ...[...all, gateway].map((one) => [one]), [...all, gateway], all]
 
 /** Renders every overlay with every choice of components. */
 export function renderAll() {

@@ -5,6 +5,9 @@ const modules: Readonly<Record<string, Json>> = {
   'apps/v1': import('kubernetes-models/apps/v1'),
   'autoscaling/v2': import('kubernetes-models/autoscaling/v2'),
   'batch/v1': import('kubernetes-models/batch/v1'),
+  'gateway.networking.k8s.io/v1': import(
+    '@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1'
+  ),
   'monitoring.coreos.com/v1': import(
     '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
   ),

@@ -5,11 +5,13 @@ import { execa } from 'execa'
 import t from 'tap'
 import { createSecrets } from './guide.ts'
 import { environmentOf, podsOf, root, services } from './objects.ts'
+import { findPublished, inwardPaths, leadsTo } from './policies/edge.ts'
 import { renderOverlay } from './render.ts'
 
 const objects = renderOverlay('dev')
 const secrets = createSecrets()
 const here = { LATCHKEY_HOST: '127.0.0.1', LATCHKEY_PORT: '0', LATCHKEY_DRAIN_SECONDS: '0' }
+type Api = { paths: object }
 const account = JSON.stringify({ email: 'ada@example.com', password: 'correct horse battery' })
 
 t.test('a login opens every service that is set up by the manifests and the guide', async (t) => {
@@ -54,6 +56,15 @@ t.test('a login opens every service that is set up by the manifests and the guid
     return fetch(`${servers[0]?.url}${path}`, { method: 'POST', headers, body: account })
   }
   t.equal((await post('/v1/register')).status, 201)
+  const { paths } = (await (await fetch(`${servers[0]?.url}/docs/json`)).json()) as Api
+  for (const route of Object.keys(paths)) {
+    const isPublished = findPublished(objects).some(
+      (one) => one.service === 'auth' && leadsTo(one, route),
+    )
+    const isInward = inwardPaths('auth').some((path) => route.startsWith(path))
+    t.not(isPublished, isInward, `${route} is published, or only for services and operators`)
+  }
+
   const { access_token } = (await (await post('/v1/login')).json()) as { access_token: string }
   const headers = { authorization: `Bearer ${access_token}` }
   for (const { url } of servers.slice(1)) {

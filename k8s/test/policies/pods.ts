@@ -3,7 +3,7 @@ import { all, every, mismatches, none, type Policy } from './policy.ts'
 
 const isSet = (value: Json) => value !== undefined
 const isPositive = (value: Json) => Number(value) > 0
-const isPinned = (image: string) => /@sha256:|:(?!latest$)[^/:@]+$/.test(image)
+const isPinned = (image: string) => /@sha256:|:\d+\.\d[^/:@]*$/.test(image)
 
 const asks = (path: string) => ({ httpGet: { port: 'http', path } })
 
@@ -29,6 +29,8 @@ export const restricted = all(
   every({ pod: {
     securityContext: { runAsNonRoot: true, runAsUser: isPositive, seccompProfile: { type: 'RuntimeDefault' } },
     automountServiceAccountToken: false,
+    // Otherwise a Service named `latchkey` would set LATCHKEY_PORT, to tcp://….
+    enableServiceLinks: false,
     hostNetwork: undefined, hostPID: undefined, hostIPC: undefined,
     volumes: none(({ hostPath }) => hostPath),
   } }),
@@ -39,7 +41,7 @@ export const restricted = all(
   } } }),
 )
 
-/** Every image has a digest, or a tag other than `latest`. */
+/** Every image has a digest, or the tag of one release: `18.4`, not `18` or `latest`. */
 export const pinned = all(every({ container: { image: isPinned } }), (objects) =>
   ofKind(objects, 'Cluster').flatMap(({ spec }) =>
     mismatches('Cluster', spec, { imageName: isPinned }),

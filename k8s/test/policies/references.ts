@@ -1,13 +1,4 @@
-import {
-  find,
-  hasLabels,
-  type Json,
-  list,
-  namesOf,
-  type Objects,
-  ofKind,
-  podsOf,
-} from '../objects.ts'
+import { hasLabels, type Json, list, namesOf, type Objects, ofKind, podsOf } from '../objects.ts'
 import { faults, mismatches, otherThan, type Policy } from './policy.ts'
 
 const namesSelectedBy = (objects: Objects, labels: object) =>
@@ -50,38 +41,6 @@ export const scaled: Policy = (objects) => {
     ),
   ]
 }
-
-const inward = ['/metrics', '/livez', '/readyz']
-
-/** The Ingress uses TLS, leads to Services that exist, strips the prefix, and hides inner paths. */
-export const published: Policy = (objects) =>
-  ofKind(objects, 'Ingress').flatMap(({ metadata, spec }) => {
-    const covered = list(spec.tls).flatMap(({ secretName, hosts }) => (secretName ? hosts : []))
-    const annotation = metadata.annotations?.['traefik.ingress.kubernetes.io/router.middlewares']
-    const middlewares = list(annotation?.split(',')).map((name) =>
-      find(objects, 'Middleware', name.replace(/^latchkey-(.+)@kubernetescrd$/, '$1')),
-    )
-    const prefixes = middlewares.flatMap((one) => list(one?.spec.stripPrefix?.prefixes))
-    const paths = list(spec.rules).flatMap(({ http }) => list(http.paths))
-    return [
-      ...faults('Ingress', {
-        'a middleware is missing': middlewares.includes(undefined),
-        'is without TLS': list(spec.rules).some(({ host }) => !covered.includes(host)),
-      }),
-      ...paths.flatMap(({ path, pathType, backend: { service } }) => {
-        const ports = list(find(objects, 'Service', service.name)?.spec.ports)
-        const prefix = prefixes.find((one) => `${path}/`.startsWith(`${one}/`)) ?? ''
-        const inner = path.slice(prefix.length).replace(/\/$/, '')
-        const leadsTo = (one: string) =>
-          pathType === 'Exact' ? inner === one : `${one}/`.startsWith(`${inner}/`)
-        return faults(path, {
-          'has no Service': !ports.some(({ name }) => name === service.port?.name),
-          [`reaches ${service.name} unstripped`]: prefix !== `/${service.name}`,
-          [`publishes ${inward.filter(leadsTo)}`]: inward.some(leadsTo),
-        })
-      }),
-    ]
-  })
 
 /** Prometheus scrapes every server, by ports that exist, as a job of the server's name. */
 export const scraped: Policy = (objects) =>

@@ -1,6 +1,6 @@
 import { loadConfig } from '@latchkey/service-kit'
 import { environmentOf, find, type Objects, ofKind, podsOf, services } from '../objects.ts'
-import { faults, type Policy } from './policy.ts'
+import { faults, mismatches, type Policy } from './policy.ts'
 
 const modules = services.map((name) => import(`../../../services/${name}/src/app.ts`))
 const schemas = (await Promise.all(modules)).map((app, i) => app[services[i] ?? ''].settings)
@@ -25,6 +25,15 @@ export const configured: Policy = (objects) =>
       return [...problems, `${where}: ${err}`]
     }
   })
+
+/** A client's address is read from what a pod forwards, whatever range its address is from. */
+export const proxied: Policy = (objects) =>
+  ofKind(objects, 'ConfigMap').flatMap(({ metadata, data }) =>
+    mismatches(metadata.name, data, {
+      LATCHKEY_TRUST_PROXY: (ranges = '') =>
+        ['uniquelocal', '100.64.0.0/10'].every((one) => ranges.split(',').includes(one)),
+    }),
+  )
 
 /** Connections that Postgres reserves for superusers, and those of a migration and the operator. */
 const reservedConnections = 10
