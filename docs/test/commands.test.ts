@@ -13,7 +13,7 @@ const runners: Record<string, Record<string, string>> = {
   'add-a-service': {},
   'backup-and-restore': {
     '`npm start`': 'tools/cluster/test/backup.test.ts',
-    'Docker Compose': 'the commands of the next section, by another name; needs the images',
+    'Docker Compose': 'k8s/test/backup.test.ts',
     'Kubernetes, `dev` overlay': 'k8s/test/backup.test.ts',
     'Kubernetes with CloudNativePG': 'needs a cluster; the patch is checked in k8s/test/backup.test.ts',
   },
