@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import t from 'tap'
 import { createSecrets } from './guide.ts'
 import { environmentOf, podsOf, root, services } from './objects.ts'
-import { findPublished, inwardPaths, leadsTo } from './policies/edge.ts'
+import { findPublished, inwardPaths, leadsTo } from './publications.ts'
 import { renderOverlay } from './render.ts'
 
 const objects = renderOverlay('dev')

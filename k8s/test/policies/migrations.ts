@@ -4,6 +4,9 @@ import { faults, mismatches, otherThan, type Policy } from './policy.ts'
 const argo = 'argocd.argoproj.io/'
 const tagOf = (image: string) => image.replace(/^.*:/, '')
 
+/** Servers, and what is healthy only when servers run. Argo CD waits until a wave is healthy. */
+const needServers = ['Deployment', 'HorizontalPodAutoscaler', 'Ingress', 'Gateway', 'HTTPRoute']
+
 /** The wave in which Argo CD applies an object. */
 const waveOf = ({ metadata }: Json) => Number(metadata.annotations?.[`${argo}sync-wave`] ?? 0)
 
@@ -31,8 +34,8 @@ export const migrates: Policy = (objects) => [
       'runs before its database exists': ofKind(objects, 'Cluster', 'StatefulSet').some(
         (database) => waveOf(database) >= waveOf(job),
       ),
-      'runs after a server has started': ofKind(objects, 'Deployment').some(
-        (server) => waveOf(server) <= waveOf(job),
+      'waits for what needs a migrated database': ofKind(objects, ...needServers).some(
+        (one) => waveOf(one) <= waveOf(job),
       ),
     }),
   ]),
