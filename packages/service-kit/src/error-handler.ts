@@ -1,5 +1,5 @@
 import { TokenError } from '@latchkey/verify'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest, ValidationResult } from 'fastify'
 import { adviceFor, isDatabaseUnavailable } from './database-errors.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
 
@@ -13,7 +13,6 @@ declare module 'fastify' {
 /** Fastify's own errors that map to a code of their own. All others become `bad_request`. */
 const known: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed_json', 'The body is not valid JSON.'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'empty_body', 'The body is empty; send a JSON object.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
     400,
     'bad_request',
@@ -30,7 +29,7 @@ const known: Record<string, [status: number, code: string, detail: string]> = {
 }
 
 /** Maps a thrown value to the answer. An unknown error becomes 500, without its message. */
-function toProblem(err: unknown): ProblemError {
+function toProblem(err: unknown, { body }: FastifyRequest): ProblemError {
   if (err instanceof ProblemError) return err
   if (err instanceof TokenError) {
     // Thrown by `request.jwtVerify()`, with its challenge.
@@ -39,12 +38,11 @@ function toProblem(err: unknown): ProblemError {
   }
   const error = err as Partial<FastifyError>
   if (error.validation) {
-    const errors = error.validation.map(
-      ({ instancePath, message }): PartError => ({
-        path: `/${error.validationContext ?? 'body'}${instancePath}`,
-        message: message ?? 'is not valid',
-      }),
-    )
+    const { validationContext: context = 'body' } = error
+    if (context === 'body' && body === undefined) {
+      return new ProblemError(400, 'empty_body', 'The body is empty; send a JSON object.')
+    }
+    const errors = error.validation.map((part) => describePart(part, context))
     return new ProblemError(400, 'invalid_request', 'The request is not valid.', {}, errors)
   }
   if (isDatabaseUnavailable(err)) {
@@ -69,9 +67,20 @@ function toProblem(err: unknown): ProblemError {
   )
 }
 
+/** A pattern says little to people: the description of its schema completes the sentence. */
+function describePart(part: ValidationResult, context: string): PartError {
+  const { parentSchema } = part as { parentSchema?: { description?: string } }
+  const isFormat = part.keyword === 'pattern' || part.keyword === 'format'
+  const expected = isFormat ? parentSchema?.description : undefined
+  return {
+    path: `/${context}${part.instancePath}`,
+    message: expected ? `must be ${expected}` : (part.message ?? 'is not valid'),
+  }
+}
+
 /** Answers a thrown value as `application/problem+json` and logs server-side failures. */
 export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
-  const problem = toProblem(err)
+  const problem = toProblem(err, request)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
   else if (problem.statusCode > 500 && problem !== err) {
     request.log.warn(

@@ -4,6 +4,9 @@ import { ProblemError } from './problem.ts'
 /**
  * Parses JSON bodies, and refuses those that are not UTF-8 (RFC 8259 section 8.1). Otherwise each
  * wrong byte would become U+FFFD, and different passwords would be equal.
+ *
+ * No body is no value: some clients send the content type with every request. The schema of a route
+ * decides whether it needs one.
  */
 export function parseJsonBodies(app: FastifyInstance): void {
   const parseText = app.getDefaultJsonParser('error', 'error')
@@ -13,12 +16,12 @@ export function parseJsonBodies(app: FastifyInstance): void {
     'application/json',
     { parseAs: 'buffer' },
     (request, body, done) => {
+      if (body.length === 0) return done(null, undefined)
       let text: string
       try {
         text = decoder.decode(body)
       } catch {
-        done(new ProblemError(400, 'invalid_text', 'The body is not valid UTF-8.'))
-        return
+        return done(new ProblemError(400, 'invalid_text', 'The body is not valid UTF-8.'))
       }
       void parseText(request, text, done)
     },

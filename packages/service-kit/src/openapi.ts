@@ -10,7 +10,7 @@ interface OpenapiOptions {
 }
 
 /** The parts of a JSON Schema that decide how it is described. */
-type Response = { $id?: string; type?: string; description?: string }
+type Response = { type?: string; description?: string }
 type Responses = Record<string, Response>
 
 /**
@@ -22,18 +22,12 @@ type Responses = Record<string, Response>
  */
 export const openapi = fp<OpenapiOptions>(
   async (app, { title, description }) => {
-    app.addHook('onRoute', ({ schema }) => {
-      const responses = Object.values((schema?.response ?? {}) as Responses)
-      for (const response of [Problem, ...responses]) {
-        const { $id } = response as Response
-        if ($id !== undefined && app.getSchema($id) === undefined) app.addSchema(response)
-      }
-    })
     await app.register(swagger, {
       hideUntagged: true,
       stripBasePath: false,
       transform: ({ schema, url, route }) => ({ schema: describeOperation(schema, route), url }),
-      refResolver: { buildLocalReference: (json, _base, _fragment, i) => `${json.$id ?? i}` },
+      transformObject: (description) =>
+        'openapiObject' in description ? nameSchemas(description.openapiObject) : {},
       openapi: {
         openapi: '3.1.0',
         info: {
@@ -95,14 +89,28 @@ function impliedProblems(
   ]
 }
 
-/** A response, with named schemas by reference, so that generators create one type for each. */
-function describe(status: string, body: Response) {
-  if (body.type === 'null') return body
-  const schema = body.$id === undefined ? body : { $ref: `${body.$id}#` }
-  if (body !== Problem) {
-    const content = { 'application/json': { schema } }
-    return { description: body.description ?? STATUS_CODES[status] ?? 'Success', content }
+function describe(status: string, schema: Response) {
+  if (schema.type === 'null') return schema
+  if (schema !== Problem) {
+    const description = schema.description ?? STATUS_CODES[status] ?? 'Success'
+    return { description, content: { 'application/json': { schema } } }
   }
   const description = problems[Number(status)] ?? STATUS_CODES[status] ?? 'Problem'
   return { description, content: { 'application/problem+json': { schema } } }
+}
+
+/**
+ * Moves the schemas of responses that have a title to the components, so that generators create one
+ * type for each. Fastify's own shared schemas would do the same, but adding one replaces the
+ * validator of `createValidatorCompiler` with a lenient one.
+ */
+function nameSchemas(description: object): object {
+  const named: Record<string, object> = {}
+  const text = JSON.stringify(description, (_key, value) => {
+    if (typeof value?.title !== 'string' || value.properties === undefined) return value
+    named[value.title] = value
+    return { $ref: `#/components/schemas/${value.title}` }
+  })
+  const { components, ...rest } = JSON.parse(text)
+  return { ...rest, components: { ...components, schemas: named } }
 }

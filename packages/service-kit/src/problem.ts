@@ -18,7 +18,6 @@ export const Problem = Type.Object(
     ),
   },
   {
-    $id: 'Problem',
     title: 'Problem',
     examples: [
       {

@@ -2,8 +2,13 @@ import { Ajv, type Options } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
 
-/** Unknown members are refused, not silently dropped. */
-const strict: Options = { removeAdditional: false, useDefaults: true, allErrors: false }
+/** Unknown members are refused, not silently dropped. Errors carry their schema (`verbose`). */
+const strict: Options = {
+  removeAdditional: false,
+  useDefaults: true,
+  allErrors: false,
+  verbose: true,
+}
 
 /**
  * Compiles request schemas. A JSON body must have the exact types; query strings, paths and

@@ -9,7 +9,7 @@ const WhoamiReply = Type.Object(
     roles: Type.Array(Type.String()),
     servedBy: Type.String({ description: 'The instance that answered.', examples: ['orders-1'] }),
   },
-  { $id: 'Whoami', title: 'Whoami' },
+  { title: 'Whoami' },
 )
 
 /** `GET /whoami`: the token's claims. It looks nothing up, so it depends on no other service. */

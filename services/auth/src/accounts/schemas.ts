@@ -18,7 +18,6 @@ export const UserReply = Type.Object(
     created_at: Type.String({ format: 'date-time' }),
   },
   {
-    $id: 'User',
     title: 'User',
     examples: [
       {

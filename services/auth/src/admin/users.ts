@@ -18,10 +18,22 @@ const UserChange = Type.Object(
   {
     disabled: Type.Optional(Type.Boolean()),
     roles: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[\\w:.-]{1,50}$' }), { maxItems: 20, uniqueItems: true }),
+      Type.Array(
+        Type.String({
+          pattern: '^[\\w:.-]{1,50}$',
+          description: 'a name of up to 50 letters, digits and `_ : . -`',
+          examples: ['editor'],
+        }),
+        { maxItems: 20, uniqueItems: true },
+      ),
     ),
     scope: Type.Optional(
-      Type.String({ maxLength: 400, pattern: '^([!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*)?$' }),
+      Type.String({
+        maxLength: 400,
+        pattern: '^([!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*)?$',
+        description: 'scope values separated by single spaces',
+        examples: ['orders:read orders:write'],
+      }),
     ),
   },
   { additionalProperties: false, minProperties: 1 },

@@ -15,7 +15,7 @@ export const TokenReply = Type.Object(
     refresh_token: Type.String({ examples: ['lkr_AaIaUm8OfByeDzsdanyfEAAAAAB…'] }),
     scope: Type.String({ examples: ['orders:read orders:write'] }),
   },
-  { $id: 'TokenReply', title: 'TokenReply' },
+  { title: 'TokenReply' },
 )
 
 /** The part of a session that its refresh token contains. */

@@ -23,7 +23,7 @@ export const InvoiceReply = Type.Object(
     amount_cents: Type.Integer(),
     created_at: Type.String({ format: 'date-time' }),
   },
-  { $id: 'Invoice', title: 'Invoice' },
+  { title: 'Invoice' },
 )
 
 /** A page of invoices, newest first. */

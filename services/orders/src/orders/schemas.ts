@@ -34,7 +34,7 @@ export const OrderReply = Type.Object(
     total_cents: Type.Integer(),
     created_at: Type.String({ format: 'date-time' }),
   },
-  { $id: 'Order', title: 'Order' },
+  { title: 'Order' },
 )
 
 /** A page of orders, newest first. */
