@@ -14,7 +14,8 @@ const introduction = `# Configuration
 Settings are environment variables. \`node src/main.ts --help\` prints those of a service, in its
 folder or in its image (\`docker run --rm latchkey/auth:0.1.0 --help\`).
 
-- A service refuses to start with a wrong setting. The error names every wrong setting, and no value.
+- A service refuses to start with a wrong setting. The error names every wrong setting, but no
+  value.
 - Each setting \`NAME\` may be given as a file instead: \`NAME_FILE=/run/secrets/name\`. One line
   break at its end does not belong to the value.
 - An empty variable counts as unset. Quotes and white space around a value are refused.
@@ -24,16 +25,16 @@ folder or in its image (\`docker run --rm latchkey/auth:0.1.0 --help\`).
 
 const bounds = `## Bounds that are not settings
 
-| what                                          | bound                                 | then                        |
-| --------------------------------------------- | ------------------------------------- | --------------------------- |
-| body of a request                             | 64 KiB                                | 413 \`body_too_large\`        |
-| headers of a request                          | 16 KiB                                | 431 \`headers_too_large\`     |
-| time for a request to arrive, including body  | 10 s, checked every second            | 408 \`request_timeout\`       |
-| connection without traffic                    | 60 s                                  | closed                      |
-| wait for a database connection                | 2 s                                   | 503 \`database_unavailable\`  |
-| database statement                            | 4 s                                   | 503 \`database_unavailable\`  |
-| delay of the event loop                       | 0.5 s on average over a second        | 503 \`overloaded\`            |
-| requests in progress after SIGTERM            | \`LATCHKEY_DRAIN_SECONDS\` and 10 s     | closed                      |
+| what                                         | bound                             | then                       |
+| -------------------------------------------- | --------------------------------- | -------------------------- |
+| body of a request                            | 64 KiB                            | 413 \`body_too_large\`       |
+| headers of a request                         | 16 KiB                            | 431 \`headers_too_large\`    |
+| time for a request to arrive, including body | 10 s, checked every second        | 408 \`request_timeout\`      |
+| connection without traffic                   | 60 s                              | closed                     |
+| wait for a database connection               | 2 s                               | 503 \`database_unavailable\` |
+| database statement                           | 4 s                               | 503 \`database_unavailable\` |
+| delay of the event loop                      | 0.5 s on average over a second    | 503 \`overloaded\`           |
+| requests in progress after SIGTERM           | \`LATCHKEY_DRAIN_SECONDS\` and 10 s | closed                     |
 `
 
 /** Renders the reference of all settings: first those that all services have. */

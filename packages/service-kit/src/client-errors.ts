@@ -21,7 +21,8 @@ export function answerClientError(err: NodeJS.ErrnoException, socket: Socket): v
   if (socket.writable) {
     socket.write(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
-        `Cache-Control: no-store\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        'Cache-Control: no-store\r\nConnection: close\r\nContent-Length: ' +
+        `${body.length}\r\n\r\n${body}`,
     )
   }
   socket.destroy(err)

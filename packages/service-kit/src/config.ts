@@ -70,14 +70,15 @@ function describe(
       name,
       missing
         ? `${name} is not set (${firstSentence(setting.description)})`
-        : `${name} must be ${describeAccepted(setting)}${isServiceLink(texts[name]) ? serviceLink : ''}`,
+        : `${name} must be ${describeAccepted(setting)}${adviceFor(texts[name])}`,
     )
   }
 }
 
 const firstSentence = (text = 'it is required') => text.split(/\. |\.$/, 1)[0]
 
-/** Kubernetes sets `NAME_PORT` for every Service of the namespace, for example one named latchkey. */
-const isServiceLink = (text = '') => /^(tcp|udp|sctp):\/\//.test(text)
+/** Kubernetes sets `NAME_PORT` for every Service of the namespace, such as one named latchkey. */
+const adviceFor = (text = '') => (/^(tcp|udp|sctp):\/\//.test(text) ? serviceLink : '')
 const serviceLink =
-  '; Kubernetes set it for a Service: set enableServiceLinks: false in the pod, or set the variable itself'
+  '; Kubernetes set it for a Service: set enableServiceLinks: false in the pod, or set the ' +
+  'variable itself'

@@ -45,7 +45,8 @@ const statementTimeoutMs = 4_000
 
 const migrateElsewhere =
   'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, because migrations use a lock ' +
-  'that does not work through a pooler; run `main.ts migrate` with a LATCHKEY_DATABASE_URL that bypasses the pooler'
+  'that does not work through a pooler; run `main.ts migrate` with a LATCHKEY_DATABASE_URL ' +
+  'that bypasses the pooler'
 
 /** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
 export const database = fp<DatabaseOptions>(
@@ -137,7 +138,8 @@ async function warnOfPoolSize(db: Pool, max: number, log: FastifyBaseLogger): Pr
   if (max <= limit - used) return
   log.warn(
     { max, limit, used },
-    `LATCHKEY_DATABASE_POOL_MAX allows ${max} connections, but only ${limit - used} of the server's ${limit} connections are free; lower the setting, or raise max_connections`,
+    `LATCHKEY_DATABASE_POOL_MAX allows ${max} connections, but only ${limit - used} of the ` +
+      `server's ${limit} connections are free; lower the setting, or raise max_connections`,
   )
 }
 

@@ -43,12 +43,15 @@ export async function migrate(readUrl: () => string, folder: URL): Promise<strin
 function schemaToMigrate({ schema, role, mayCreate }: SchemaState): string {
   if (schema === null) {
     throw new ConfigError(
-      `no schema in the search_path of the database role "${role}" exists, or the role may not use it; create it, and GRANT USAGE, CREATE on it`,
+      `no schema in the search_path of the database role "${role}" exists, or the role may not ` +
+        'use it; create it, and GRANT USAGE, CREATE on it',
     )
   }
   if (mayCreate) return schema
   throw new ConfigError(
-    `the database role "${role}" may not create tables in schema "${schema}"; as the schema's owner run GRANT CREATE ON SCHEMA ${schema} TO ${role}, or run \`main.ts migrate\` with another role`,
+    `the database role "${role}" may not create tables in schema "${schema}"; as the schema's ` +
+      `owner run GRANT CREATE ON SCHEMA ${schema} TO ${role}, or run \`main.ts migrate\` with ` +
+      'another role',
   )
 }
 

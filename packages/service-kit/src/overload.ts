@@ -22,6 +22,7 @@ class Overloaded extends ProblemError {
 /** Refuses requests with 503 `overloaded` while the event loop is late. */
 export const overload = fp(
   async (app) => {
+    // Injected requests share the event loop of a test: a server that does not listen has no load.
     let listeningSince = Number.POSITIVE_INFINITY
     app.addHook('onListen', async () => {
       listeningSince = performance.now()

@@ -32,13 +32,14 @@ export const settingFormats: Readonly<Record<string, SettingFormat>> = {
   },
   proxies: {
     accepts:
-      'a number of hops (0 to 32), or addresses, CIDR ranges, `loopback`, `linklocal` and `uniquelocal`, separated by commas',
+      'a number of hops (0 to 32), or addresses, CIDR ranges, `loopback`, `linklocal` and ' +
+      '`uniquelocal`, separated by commas',
     findMistake: findProxyMistake,
   },
 }
 
 const isName = (text: string) => /^[\w.:/@-]+$/.test(text)
-/** A `scope-token`, and no quotes or commas: they belong to lists that are written in another way. */
+/** A `scope-token` without quotes and commas, which belong to lists in another notation. */
 const isScopeValue = (text: string) => /^[!#-&(-+\--[\]-~]+$/.test(text)
 
 function findHttpUrlMistake(text: string): string | undefined {

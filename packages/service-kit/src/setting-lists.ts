@@ -9,5 +9,8 @@ export function findItemMistake(
   if (item === undefined) return undefined
   const reason = item === '' ? 'is empty' : isValid(item) ? 'is a repetition' : 'is not valid'
   const others = separator === 'spaces' ? 'commas or quotes' : 'spaces or quotes'
-  return `is a list separated by single ${separator}, without ${others}; its item ${at + 1} ${reason}`
+  return (
+    `is a list separated by single ${separator}, without ${others}; its item ${at + 1} ` +
+    `${reason}`
+  )
 }

@@ -14,7 +14,8 @@ export const serviceSettings = {
   LATCHKEY_HOST: Type.String({
     default: '127.0.0.1',
     description:
-      'Address to listen on. By default only this machine reaches it. A container needs `0.0.0.0`, or `::` if it has only IPv6 addresses.',
+      'Address to listen on. By default only this machine reaches it. A container needs ' +
+      '`0.0.0.0`, or `::` if it has only IPv6 addresses.',
   }),
   LATCHKEY_PORT: Type.Integer({
     minimum: 0,
@@ -42,7 +43,9 @@ export const serviceSettings = {
     Type.String({
       format: 'proxies',
       description:
-        'Proxies whose `X-Forwarded-For` is trusted. When unset, the header is ignored, so that no client can forge its address. Use a number of hops only if clients can reach the service through exactly that many proxies.',
+        'Proxies whose `X-Forwarded-For` is trusted. When unset, the header is ignored, so ' +
+        'that no client can forge its address. Use a number of hops only if clients can reach ' +
+        'the service through exactly that many proxies.',
     }),
   ),
   LATCHKEY_DRAIN_SECONDS: Type.Integer({
@@ -56,7 +59,8 @@ export const serviceSettings = {
     format: 'url',
     maxLength: 200,
     description:
-      'The `iss` of every token: the public URL of auth. All services of one installation have the same.',
+      'The `iss` of every token: the public URL of auth. All services of one installation have ' +
+      'the same.',
   }),
   LATCHKEY_KEYS_FILE: Type.String({
     description: `Path of the key file, a JWK Set: ${howToMakeKeys}.`,
@@ -64,20 +68,30 @@ export const serviceSettings = {
   LATCHKEY_DATABASE_URL: Type.String({
     format: 'database-url',
     description:
-      "URL of this service's own PostgreSQL database: `postgres://user:password@host:5432/database`. Percent-encode special characters of the password. `?sslmode=verify-full` encrypts the connection and checks the certificate and the host name; `require`, `prefer` and `verify-ca` do the same, unlike in libpq; `no-verify` encrypts without a check. Without `sslmode` or the variable `PGSSLMODE` the connection is not encrypted. A file is read again for every new connection, so that a rotated password needs no restart.",
+      "URL of this service's own PostgreSQL database: " +
+      '`postgres://user:password@host:5432/database`. Percent-encode special characters of the ' +
+      'password. `?sslmode=verify-full` encrypts the connection and checks the certificate and ' +
+      'the host name; `require`, `prefer` and `verify-ca` do the same, unlike in libpq; ' +
+      '`no-verify` encrypts without a check. Without `sslmode` or the variable `PGSSLMODE` the ' +
+      'connection is not encrypted. A file is read again for every new connection, so that a ' +
+      'rotated password needs no restart.',
   }),
   LATCHKEY_MIGRATE_ON_START: Type.Optional(
     Type.Boolean({
       default: true,
       description:
-        'Whether to run the migrations at start. If it is false, run `main.ts migrate` before; until then the service is not ready.',
+        'Whether to run the migrations at start. If it is false, run `main.ts migrate` before; ' +
+        'until then the service is not ready.',
     }),
   ),
   LATCHKEY_DATABASE_POOLER: Type.Optional(
     Type.Enum(['none', 'transaction'], {
       default: 'none',
       description:
-        'The pooler between this service and PostgreSQL: `transaction` for PgBouncer in transaction mode, which keeps neither prepared statements nor start-up parameters. Then set `statement_timeout` on the role, and run `main.ts migrate` with a URL that bypasses the pooler.',
+        'The pooler between this service and PostgreSQL: `transaction` for PgBouncer in ' +
+        'transaction mode, which keeps neither prepared statements nor start-up parameters. ' +
+        'Then set `statement_timeout` on the role, and run `main.ts migrate` with a URL that ' +
+        'bypasses the pooler.',
     }),
   ),
   LATCHKEY_DATABASE_POOL_MAX: Type.Integer({
@@ -90,7 +104,8 @@ export const serviceSettings = {
     Type.String({
       format: 'url',
       description:
-        "OTLP endpoint for traces. When unset, tracing is off. OpenTelemetry's other variables also apply.",
+        "OTLP endpoint for traces. When unset, tracing is off. OpenTelemetry's other variables " +
+        'also apply.',
     }),
   ),
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(

@@ -11,7 +11,10 @@ const splitItems = (text: string) => text.split(/ *, */)
 /** @returns what is wrong with `LATCHKEY_TRUST_PROXY`, as the end of a sentence */
 export function findProxyMistake(text: string): string | undefined {
   if (/^(true|false|\*)$/i.test(text)) {
-    return 'must name the trusted proxies or the number of hops; trusting every peer would let clients forge their address'
+    return (
+      'must name the trusted proxies or the number of hops; trusting every peer would let ' +
+      'clients forge their address'
+    )
   }
   if (/^\d+$/.test(text)) {
     return Number(text) <= maxHops ? undefined : `must be a number of hops from 0 to ${maxHops}`

@@ -9,7 +9,8 @@ export const settings = Type.Object({
   LATCHKEY_AUDIENCES: Type.String({
     format: 'names',
     description:
-      'The audiences (`aud`) of every token: the names of the services that accept it. The auth service adds its own.',
+      'The audiences (`aud`) of every token: the names of the services that accept it. The ' +
+      'auth service adds its own.',
   }),
   LATCHKEY_DEFAULT_SCOPE: Type.String({
     format: 'scope',
@@ -39,7 +40,8 @@ export const settings = Type.Object({
     maximum: 1_048_576,
     default: 65_536,
     description:
-      'argon2id: memory of one hash, in KiB. The defaults are the second option of RFC 9106 section 4.',
+      'argon2id: memory of one hash, in KiB. The defaults are the second option of RFC 9106 ' +
+      'section 4.',
   }),
   LATCHKEY_ARGON2_PASSES: Type.Integer({
     minimum: 1,

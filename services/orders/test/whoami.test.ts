@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startOrders } from './start-orders.ts'
 
@@ -16,6 +17,18 @@ t.test('returns the token’s claims and the instance that answered', async (t) 
     roles: ['admin'],
     servedBy: 'orders-1',
   })
+})
+
+t.test('logs the user of a request', async (t) => {
+  const { app, request } = await startOrders(t)
+  const lines = t.capture(app.log, 'info')
+  await request('GET', '/whoami', undefined, { subject: 'ada' })
+  let line: unknown[] | undefined
+  while (line === undefined) {
+    await sleep(10)
+    line = lines.args().find(([, message]) => message === 'request answered')
+  }
+  t.match(line, [{ sub: 'ada', status: 200 }, 'request answered'])
 })
 
 t.test('answers whoami without a database query', async (t) => {
