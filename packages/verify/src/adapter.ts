@@ -24,10 +24,3 @@ export function readVerifier(options: VerifierOrOptions): Verifier {
   }
   return verifier
 }
-
-/** Refuses a `token` option that is not a function. */
-export function checkTokenOption(token: unknown): void {
-  if (token !== undefined && typeof token !== 'function') {
-    throw new TypeError('token must be a function that returns the token of a request')
-  }
-}

@@ -42,6 +42,13 @@ export function checkRequest<Extra extends object>(
   return refineResult(verifier.check(token, staleness), token)
 }
 
+/** Refuses a `token` option that is not a function. */
+export function checkTokenOption(token: unknown): void {
+  if (token !== undefined && typeof token !== 'function') {
+    throw new TypeError('token must be a function that returns the token of a request')
+  }
+}
+
 /**
  * Reads the token of an Authorization header or, if that has none, of another place.
  *

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkTokenOption, readVerifier, type VerifierOrOptions } from './adapter.ts'
-import { checkRequest } from './bearer.ts'
+import { readVerifier, type VerifierOrOptions } from './adapter.ts'
+import { checkRequest, checkTokenOption } from './bearer.ts'
 import { describeRefusal } from './refusal.ts'
 import { authorize, checkNames, checkRequirements, type Requirements } from './requirements.ts'
 import { createRefusal } from './token/error.ts'

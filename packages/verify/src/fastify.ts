@@ -5,8 +5,8 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
 } from 'fastify'
-import { checkTokenOption, readVerifier, type VerifierOrOptions } from './adapter.ts'
-import { checkRequest } from './bearer.ts'
+import { readVerifier, type VerifierOrOptions } from './adapter.ts'
+import { checkRequest, checkTokenOption } from './bearer.ts'
 import { refuseEarlierPlugins, visitRoutes } from './fastify-instance.ts'
 import { describeNotFound, describeRefusal, type HttpRefusal } from './refusal.ts'
 import { authorize } from './requirements.ts'

@@ -1,5 +1,4 @@
-import { checkTokenOption } from './adapter.ts'
-import { readToken, refineResult } from './bearer.ts'
+import { checkTokenOption, readToken, refineResult } from './bearer.ts'
 import { type KeysOption, readStaticKeys } from './keys/keys-option.ts'
 import { describeRefusal } from './refusal.ts'
 import { authorize, checkRequirements, type Requirements } from './requirements.ts'
