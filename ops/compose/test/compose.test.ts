@@ -116,7 +116,7 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     t.equal(status, 200)
     const links = [...body.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)
     t.equal(links.length, 1 + services.length)
-    for (const path of links) t.equal((await client.get(path)).status, 200, path)
+    for (const path of links) t.ok((await client.get(path)).status < 400, path) // /auth/docs redirects
   })
 
   await t.test('a bad request costs its sender alone', async (t) => {
