@@ -1,6 +1,7 @@
 // An application that uses the types. Compiled against the packed package, never run.
+import { createServer } from 'node:http'
 import { createVerifier } from '@latchkey/verify'
-import { requires } from '@latchkey/verify/express'
+import { latchkey as guardExpress, requires } from '@latchkey/verify/express'
 import latchkey from '@latchkey/verify/fastify'
 import { createVerifier as createFetchVerifier } from '@latchkey/verify/fetch'
 import Fastify from 'fastify'
@@ -40,3 +41,19 @@ createVerifier({ ...options, keys: 'secret' })
 createVerifier({ keys: options.keys, issuer: options.issuer })
 // @ts-expect-error it is asynchronous
 export const claims: { sub: string } = createFetchVerifier(options).verify('')
+
+// @ts-expect-error a misspelt member of a route's config
+app.get('/typo', { config: { scope: ['orders:read'] } }, async () => '')
+// @ts-expect-error as above
+app.get('/typo', { config: { role: 'admin' } }, async () => '')
+// @ts-expect-error as above
+app.get('/typo', { config: { Public: true } }, async () => '')
+// @ts-expect-error a misspelt requirement
+requires({ scope: ['orders:read'] })
+// @ts-expect-error as above, for the Fetch API
+createFetchVerifier(options).authenticate(new Request('http://x'), { role: ['admin'] })
+// @ts-expect-error an option beside a verifier would be ignored
+app.register(latchkey, { verifier: createVerifier(options), audience: 'admin' })
+app.register(latchkey, { ...options, publicNotFound: true, token: ({ headers }) => headers.cookie })
+const guard = guardExpress({ ...options, token: (req) => req.headers.cookie })
+createServer((req, res) => guard(req, res, () => res.end(req.auth.sub)))

@@ -5,8 +5,8 @@ import type { CheckResult } from './token/verification.ts'
 const MISSING = createRefusal('token_missing')
 const MALFORMED_REQUEST = createRefusal('token_malformed', undefined, 400)
 
-/** The syntax of a token in an Authorization header (RFC 6750 section 2.1). */
-const B64TOKEN = /^[\w.~+/-]+=*$/
+/** Spaces, then anything but a token as RFC 6750 section 2.1 defines its syntax. */
+const MALFORMED_HEADER = /^bearer +(?! |[\w.~+/-]+=*$)/i
 
 /**
  * Reads the token of an Authorization header (RFC 9110 section 11.4, RFC 6750 section 2.1): the
@@ -39,7 +39,7 @@ export function checkRequest<Extra extends object>(
   if (hasSeveralAuthorizations(request.rawHeaders)) return MALFORMED_REQUEST
   const token = readToken(request.headers.authorization, readElsewhere)
   if (typeof token !== 'string') return token
-  return refineResult(verifier.check(token, staleness), token)
+  return refineResult(verifier.check(token, staleness), request.headers.authorization)
 }
 
 /** Refuses a `token` option that is not a function. */
@@ -75,12 +75,14 @@ function hasSeveralAuthorizations(rawHeaders: readonly string[] = []): boolean {
   return count > 1
 }
 
-/** Tells a malformed token (401) from a malformed request (400; RFC 6750 section 3.1). */
+/** Tells a malformed token (401) from a malformed header (400; RFC 6750 section 3.1). */
 export function refineResult<Result extends CheckResult<object>>(
   result: Result,
-  token: string,
+  authorization: string | null | undefined,
 ): Result | Refused {
   const isHeaderWrong =
-    !result.ok && result.error.code === 'token_malformed' && !B64TOKEN.test(token)
+    !result.ok &&
+    result.error.code === 'token_malformed' &&
+    MALFORMED_HEADER.test(authorization ?? '')
   return isHeaderWrong ? MALFORMED_REQUEST : result
 }

@@ -48,22 +48,30 @@ export type LatchkeyOptions = VerifierOrOptions & {
   token?: (request: FastifyRequest) => string | null | undefined
 }
 
+// biome-ignore lint/suspicious/noTsIgnore: wrong only where @fastify/jwt is not installed
+/** @ts-ignore: `user` is ours even if @fastify/jwt, for signing, declares it too. */
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    user: User
+  }
+}
+
+// biome-ignore lint/suspicious/noTsIgnore: as above
+/** @ts-ignore: `any` without @fastify/jwt. */
+type OtherJwtVerify = import('@fastify/jwt').JwtVerifyFunction
+
 declare module 'fastify' {
   interface FastifyRequest {
-    /**
-     * The verified claims; null on a public route until `jwtVerify` succeeds.
-     *
-     * @ts-ignore: @fastify/jwt, if installed for signing, declares its own
-     */
+    /** The verified claims; null on a public route until `jwtVerify` succeeds. */
     user: User
     /**
-     * Verifies the request's token, for public routes that treat signed-in users differently.
+     * Verifies the request's token, for public routes that treat signed-in users differently. Its
+     * type is that of @fastify/jwt where that is installed, since two declarations must agree.
      *
      * @throws TokenError, which Fastify's error handler answers with its status and challenge
      * @throws TypeError when it is called with an argument
-     * @ts-ignore: as above
      */
-    jwtVerify: () => Promise<User>
+    jwtVerify: 0 extends 1 & OtherJwtVerify ? () => Promise<User> : OtherJwtVerify
   }
   interface FastifyReply {
     /** The `code` with which the plugin refused the request, for logs. */
@@ -125,7 +133,7 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   if (isNested) return
 
   app.decorateRequest('user', null as unknown as User)
-  app.decorateRequest('jwtVerify', jwtVerify)
+  app.decorateRequest('jwtVerify', jwtVerify as FastifyRequest['jwtVerify'])
   app.decorateReply('refusalCode', undefined)
   app.addHook('onRequest', authenticate)
   app.addHook('onRoute', ({ config, method, url }) => {
@@ -173,6 +181,10 @@ const authenticate: onRequestHookHandler = (request, reply, next) => {
 
 function answer(reply: FastifyReply, { status, code, headers, body }: HttpRefusal): void {
   reply.refusalCode = code
+  if (reply.request.headers.upgrade !== undefined) {
+    // No server closes the socket of a refused upgrade, and @fastify/websocket only if it came first.
+    reply.raw.once('finish', () => reply.raw.socket?.destroy())
+  }
   reply.code(status).headers(headers).send(body)
 }
 

@@ -111,13 +111,11 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
       let error: unknown
       try {
         // Several headers are joined by a comma, which no token contains.
-        const token = readToken(
-          request.headers.get('authorization'),
-          readElsewhere && (() => readElsewhere(request)),
-        )
+        const authorization = request.headers.get('authorization')
+        const token = readToken(authorization, readElsewhere && (() => readElsewhere(request)))
         const result =
           typeof token === 'string'
-            ? refineResult(await verifier.check(token, requirements), token)
+            ? refineResult(await verifier.check(token, requirements), authorization)
             : token
         const refused = result.ok ? authorize(result.claims, requirements) : result
         if (result.ok && refused === undefined) return result

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { encodeJson } from './encoding/base64url.ts'
+import { checkNames } from './requirements.ts'
 
 /**
  * Options of `mintToken`.
@@ -47,8 +48,17 @@ export function createTestKey(kid = 'test'): { kid: string; secret: Uint8Array }
   return { kid, secret: new Uint8Array(randomBytes(32)) }
 }
 
+// biome-ignore format: a list
+const OPTIONS = [
+  'key', 'issuer', 'audience', 'subject', 'scopes', 'roles', 'expiresInSeconds', 'claims', 'header',
+  'fault',
+]
+const FAULTS = ['foreign', 'tampered', 'unsigned']
+
 /**
  * Mints an access token like those of the auth service (HS256, `at+jwt`), for tests of services.
+ *
+ * @throws TypeError when an option is unknown: the token would not be what the test means
  * @example
  * ```ts
  * import { createTestKey, mintToken } from '@latchkey/verify/testing'
@@ -59,7 +69,11 @@ export function createTestKey(kid = 'test'): { kid: string; secret: Uint8Array }
  * ```
  */
 export function mintToken(options: MintOptions): string {
+  checkNames(options, 'options of mintToken', OPTIONS)
   const { key, fault } = options
+  if (fault !== undefined && !FAULTS.includes(fault)) {
+    throw new TypeError(`fault must be one of ${FAULTS.join(', ')}`)
+  }
   const { kid, secret } = key instanceof Uint8Array ? { kid: undefined, secret: key } : key
   const alg = fault === 'unsigned' ? 'none' : 'HS256'
   const header = encodeJson({ alg, typ: 'at+jwt', kid, ...options.header })

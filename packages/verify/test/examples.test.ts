@@ -13,7 +13,9 @@ const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'u
 /** What the text around an example defines. */
 const context = `
 import type { Verifier } from '@latchkey/verify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 declare global {
+  const app: FastifyInstance, swaggerUi: FastifyPluginAsync<{ routePrefix: string }>
   const issuer: string, token: string, verifier: Verifier
   const listOrders: (...given: unknown[]) => Promise<object[]>
   const deleteOrder: () => Promise<void>

@@ -1,3 +1,4 @@
+import files from '@fastify/static'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import latchkey, { type LatchkeyOptions } from '../src/fastify.ts'
@@ -143,6 +144,24 @@ t.test('leaves the config of other plugins and of unprotected routes alone', asy
   })
   t.equal((await app.inject('/outside')).statusCode, 200)
   t.equal((await app.inject('/inside')).statusCode, 401)
+})
+
+t.test('an onRoute hook makes the routes of another plugin public', async (t) => {
+  const app = create(t)
+  await app.register(latchkey, options)
+  const root = import.meta.dirname
+  await app.register(files, { root, prefix: '/private/' })
+  await app.register(async (open) => {
+    open.addHook('onRoute', (route) => {
+      route.config = { ...route.config, public: true }
+    })
+    await open.register(files, { root, prefix: '/open/', decorateReply: false })
+  })
+  t.equal((await app.inject('/private/tokens.ts')).statusCode, 401)
+  t.equal((await app.inject('/private/none')).statusCode, 401)
+  t.equal((await app.inject({ url: '/private/tokens.ts', headers })).statusCode, 200)
+  t.equal((await app.inject('/open/tokens.ts')).statusCode, 200)
+  t.equal((await app.inject('/open/none')).statusCode, 404)
 })
 
 t.test('refuses to be registered after other plugins or twice', async (t) => {

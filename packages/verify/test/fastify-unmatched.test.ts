@@ -109,7 +109,7 @@ t.test('a WebSocket is opened only with a token', async (t) => {
   const app = create(t)
   await app.register(latchkey, options)
   await app.register(websocket)
-  app.get('/live', { websocket: true }, (socket) => socket.close())
+  app.get('/live', { websocket: true }, (socket) => socket.terminate())
   await app.ready()
   await t.rejects(app.injectWS('/live'), /401/)
   await t.rejects(app.injectWS('/nowhere'), /401/)

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from 'node:http'
+import type { RequestListener } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import express from 'express'
 import Fastify from 'fastify'
@@ -9,6 +9,7 @@ import { latchkey as guardExpress, requires } from '../src/express.ts'
 import latchkey from '../src/fastify.ts'
 import { createVerifier as createFetchVerifier, type Requirements } from '../src/fetch.ts'
 import { createVerifier, type Verifier } from '../src/index.ts'
+import { listen as startServer } from './listen.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
 const verifier = createVerifier({ ...policy, keys: [key] })
@@ -19,10 +20,7 @@ const roles = ['admin', 'auditor']
 type Start = (t: Test, verifier: Verifier) => Promise<number>
 
 async function listen(t: Test, listener: RequestListener): Promise<number> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  t.teardown(() => server.close())
-  await new Promise((done) => server.once('listening', done))
-  return (server.address() as AddressInfo).port
+  return Number(new URL(await startServer(t, listener)).port)
 }
 
 const startFastify: Start = async (t, verifier) => {
@@ -230,7 +228,48 @@ t.test('Express: requires() without the guard refuses every request', async (t) 
   t.equal(reply.status, 401)
 })
 
-t.test('requires() throws for scopes and roles that are not arrays of names', async (t) => {
-  const given = [{ scopes: 'orders:read' }, { scopes: ['a b'] }, { roles: [1] }, { roles: [''] }]
-  for (const wrong of given) t.throws(() => requires(wrong as never), TypeError)
+const wrongRequirements = [
+  'orders:read',
+  ['orders:read'],
+  new Set(['orders:read']),
+  null,
+  { scope: ['orders:read'] },
+  { role: 'admin' },
+  { public: true },
+  { scopes: 'orders:read' },
+  { scopes: ['a b'] },
+  { scopes: undefined },
+  { roles: [1] },
+  { roles: [''] },
+  { onStale: 'refuse' },
+  { maxStaleSeconds: 0 },
+]
+
+t.test('requires() and authenticate() refuse unknown and wrong requirements', async (t) => {
+  const web = createFetchVerifier({ ...policy, keys: [key] })
+  const request = new Request('http://localhost/', { headers: { authorization: `Bearer ${good}` } })
+  for (const wrong of wrongRequirements) {
+    t.throws(() => requires(wrong as never), JSON.stringify(wrong))
+    await t.rejects(web.authenticate(request, wrong as never), JSON.stringify(wrong))
+  }
+  t.throws(() => requires(undefined as never), TypeError)
+})
+
+t.test('latchkey() of Express refuses options that it would ignore', async (t) => {
+  const wrong: [options: object, staleness: unknown][] = [
+    [{ verifier, audience: 'admin' }, {}],
+    [{ verifier, scopes: ['orders:read'] }, {}],
+    [{ verifier, token: 'cookie' }, {}],
+    [{ verifier, publicNotFound: true }, {}],
+    [{ verifier: {} }, {}],
+    [{ ...policy, keys: [key], algorithms: ['HS256'] }, {}],
+    [{ verifier }, { scopes: ['orders:read'] }],
+    [{ verifier }, { onstale: 'deny' }],
+    [{ verifier }, 'deny'],
+    [{ verifier }, null],
+  ]
+  for (const [options, staleness] of wrong) {
+    t.throws(() => guardExpress(options as never, staleness as never), TypeError)
+  }
+  t.throws(() => createFetchVerifier({ ...policy, keys: [key], token: 'x' as never }), TypeError)
 })

@@ -44,3 +44,15 @@ t.test('mints a token without kid for a key without an ID', async (t) => {
   t.ok(sole.check(token).ok)
   t.match(verifier.check(token), { ok: false, error: { code: 'token_unknown_key' } })
 })
+
+t.test('refuses unknown options and faults, which would mint another token than meant', (t) => {
+  for (const wrong of [
+    { scope: 'a' },
+    { role: 'admin' },
+    { expiresIn: -1 },
+    { fault: 'expired' },
+  ]) {
+    t.throws(() => mintToken({ ...given, ...(wrong as object) }), TypeError)
+  }
+  t.end()
+})

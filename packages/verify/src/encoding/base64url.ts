@@ -30,7 +30,7 @@ export function hasCanonicalEnd(text: string): boolean {
 }
 
 /** The bytes of canonical base64url, or `undefined`. */
-export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function decodeBase64url(text: string): ReturnType<typeof Uint8Array.from> | undefined {
   if (!isCanonicalBase64url(text)) return undefined
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
   return Uint8Array.from(binary, (character) => character.charCodeAt(0))

@@ -34,7 +34,8 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
         if (!token) throw invalidRefreshToken()
         await revokeSession(db, { sessionId: token.sessionId })
       } else {
-        const { sid, sub } = await request.jwtVerify()
+        await request.jwtVerify()
+        const { sid, sub } = request.user
         if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
         await revokeSession(db, { sessionId: sid, userId: sub })
       }

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, randomUUID, timingSafeEqual } from 'node:crypto'
 import jwt from '@fastify/jwt'
-import type { Claims, Key, Keyring } from '@latchkey/verify'
+import type { Key, Keyring } from '@latchkey/verify'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { type Static, Type } from 'typebox'
@@ -33,7 +33,6 @@ declare module 'fastify' {
 declare module '@fastify/jwt' {
   interface FastifyJWT {
     namespaces: 'accessToken'
-    user: Claims
   }
 }
 
