@@ -58,7 +58,10 @@ function openOrExplain(file: string, options: KeyringFileOptions): Keyring {
     return openKeyring(file, options)
   } catch (err) {
     if (!(err instanceof KeyringError)) throw err
-    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${err.message}; ${howToMakeKeys}`)
+    // Only for a file that does not exist: a new file in place of another replaces all keys.
+    const isMissing = (err.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+    const advice = isMissing ? `; ${howToMakeKeys}` : ''
+    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${err.message}${advice}`)
   }
 }
 

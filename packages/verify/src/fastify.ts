@@ -121,6 +121,7 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   checkTokenOption(token)
   if (typeof publicNotFound !== 'boolean') throw new TypeError('publicNotFound must be a boolean')
   const verifier = readVerifier(others)
+  if (!('verifier' in others)) app.addHook('onClose', async () => verifier.revocations?.close())
   if (Object.hasOwn(app, GUARD)) throw new Error(REGISTERED)
   const isNested = GUARD in app
   if (!isNested) refuseEarlierPlugins(app)

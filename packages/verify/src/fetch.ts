@@ -2,6 +2,8 @@ import { checkTokenOption, readToken, refineResult } from './bearer.ts'
 import { type KeysOption, readStaticKeys } from './keys/keys-option.ts'
 import { describeRefusal } from './refusal.ts'
 import { authorize, checkRequirements, type Requirements } from './requirements.ts'
+import { completeFeedOptions } from './revocation/feed-client.ts'
+import { createRevocationFeed, type RevocationFeed } from './revocation/on-demand-feed.ts'
 import { createPolicy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, requireClaims, Verification } from './token/verification.ts'
@@ -11,8 +13,8 @@ export { parseKeySet } from './keys/key-set.ts'
 export { KeyringError, type KeySet } from './keys/keyring.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'
 export type { Requirements } from './requirements.ts'
-export type { RevocationFeed, RevocationFeedOptions } from './revocation/feed.ts'
-export { createRevocationFeed } from './revocation/feed.ts'
+export type { FeedSettings, RevocationFeedOptions } from './revocation/feed-client.ts'
+export { createRevocationFeed, type RevocationFeed } from './revocation/on-demand-feed.ts'
 export { TokenError, type TokenErrorCode, type TokenErrorStatus } from './token/error.ts'
 export type { PolicyOptions } from './token/policy.ts'
 export * from './token/types.ts'
@@ -92,14 +94,20 @@ export interface FetchVerifier<Extra extends object = RegisteredClaims> {
 export function createVerifier<Extra extends object = RegisteredClaims>(
   options: FetchVerifierOptions,
 ): FetchVerifier<Extra> {
-  const { token: readElsewhere, ...policy } = options
+  const { token: readElsewhere, ...policyOptions } = options
   checkTokenOption(readElsewhere)
-  const keys = readStaticKeys(policy.keys)
-  const verification = new Verification(createPolicy(policy), webPlatform, keys)
+  const keys = readStaticKeys(options.keys)
+  const policy = createPolicy(policyOptions, (settings) =>
+    createRevocationFeed(completeFeedOptions(settings, options, keys, 'fetch')),
+  )
+  const { revocations } = policy
+  const feed = revocations && 'refresh' in revocations ? (revocations as RevocationFeed) : undefined
+  const verification = new Verification(policy, webPlatform, keys)
   const verifier: FetchVerifier<object> = {
     verify: async (token, staleness) => requireClaims(await verifier.check(token, staleness)),
 
     async check(token, staleness) {
+      await feed?.refresh()
       const begun = verification.begin(token, staleness)
       if (begun.ok !== undefined) return begun
       const signature = await signWithWebCrypto(begun.header.key, token.slice(0, begun.dot))

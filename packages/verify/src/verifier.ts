@@ -1,6 +1,9 @@
+import { hostname } from 'node:os'
 import { openKeyring } from './keys/keyring-file.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
-import type { RevocationFeed } from './revocation/feed.ts'
+import { createRevocationFeed, type RevocationFeed } from './revocation/feed.ts'
+import { completeFeedOptions } from './revocation/feed-client.ts'
+import { limits, refuseUnknown } from './token/bounds.ts'
 import { nodePlatform } from './token/node-platform.ts'
 import { createPolicy, type PolicyOptions } from './token/policy.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
@@ -40,7 +43,7 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
   verify(token: string, staleness?: Staleness): Claims & Readonly<Extra>
   /** Like `verify`, but never throws, and builds no error object for a refused token. */
   check(token: string, staleness?: Staleness): CheckResult<Extra>
-  /** The feed of revoked tokens, if it was created with one. */
+  /** The feed, if `revocations` is one. Call its `close` to stop polling. */
   readonly revocations?: RevocationFeed | undefined
 }
 
@@ -61,11 +64,16 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
 export function createVerifier<Extra extends object = RegisteredClaims>(
   options: VerifierOptions,
 ): Verifier<Extra> {
-  const verification = new Verification(createPolicy(options), nodePlatform, readKeys(options.keys))
-  const { revocations } = options
+  const keys = readKeys(options.keys)
+  const policy = createPolicy(options, (settings) => {
+    const instance = `${hostname()}-${process.pid}`.slice(-limits.maxInstanceLength)
+    return createRevocationFeed(completeFeedOptions(settings, options, keys, instance))
+  })
+  const verification = new Verification(policy, nodePlatform, keys)
+  const { revocations } = policy
+  const isFeed = revocations !== undefined && 'catchUp' in revocations
   const verifier: Verifier<object> = {
-    revocations:
-      revocations && 'catchUp' in revocations ? (revocations as RevocationFeed) : undefined,
+    revocations: isFeed ? (revocations as RevocationFeed) : undefined,
     verify: (token, staleness) => requireClaims(verifier.check(token, staleness)),
     check(token, staleness) {
       const begun = verification.begin(token, staleness)
@@ -78,6 +86,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
 
 function readKeys(keys: VerifierOptions['keys']): KeySource {
   if (typeof keys === 'object' && keys !== null && 'file' in keys) {
+    refuseUnknown(keys, ['file'])
     return { ring: openKeyring(keys.file), isSole: false }
   }
   return readStaticKeys(keys)

@@ -56,6 +56,7 @@ t.test('refuses a broken JWK Set as a whole, without a secret in the message', a
   // biome-ignore format: a table
   const broken: [what: string, text: string, code: string][] = [
     ['empty', '', 'keyring_malformed'],
+    ['a byte order mark', `\ufeff${jwks(jwk('a'))}`, 'keyring_malformed'],
     ['truncated', jwks(jwk('a')).slice(0, -2), 'keyring_malformed'],
     ['not a set', '[]', 'keyring_malformed'],
     ['keys not an array', '{"keys":{}}', 'keyring_malformed'],
@@ -132,11 +133,18 @@ t.test('throws when a file cannot be used as it is opened', async (t) => {
   const folder = await createFolder(t)
   t.throws(() => openKeyring(join(folder, 'none')), {
     code: 'keyring_unreadable',
-    message: /ENOENT/,
+    message: /none cannot be read: it does not exist \(ENOENT\)/,
   })
-  t.throws(() => openKeyring(folder), { code: 'keyring_unreadable', message: /EISDIR/ })
+  t.throws(() => openKeyring(folder), {
+    code: 'keyring_unreadable',
+    message: /it is a folder \(EISDIR\)/,
+  })
   await writeFile(join(folder, 'bad'), '{')
   t.throws(() => openKeyring(join(folder, 'bad')), { code: 'keyring_malformed' })
+  await writeFile(join(folder, 'bom'), `\ufeff${jwks(jwk('a'))}`)
+  t.throws(() => openKeyring(join(folder, 'bom')), /bom: it starts with a byte order mark/)
+  await writeFile(join(folder, 'wide'), jwks(jwk('a')), 'utf16le')
+  t.throws(() => openKeyring(join(folder, 'wide')), /wide: it is not UTF-8 text/)
   t.throws(() => openKeyring(''), TypeError)
 })
 
@@ -164,6 +172,30 @@ t.test('follows writes in place and renames', async (t) => {
   await until(t, 'written again', () => kids() === 'd')
   t.strictSame(told, ['b', 'c'])
   t.strictSame(errors, [])
+})
+
+t.test('keeps following when a listener fails, and reports it', async (t) => {
+  const warnings = t.capture(process, 'emitWarning')
+  const file = join(await createFolder(t), 'keys.json')
+  await writeFile(file, jwks(jwk('a')))
+  const fail = () => {
+    throw new Error('a mistake')
+  }
+  const rejected = (async () => fail()) as () => void
+  const keyring = openKeyring(file, { onReload: fail, onError: rejected })
+  t.teardown(() => keyring.close())
+  keyring.subscribe(rejected)
+  const seen: string[] = []
+  const warned = (name: string) => () => {
+    seen.push(...warnings().map(({ args }) => String(args[0])))
+    return seen.some((warning) => warning.startsWith(`${name} of a keyring failed`))
+  }
+  for (const kid of ['b', 'c']) {
+    await writeFile(file, jwks(jwk(kid)))
+    await until(t, `loads ${kid}`, () => keyring.current.signing.kid === kid)
+  }
+  await writeFile(file, '{')
+  for (const name of ['onReload', 'a listener', 'onError']) await until(t, name, warned(name))
 })
 
 t.test("follows Kubernetes' swap of ..data", async (t) => {

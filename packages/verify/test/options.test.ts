@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
-import { createVerifier, parseKeySet } from '../src/index.ts'
+import { createVerifier, openKeyring, parseKeySet } from '../src/index.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
 type ErrorMatch = RegExp | ErrorConstructor | { code: string } | { message: RegExp }
 
 const good = { ...policy, keys: [key] }
+const url = 'http://127.0.0.1:9'
 const strong = () => randomBytes(32)
 // biome-ignore format: a table
 const wrong: [what: string, options: object, error: ErrorMatch][] = [
@@ -38,6 +39,15 @@ const wrong: [what: string, options: object, error: ErrorMatch][] = [
   ['null as cache', { ...good, cache: null }, TypeError],
   ['a cache of 0 entries', { ...good, cache: { maxEntries: 0 } }, RangeError],
   ['revocations without members', { ...good, revocations: {} }, TypeError],
+  ['deny without revocations', { ...good, onStale: 'deny' }, /no effect without revocations/],
+  ['a staleness without revocations', { ...good, maxStaleSeconds: 9 }, /no effect without/],
+  ['a misspelt option', { ...good, audiance: 'orders' }, /unknown option "audiance"/],
+  ['a misspelt option of the cache', { ...good, cache: { maxEntrys: 9 } }, /unknown option "maxEntrys"/],
+  ['a misspelt option of the feed', { ...good, revocations: { url, timeout: 9 } }, /unknown option "timeout"/],
+  ['a feed for one key without an ID', { ...good, keys: key.secret, revocations: { url } }, /keys with IDs/],
+  ['a feed for several issuers', { ...good, issuer: ['a', 'b'], revocations: { url } }, /single issuer/],
+  ['a feed for several audiences', { ...good, audience: ['a', 'b'], revocations: { url } }, /service/],
+  ['a feed that forgets before a token expires', { ...good, maxLifetimeSeconds: 3_601, revocations: { url } }, RangeError],
   ['an option of another library', { ...good, algorithms: ['HS256'] }, /unknown option "algorithms"/],
 ]
 
@@ -49,6 +59,26 @@ t.test('refuses wrong options when the verifier is created', async (t) => {
     }
   }
 })
+
+t.test('refuses misspelt options of a keyring', async (t) => {
+  t.throws(() => createVerifier({ ...good, keys: { file: 'x', onEror() {} } as never }), /onEror/)
+  t.throws(() => openKeyring('x', { onreload() {} } as never), /unknown option "onreload"/)
+  t.throws(() => openKeyring(undefined as never), /must be a path; it is undefined/)
+})
+
+t.test(
+  'a route that denies stale revocations refuses every token without revocations',
+  async (t) => {
+    const stale = { error: { code: 'revocations_stale', status: 503 } }
+    for (const create of [createVerifier, createFetchVerifier]) {
+      const verifier = create(good)
+      for (const _time of [1, 2, 3]) {
+        t.match(await verifier.check(sign(), { onStale: 'deny' }), stale)
+        t.match(await verifier.check(sign(), { maxStaleSeconds: 5 }), { ok: true })
+      }
+    }
+  },
+)
 
 t.test('one key passed as bytes verifies tokens with any kid or none', async (t) => {
   for (const create of [createVerifier, createFetchVerifier]) {

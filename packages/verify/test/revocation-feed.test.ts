@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,7 +34,7 @@ async function startFeed(t: Test, answer: RequestListener, options = {}) {
     service: 'orders',
     instance: 'orders-1',
     pollIntervalMs: 100,
-    timeoutMs: 300,
+    timeoutMs: 2_000,
     onPoll: (err) => polls.push(err),
     ...options,
   })
@@ -151,10 +152,11 @@ t.test('catches up when the auth service starts late, without waiting an interva
 t.test('a Fastify server answers no request before it knows the revocations', async (t) => {
   const answers: (() => void)[] = []
   const far = Date.now() / 1000 + 1000
-  const { feed } = await startFeed(t, (_req, res) => {
+  const answer: RequestListener = (_req, res) => {
     answers.push(() => res.end(page(1, [['s1', far]])))
     if (answers.length > 3) answers.at(-1)?.()
-  })
+  }
+  const { feed } = await startFeed(t, answer, { timeoutMs: 100 })
   const app = Fastify()
   t.teardown(() => app.close())
   const key = { kid, secret }
@@ -164,6 +166,69 @@ t.test('a Fastify server answers no request before it knows the revocations', as
   const headers = { authorization: `Bearer ${token}` }
   t.match((await app.inject({ url: '/', headers })).json(), { code: 'token_revoked' })
   t.ok(answers.length > 3, 'the first polls timed out')
+})
+
+t.test('polls on when onPoll fails, and reports it', async (t) => {
+  const warnings = t.capture(process, 'emitWarning')
+  let polls = 0
+  const onPoll = () => {
+    polls += 1
+    if (polls % 2) throw new Error('a mistake')
+    return Promise.reject(new Error('another'))
+  }
+  await startFeed(t, (_req, res) => (polls < 3 ? res.end(page(1)) : res.destroy()), { onPoll })
+  await until(() => polls > 5)
+  t.ok(polls > 5)
+  const messages = warnings().map(({ args }) => String(args[0]))
+  t.match(messages[0], /^onPoll of the revocation feed failed: Error: a mistake/)
+  t.ok(messages.some((message) => message.includes('another')))
+})
+
+t.test('follows no redirect', async (t) => {
+  const { polls } = await startFeed(t, (req, res) =>
+    req.url?.startsWith('/other')
+      ? res.end(page(1))
+      : res.writeHead(307, { location: '/other' }).end(),
+  )
+  await until(() => polls.length > 0)
+  t.match(polls[0]?.message, /answered 307/)
+})
+
+t.test('a verifier builds its feed from its own options', async (t) => {
+  const asked = Promise.withResolvers<string>()
+  const server = createServer((req, res) => {
+    const token = req.headers.authorization?.replace('Bearer ', '') ?? ''
+    asked.resolve(`${verifier.verify(token).sub} ${req.url}`)
+    res.end(page(1, [['s1', Date.now() / 1000 + 1000]]))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const key = { kid, secret }
+  const own = createVerifier({ keys: [key], issuer, audience: 'orders', revocations: { url } })
+  t.teardown(() => {
+    own.revocations?.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  t.equal(await own.revocations?.catchUp(), true)
+  t.match(await asked.promise, new RegExp(`^service:orders .*instance=.*-${process.pid}&kids=k1$`))
+  const token = mintToken({ key, issuer, audience: 'orders', claims: { sid: 's1' } })
+  t.match(own.check(token), { error: { code: 'token_revoked' } })
+})
+
+t.test('refuses tokens after a freeze that is longer than maxStaleSeconds', async (t) => {
+  let isFrozen = false
+  const { feed } = await startFeed(t, (_req, res) => isFrozen || res.end(page(1)))
+  await feed.catchUp()
+  const key = { kid, secret }
+  const options = { keys: [key], issuer, audience: 'x', revocations: feed, maxStaleSeconds: 2 }
+  const strict = createVerifier({ ...options, onStale: 'deny' })
+  const token = mintToken({ key, issuer, audience: 'x' })
+  t.ok(strict.check(token).ok)
+  isFrozen = true
+  const now = performance.now.bind(performance)
+  t.intercept(performance, 'now', { value: () => now() + 3_500 })
+  t.match(strict.check(token), { error: { code: 'revocations_stale' } })
 })
 
 t.test('forgets by the clock of the server, not by its own', async (t) => {
@@ -234,6 +299,8 @@ t.test('refuses wrong options', async (t) => {
     { instance: '' },
     { pollIntervalMs: 1 },
     { timeoutMs: Number.NaN },
+    { maxAge: 5 },
+    { keys: [] as unknown as typeof ring },
   ]) {
     t.throws(() => createRevocationFeed({ ...good, ...wrong }).close())
   }

@@ -22,6 +22,11 @@ const REFRESH = 'latchkey:refresh'
  * ```
  */
 export function parseKeySet(text: string): KeySet {
+  if (typeof text !== 'string' || text.trim() === '') throw malformed('it is empty')
+  if (text.startsWith('\ufeff')) {
+    throw malformed('it starts with a byte order mark: save it as UTF-8 without one')
+  }
+  if (/[\0\ufffd]/.test(text)) throw malformed('it is not UTF-8 text')
   const document = parseJson(text)
   if (!isObject(document) || !Array.isArray(document.keys)) {
     throw malformed('not a JWK Set: expected {"keys":[…]} without duplicate members')

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { refuseUnknown } from '../token/bounds.ts'
 import { parseKeySet } from './key-set.ts'
 import { type Keyring, KeyringError, type KeySet } from './keyring.ts'
 
@@ -38,7 +39,10 @@ export interface KeyringFileOptions {
  * ```
  */
 export function openKeyring(file: string, options: KeyringFileOptions = {}): Keyring {
-  if (typeof file !== 'string' || file === '') throw new TypeError('file must be a path')
+  if (typeof file !== 'string' || file === '') {
+    throw new TypeError(`the key file must be a path; it is ${file === '' ? 'empty' : typeof file}`)
+  }
+  refuseUnknown(options, ['onError', 'onReload'])
   return new KeyringFile(file, options)
 }
 
@@ -92,12 +96,13 @@ class KeyringFile implements Keyring {
       if (typeof read !== 'string') throw read
       this.#current = parseFile(this.#file, read)
     } catch (err) {
-      if (this.#options.onError) this.#options.onError(err as KeyringError)
-      else process.emitWarning(err as KeyringError)
+      const { onError = (err: KeyringError) => process.emitWarning(err) } = this.#options
+      callSafely('onError', onError, err as KeyringError)
       return
     }
-    this.#options.onReload?.(this.#current)
-    for (const listener of this.#listeners) listener(this.#current)
+    const { onReload } = this.#options
+    if (onReload) callSafely('onReload', onReload, this.#current)
+    for (const listener of this.#listeners) callSafely('a listener', listener, this.#current)
   }
 }
 
@@ -110,7 +115,29 @@ function parseFile(file: string, text: string): KeySet {
   }
 }
 
+/** Calls a caller's function. Its mistakes are reported and stop nothing. */
+function callSafely<T>(name: string, call: (value: T) => unknown, value: T): void {
+  const warn = (err: unknown) =>
+    process.emitWarning(
+      `${name} of a keyring failed: ${(err instanceof Error && err.stack) || err}`,
+    )
+  try {
+    Promise.resolve(call(value)).catch(warn)
+  } catch (err) {
+    warn(err)
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a folder of its path is a file',
+  EACCES: 'this user may not read it',
+}
+
 function unreadable(file: string, err: unknown): KeyringError {
   const { code = 'unknown error' } = err as NodeJS.ErrnoException
-  return new KeyringError('keyring_unreadable', `key file ${file} cannot be read: ${code}`)
+  const reason = REASONS[code] ? `${REASONS[code]} (${code})` : code
+  const message = `key file ${file} cannot be read: ${reason}`
+  return new KeyringError('keyring_unreadable', message, { cause: err })
 }

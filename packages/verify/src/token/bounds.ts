@@ -13,6 +13,11 @@ export const limits = {
   maxClockToleranceSeconds: 60,
   /** Default of `maxStaleSeconds`. */
   defaultMaxStaleSeconds: 30,
+  /**
+   * Maximum lifetime of a token that a feed can revoke: the auth service keeps a revocation for this
+   * long and the maximum clock tolerance. Default of `maxLifetimeSeconds`.
+   */
+  maxRevocableLifetimeSeconds: 3_600,
   /** Maximum length of the `instance` that a poll of the revocation feed reports. */
   maxInstanceLength: 100,
   /** Maximum length of the key IDs that a poll reports: a longer URL would make the poll fail. */
@@ -44,4 +49,15 @@ export function readNumbers<Name extends string>(
     numbers[name] = value
   }
   return numbers
+}
+
+/**
+ * Refuses a misspelt option, which would have no effect.
+ *
+ * @throws TypeError when an option has none of the names
+ */
+export function refuseUnknown(options: object, names: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`unknown option ${JSON.stringify(name)}`)
+  }
 }

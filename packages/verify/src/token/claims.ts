@@ -79,7 +79,8 @@ export function checkRevocation(
   staleness: Staleness | undefined,
 ): Refused | undefined {
   const { revocations } = policy
-  if (revocations === undefined) return undefined
+  // A route that refuses stale revocations cannot be served by a verifier that has none.
+  if (revocations === undefined) return staleness?.onStale === 'deny' ? STALE : undefined
   if (revocations.version !== knownGoodAt && revocations.isRevoked(claims)) return REVOKED
   if ((staleness?.onStale ?? policy.onStale) === 'allow') return undefined
   const maxStaleSeconds = staleness?.maxStaleSeconds ?? policy.maxStaleSeconds

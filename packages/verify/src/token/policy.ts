@@ -1,4 +1,5 @@
-import { limits, readNumbers } from './bounds.ts'
+import { FeedClient, type FeedSettings } from '../revocation/feed-client.ts'
+import { limits, readNumbers, refuseUnknown } from './bounds.ts'
 import type { Revocations, Staleness } from './types.ts'
 
 /**
@@ -21,7 +22,10 @@ export interface PolicyOptions {
   types?: readonly (string | null)[]
   /** Largest accepted difference from the issuer's clock. Seconds, 0 to 60, default 5. */
   clockToleranceSeconds?: number
-  /** Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 86,400. */
+  /**
+   * Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 3,600, which is also
+   * the maximum with a revocation feed: a longer token would outlive the memory of its revocation.
+   */
   maxLifetimeSeconds?: number
   /** Longer tokens are refused without being read. 128 to 16,383, default 8,192. */
   maxTokenBytes?: number
@@ -31,8 +35,11 @@ export interface PolicyOptions {
    * empties the cache. `false` turns it off.
    */
   cache?: { maxEntries?: number } | false
-  /** Source of revocations, see `createRevocationFeed`. Default: no token is revoked. */
-  revocations?: Revocations
+  /**
+   * Source of revocations: `{ url }` of the auth service, or a feed from `createRevocationFeed`.
+   * Without it a token is accepted until it expires, also after a logout or a ban.
+   */
+  revocations?: Revocations | FeedSettings
   /**
    * What to do while revocations are stale: `allow` (the default) verifies with the known
    * ones, `deny` answers 503.
@@ -43,31 +50,35 @@ export interface PolicyOptions {
 }
 
 /** Validated options, with defaults. */
-export type Policy = ReturnType<typeof createPolicy>
+export type Policy = ReturnType<typeof createPolicy<Revocations>>
 
 const STALENESS_BOUNDS = { maxStaleSeconds: [limits.defaultMaxStaleSeconds, 1, 86_400] } as const
 const BOUNDS = {
   clockToleranceSeconds: [limits.defaultClockToleranceSeconds, 0, limits.maxClockToleranceSeconds],
-  maxLifetimeSeconds: [86_400, 1, 2 ** 31],
+  maxLifetimeSeconds: [limits.maxRevocableLifetimeSeconds, 1, 2 ** 31],
   // V8 hashes strings over 16,383 characters by length alone: longer ones would collide in a Map.
   maxTokenBytes: [8_192, 128, 16_383],
   ...STALENESS_BOUNDS,
 } as const
 const CACHE_BOUNDS = { maxEntries: [10_000, 4, 2 ** 22] } as const
 
-const OPTIONS = ['keys', 'issuer', 'audience', 'types', 'cache', 'revocations', 'onStale']
+const OPTIONS = [
+  ...['keys', 'issuer', 'audience', 'types', 'cache', 'revocations', 'onStale'],
+  ...Object.keys(BOUNDS),
+]
 
 /**
  * Validates options.
  *
+ * @param createFeed creates the feed of `revocations: { url }`, when all other options are valid
  * @throws TypeError when one is missing, unknown or of a wrong type
  * @throws RangeError when a number is out of bounds
  */
-export function createPolicy(options: PolicyOptions) {
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.includes(name) || Object.hasOwn(BOUNDS, name)) continue
-    throw new TypeError(`unknown option ${JSON.stringify(name)}`)
-  }
+export function createPolicy<Feed extends Revocations>(
+  options: PolicyOptions,
+  createFeed: (settings: FeedSettings) => Feed,
+) {
+  refuseUnknown(options, OPTIONS)
   const { issuer, audience, types = ['at+jwt'], cache = {}, revocations } = options
   if (audience === undefined) {
     throw new TypeError('audience is required: the name of this service, or false to accept any')
@@ -75,21 +86,43 @@ export function createPolicy(options: PolicyOptions) {
   if (cache === null || (typeof cache !== 'object' && cache !== false)) {
     throw new TypeError('cache must be an object or false')
   }
-  if (revocations !== undefined && !isRevocations(revocations)) {
-    throw new TypeError('revocations must have isRevoked(), version and ageSeconds, as a feed does')
-  }
+  if (cache) refuseUnknown(cache, Object.keys(CACHE_BOUNDS))
   checkStaleness(options)
+  const numbers = readNumbers(options, BOUNDS)
+  checkRevocationOptions(options, numbers.maxLifetimeSeconds)
   return {
-    ...readNumbers(options, BOUNDS),
+    ...numbers,
     issuers: readNames('issuer', issuer),
     /** undefined: any audience */
     audiences: audience === false ? undefined : readNames('audience', audience),
     types: readTypes(types),
     /** 0: no cache */
     cacheEntries: cache === false ? 0 : readNumbers(cache, CACHE_BOUNDS).maxEntries,
-    revocations,
     onStale: options.onStale ?? 'allow',
+    revocations: isFeedSettings(revocations) ? createFeed(revocations) : revocations,
   }
+}
+
+function checkRevocationOptions(options: PolicyOptions, maxLifetimeSeconds: number): void {
+  const { revocations, onStale, maxStaleSeconds } = options
+  if (revocations === undefined) {
+    if (onStale !== 'deny' && maxStaleSeconds === undefined) return
+    throw new TypeError('onStale and maxStaleSeconds have no effect without revocations')
+  }
+  if (!isFeedSettings(revocations) && !isRevocations(revocations)) {
+    throw new TypeError('revocations must be { url }, or have isRevoked(), version and ageSeconds')
+  }
+  const isFeed = isFeedSettings(revocations) || revocations instanceof FeedClient
+  const { maxRevocableLifetimeSeconds: max } = limits
+  if (isFeed && maxLifetimeSeconds > max) {
+    throw new RangeError(
+      `maxLifetimeSeconds must be at most ${max} with a revocation feed, which forgets then`,
+    )
+  }
+}
+
+function isFeedSettings(value: PolicyOptions['revocations'] | null): value is FeedSettings {
+  return typeof value === 'object' && value !== null && 'url' in value && !('isRevoked' in value)
 }
 
 /** Validates the staleness options of a verifier or a route. Throws as `createPolicy` does. */

@@ -1,0 +1,204 @@
+import type { Keyring } from '../keys/keyring.ts'
+import type { KeySource } from '../keys/keys-option.ts'
+import { limits, readNumbers, refuseUnknown } from '../token/bounds.ts'
+import type { Claims, Revocations } from '../token/types.ts'
+import { type RevocationPage, readRevocationPage } from './page.ts'
+import { authAudience, mintServiceToken } from './service-token.ts'
+import { RevocationSet } from './set.ts'
+
+const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
+const OPTIONS = ['url', 'keys', 'issuer', 'service', 'instance', 'onPoll', ...Object.keys(BOUNDS)]
+
+/**
+ * Options of `createRevocationFeed`.
+ * @example
+ * ```ts
+ * import type { RevocationFeedOptions } from '@latchkey/verify'
+ * const onPoll: RevocationFeedOptions['onPoll'] = (err) => console.log(err?.message ?? 'ok')
+ * ```
+ */
+export interface RevocationFeedOptions {
+  /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
+  url: string | URL
+  /** The keys this process verifies with. Polls are signed with them and report their IDs. */
+  keys: Pick<Keyring, 'current'>
+  /** The `iss` of the tokens. */
+  issuer: string
+  /** Name of the service that polls. */
+  service: string
+  /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
+  instance: string
+  /** Time between two polls, plus or minus 10 %. Milliseconds, 100 to 60,000, default 1,000. */
+  pollIntervalMs?: number
+  /** Time limit of one poll. Milliseconds, 100 to 60,000, default 2,000. */
+  timeoutMs?: number
+  /** Called after every poll, for metrics and logs; `error` is missing when it succeeded. */
+  onPoll?: (error?: Error) => void
+}
+
+/**
+ * The feed of a verifier that is created with `revocations: { url }`. The other options are those of
+ * the verifier: its keys, its issuer, and its audience as the name of the service.
+ * @example
+ * ```ts
+ * import type { FeedSettings } from '@latchkey/verify'
+ * const revocations: FeedSettings = { url: 'https://example.com/auth' }
+ * ```
+ */
+export type FeedSettings = Omit<RevocationFeedOptions, 'keys' | 'issuer' | 'service' | 'instance'> &
+  Partial<Pick<RevocationFeedOptions, 'service' | 'instance'>>
+
+/**
+ * The options of a verifier's feed.
+ *
+ * @throws TypeError when the verifier's options do not tell who polls
+ */
+export function completeFeedOptions(
+  settings: FeedSettings,
+  verifier: { issuer: unknown; audience: unknown },
+  { ring, isSole }: KeySource,
+  instance: string,
+): RevocationFeedOptions {
+  const { issuer, audience } = verifier
+  if (isSole) throw new TypeError('revocations needs keys with IDs: keys: [{ kid, secret }]')
+  if (typeof issuer !== 'string') {
+    throw new TypeError('revocations: { url } needs a single issuer; use createRevocationFeed')
+  }
+  const service = settings.service ?? audience
+  if (typeof service !== 'string') {
+    throw new TypeError('revocations needs the name of this service: revocations: { url, service }')
+  }
+  return { instance, ...settings, keys: ring, issuer, service }
+}
+
+/** What a feed knows, and how it polls. When it polls is decided by the feeds built on it. */
+export class FeedClient implements Revocations {
+  readonly options: RevocationFeedOptions & Record<keyof typeof BOUNDS, number>
+  readonly #url: URL
+  readonly #warn: (message: string) => void
+  readonly #set = new RevocationSet()
+  #cursor = 0
+  #polling: AbortController | undefined
+  /** When the last complete poll began, in milliseconds of the monotonic clock. */
+  #completeAsOfMs = Number.NEGATIVE_INFINITY
+  /** What to add to the monotonic clock to get the server's time, in seconds. */
+  #serverOffset: number | undefined
+  /** When the last page arrived, in milliseconds of the monotonic clock. */
+  lastPageMs = 0
+  version = 0
+  isClosed = false
+
+  /** @param warn reports a mistake of the caller */
+  constructor(options: RevocationFeedOptions, warn: (message: string) => void) {
+    refuseUnknown(options, OPTIONS)
+    this.options = { ...options, ...readNumbers(options, BOUNDS) }
+    this.#warn = warn
+    this.#url = new URL(`${String(options.url).replace(/\/+$/, '')}/v1/revocations`)
+    for (const name of ['issuer', 'service', 'instance'] as const) {
+      if (typeof options[name] !== 'string' || options[name] === '') {
+        throw new TypeError(`${name} must be a non-empty string`)
+      }
+    }
+    if (options.instance.length > limits.maxInstanceLength) {
+      throw new RangeError(`instance must be at most ${limits.maxInstanceLength} characters`)
+    }
+    if (!Array.isArray(options.keys?.current?.keys)) throw new TypeError('keys must be a keyring')
+  }
+
+  isRevoked({ sid, sub, iat }: Claims): boolean {
+    return this.#set.has(sid, sub, iat)
+  }
+
+  get entries(): number {
+    return this.#set.size
+  }
+
+  get ageSeconds(): number {
+    return (performance.now() - this.#completeAsOfMs) / 1000
+  }
+
+  get isComplete(): boolean {
+    return Number.isFinite(this.#completeAsOfMs)
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.#polling?.abort()
+  }
+
+  /**
+   * Polls until there is no next page, and reports to `onPoll`. Never rejects.
+   *
+   * @returns whether it succeeded
+   */
+  async poll(): Promise<boolean> {
+    try {
+      await this.#pollAll()
+      await this.#report()
+      return true
+    } catch (err) {
+      if (!this.isClosed) await this.#report(err instanceof Error ? err : new Error(String(err)))
+      return false
+    }
+  }
+
+  async #report(error?: Error): Promise<void> {
+    try {
+      const returned: unknown = this.options.onPoll?.(error)
+      // Not awaited: a slow caller must not delay the next poll.
+      Promise.resolve(returned).catch((err) => this.#warn(describeMistake(err)))
+    } catch (err) {
+      this.#warn(describeMistake(err))
+    }
+  }
+
+  /** The set is complete as of the start of the last poll. */
+  async #pollAll(): Promise<void> {
+    for (;;) {
+      const askedAtMs = performance.now()
+      const page = await this.#pollPage()
+      if (page !== undefined) {
+        this.#set.add(page)
+        this.version += 1
+        this.#cursor = page.cursor
+        this.lastPageMs = performance.now()
+        // The server's time when it answered: at the latest now, so nothing is forgotten early.
+        if (page.now !== undefined) this.#serverOffset = page.now - this.lastPageMs / 1000
+      }
+      if (page?.more) continue
+      if (this.#serverOffset !== undefined) {
+        this.#set.forget(this.#serverOffset + performance.now() / 1000)
+      }
+      this.#completeAsOfMs = Math.max(this.#completeAsOfMs, askedAtMs)
+      return
+    }
+  }
+
+  /** @returns the next page, or `undefined` when nothing is new */
+  async #pollPage(): Promise<RevocationPage | undefined> {
+    const { keys, issuer, service, instance, timeoutMs } = this.options
+    this.#polling = new AbortController()
+    const url = new URL(this.#url)
+    url.searchParams.set('after', String(this.#cursor))
+    url.searchParams.set('instance', instance)
+    const kids = keys.current.keys.map(({ kid }) => kid).join()
+    const isShort = encodeURIComponent(kids).length <= limits.maxKidsLength
+    if (isShort) url.searchParams.set('kids', kids)
+    const scope = 'revocations:read'
+    const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#cursor}"` },
+      // Not followed: Cloudflare Workers do not know `error`. A redirect is not 200, so it fails.
+      redirect: 'manual',
+      signal: AbortSignal.any([this.#polling.signal, AbortSignal.timeout(timeoutMs)]),
+    })
+    if (response.status === 200) return readRevocationPage(response)
+    await response.body?.cancel()
+    if (response.status === 304) return undefined
+    throw new Error(`the revocation feed answered ${response.status}`)
+  }
+}
+
+function describeMistake(err: unknown): string {
+  return `onPoll of the revocation feed failed: ${(err instanceof Error && err.stack) || err}`
+}
