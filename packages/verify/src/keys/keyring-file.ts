@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { refuseUnknown } from '../token/bounds.ts'
 import { parseKeySet } from './key-set.ts'
 import { type Keyring, KeyringError, type KeySet } from './keyring.ts'
+import { refuseUnknown } from './refuse-unknown.ts'
 
 const POLL_MS = 1000
 

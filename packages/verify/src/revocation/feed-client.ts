@@ -1,6 +1,6 @@
-import type { Keyring } from '../keys/keyring.ts'
-import type { KeySource } from '../keys/keys-option.ts'
-import { limits, readNumbers, refuseUnknown } from '../token/bounds.ts'
+import { refuseUnknown } from '../keys/refuse-unknown.ts'
+import { limits, readNumbers } from '../token/bounds.ts'
+import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Claims, Revocations } from '../token/types.ts'
 import { type RevocationPage, readRevocationPage } from './page.ts'
 import { authAudience, mintServiceToken } from './service-token.ts'
@@ -8,68 +8,6 @@ import { RevocationSet } from './set.ts'
 
 const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
 const OPTIONS = ['url', 'keys', 'issuer', 'service', 'instance', 'onPoll', ...Object.keys(BOUNDS)]
-
-/**
- * Options of `createRevocationFeed`.
- * @example
- * ```ts
- * import type { RevocationFeedOptions } from '@latchkey/verify'
- * const onPoll: RevocationFeedOptions['onPoll'] = (err) => console.log(err?.message ?? 'ok')
- * ```
- */
-export interface RevocationFeedOptions {
-  /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
-  url: string | URL
-  /** The keys this process verifies with. Polls are signed with them and report their IDs. */
-  keys: Pick<Keyring, 'current'>
-  /** The `iss` of the tokens. */
-  issuer: string
-  /** Name of the service that polls. */
-  service: string
-  /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
-  instance: string
-  /** Time between two polls, plus or minus 10 %. Milliseconds, 100 to 60,000, default 1,000. */
-  pollIntervalMs?: number
-  /** Time limit of one poll. Milliseconds, 100 to 60,000, default 2,000. */
-  timeoutMs?: number
-  /** Called after every poll, for metrics and logs; `error` is missing when it succeeded. */
-  onPoll?: (error?: Error) => void
-}
-
-/**
- * The feed of a verifier that is created with `revocations: { url }`. The other options are those of
- * the verifier: its keys, its issuer, and its audience as the name of the service.
- * @example
- * ```ts
- * import type { FeedSettings } from '@latchkey/verify'
- * const revocations: FeedSettings = { url: 'https://example.com/auth' }
- * ```
- */
-export type FeedSettings = Omit<RevocationFeedOptions, 'keys' | 'issuer' | 'service' | 'instance'> &
-  Partial<Pick<RevocationFeedOptions, 'service' | 'instance'>>
-
-/**
- * The options of a verifier's feed.
- *
- * @throws TypeError when the verifier's options do not tell who polls
- */
-export function completeFeedOptions(
-  settings: FeedSettings,
-  verifier: { issuer: unknown; audience: unknown },
-  { ring, isSole }: KeySource,
-  instance: string,
-): RevocationFeedOptions {
-  const { issuer, audience } = verifier
-  if (isSole) throw new TypeError('revocations needs keys with IDs: keys: [{ kid, secret }]')
-  if (typeof issuer !== 'string') {
-    throw new TypeError('revocations: { url } needs a single issuer; use createRevocationFeed')
-  }
-  const service = settings.service ?? audience
-  if (typeof service !== 'string') {
-    throw new TypeError('revocations needs the name of this service: revocations: { url, service }')
-  }
-  return { instance, ...settings, keys: ring, issuer, service }
-}
 
 /** What a feed knows, and how it polls. When it polls is decided by the feeds built on it. */
 export class FeedClient implements Revocations {

@@ -1,5 +1,6 @@
+import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Revocations } from '../token/types.ts'
-import { FeedClient, type RevocationFeedOptions } from './feed-client.ts'
+import { FeedClient } from './feed-client.ts'
 
 /** How long `catchUp` waits for a page. Shorter than the 10 s that Fastify gives a hook. */
 const MAX_SILENCE_MS = 8_000

@@ -1,5 +1,6 @@
+import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Revocations } from '../token/types.ts'
-import { FeedClient, type RevocationFeedOptions } from './feed-client.ts'
+import { FeedClient } from './feed-client.ts'
 
 /**
  * Revocations, polled when tokens are verified. See `createRevocationFeed`.

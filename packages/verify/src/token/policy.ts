@@ -1,5 +1,6 @@
-import { FeedClient, type FeedSettings } from '../revocation/feed-client.ts'
-import { limits, readNumbers, refuseUnknown } from './bounds.ts'
+import { refuseUnknown } from '../keys/refuse-unknown.ts'
+import { limits, readNumbers } from './bounds.ts'
+import type { FeedSettings } from './feed-options.ts'
 import type { Revocations, Staleness } from './types.ts'
 
 /**
@@ -112,7 +113,7 @@ function checkRevocationOptions(options: PolicyOptions, maxLifetimeSeconds: numb
   if (!isFeedSettings(revocations) && !isRevocations(revocations)) {
     throw new TypeError('revocations must be { url }, or have isRevoked(), version and ageSeconds')
   }
-  const isFeed = isFeedSettings(revocations) || revocations instanceof FeedClient
+  const isFeed = isFeedSettings(revocations) || 'entries' in revocations
   const { maxRevocableLifetimeSeconds: max } = limits
   if (isFeed && maxLifetimeSeconds > max) {
     throw new RangeError(
