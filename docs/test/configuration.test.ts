@@ -4,7 +4,7 @@ import { renderHelp } from '../../packages/service-kit/src/help.ts'
 import { auth } from '../../services/auth/src/app.ts'
 import { billing } from '../../services/billing/src/app.ts'
 import { orders } from '../../services/orders/src/app.ts'
-import { configurationPage, renderConfiguration } from '../generate.ts'
+import { configurationPage, renderConfiguration } from '../generate/configuration.ts'
 
 t.test('docs/configuration.md is what `npm run docs` writes', async (t) => {
   t.equal(readFileSync(configurationPage, 'utf8'), renderConfiguration())

@@ -19,16 +19,20 @@ const FeedQuery = Type.Object(
   { additionalProperties: false },
 )
 
+/** A tuple, in the words that OpenAPI 3.1 and ajv's draft-07 share. */
+const tuple = (length: number) =>
+  Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: length, maxItems: length })
+
 const FeedPage = Type.Object({
   cursor: Type.Integer({ description: 'The `after` of the next request.' }),
   more: Type.Boolean({ description: 'Whether to send the next request immediately.' }),
   now: Type.Number({
     description: 'The time in seconds since 1970, by the clock that decides when entries expire.',
   }),
-  sessions: Type.Array(Type.Tuple([Type.String(), Type.Number()]), {
+  sessions: Type.Array(tuple(2), {
     description: '`sid`, and when the entry may be deleted, in seconds since 1970.',
   }),
-  subjects: Type.Array(Type.Tuple([Type.String(), Type.Number(), Type.Number()]), {
+  subjects: Type.Array(tuple(3), {
     description:
       '`sub`, the smallest `iat` of its valid tokens, and when the entry may be deleted, in seconds since 1970.',
   }),

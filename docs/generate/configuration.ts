@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs'
-import { describeSettings, wrap } from '../packages/service-kit/src/help.ts'
-import { auth } from '../services/auth/src/app.ts'
-import { billing } from '../services/billing/src/app.ts'
-import { orders } from '../services/orders/src/app.ts'
+import { describeSettings, wrap } from '../../packages/service-kit/src/help.ts'
+import { auth } from '../../services/auth/src/app.ts'
+import { billing } from '../../services/billing/src/app.ts'
+import { orders } from '../../services/orders/src/app.ts'
 
-/** The page that `npm run docs` writes. */
-export const configurationPage = new URL('configuration.md', import.meta.url)
+/** Where `npm run docs` writes the reference. */
+export const configurationPage = new URL('../configuration.md', import.meta.url)
 
 const introduction = `# Configuration
 
@@ -54,5 +53,3 @@ export function renderConfiguration(): string {
   const rendered = [...sections].map(([title, items]) => `## ${title}\n\n${items.join('\n')}\n`)
   return [introduction, ...rendered, bounds].join('\n')
 }
-
-if (import.meta.main) writeFileSync(configurationPage, renderConfiguration())
