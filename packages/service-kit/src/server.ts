@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { answerClientError } from './client-errors.ts'
+import { allowOrigins } from './cors.ts'
 import { answerProblem } from './error-handler.ts'
 import { health } from './health.ts'
 import { parseJsonBodies } from './json-body.ts'
@@ -21,6 +22,7 @@ interface ServerOptions {
   name: string
   config: Pick<
     ServiceConfig,
+    | 'LATCHKEY_CORS_ORIGINS'
     | 'LATCHKEY_INSTANCE'
     | 'LATCHKEY_ISSUER'
     | 'LATCHKEY_LOG_LEVEL'
@@ -89,6 +91,7 @@ export function createServer({ name, config }: ServerOptions) {
     addHeaders(request, reply)
     refuseAmbiguousRequest(request.raw)
   })
+  allowOrigins(app, config.LATCHKEY_CORS_ORIGINS)
   warnOfUntrustedProxy(app)
   app.addHook('preValidation', async (request) => {
     refuseUnstorableText(request.params)

@@ -1,3 +1,4 @@
+import { isOrigin } from './cors.ts'
 import { findUrlMistake } from './database-url.ts'
 import { findItemMistake } from './setting-lists.ts'
 import { findProxyMistake } from './trust-proxy.ts'
@@ -29,6 +30,10 @@ export const settingFormats: Readonly<Record<string, SettingFormat>> = {
   scope: {
     accepts: 'scope values separated by single spaces (RFC 6749 section 3.3)',
     findMistake: (text) => findItemMistake(text.split(' '), 'spaces', isScopeValue),
+  },
+  origins: {
+    accepts: 'origins such as `https://app.example.com`, separated by single spaces',
+    findMistake: (text) => findItemMistake(text.split(' '), 'spaces', isOrigin),
   },
   proxies: {
     accepts:

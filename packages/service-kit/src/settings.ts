@@ -48,6 +48,13 @@ export const serviceSettings = {
         'the service through exactly that many proxies.',
     }),
   ),
+  LATCHKEY_CORS_ORIGINS: Type.Optional(
+    Type.String({
+      format: 'origins',
+      description:
+        'Origins of browser apps that may call this service from their pages (CORS): each as browsers send it, without a path. When unset, no other origin may.',
+    }),
+  ),
   LATCHKEY_DRAIN_SECONDS: Type.Integer({
     minimum: 0,
     maximum: 60,

@@ -50,6 +50,22 @@ t.test('refuses a value in quotes or with white space around it, in any setting'
 t.test('checks each item of a list, and names its position', async (t) => {
   refuses(
     t,
+    'LATCHKEY_CORS_ORIGINS',
+    [
+      '*',
+      'null',
+      'app.example.com',
+      'https://a.test/',
+      'https://a.test/x',
+      'https://A.test',
+      'https://a.test:443',
+      'https://a.test,https://b.test',
+      'file:///x',
+    ],
+    /is a list separated by single spaces, without commas or quotes; its item 1 is not valid/,
+  )
+  refuses(
+    t,
     'LATCHKEY_AUDIENCES',
     ['orders,billing', 'orders  billing', '"orders billing', "orders 'billing'", 'orders orders'],
     /is a list separated by single spaces, without commas or quotes; its item [12] /,

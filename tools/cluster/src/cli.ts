@@ -29,6 +29,8 @@ async function run(flags: Flags): Promise<void> {
   screen.title(flags)
   cluster = await startCluster({
     ...flags,
+    // For a browser app that is developed beside the cluster, on a port of its own.
+    env: { LATCHKEY_CORS_ORIGINS: process.env.LATCHKEY_CORS_ORIGINS },
     signal: stopping.signal,
     onReady: screen.ready,
     onEvent: screen.event,
