@@ -65,8 +65,10 @@ async function serve<T extends TObject>(
     },
   )
   onCreated()
-  await app.listen({ host: LATCHKEY_HOST, port: LATCHKEY_PORT }).catch(({ message }: Error) => {
-    throw new ConfigError(`LATCHKEY_HOST or LATCHKEY_PORT cannot be used: ${message}`)
+  await app.listen({ host: LATCHKEY_HOST, port: LATCHKEY_PORT }).catch((err) => {
+    // Hooks that run before may fail too, such as the check of the routes.
+    if (!/^(listen|getaddrinfo)$/.test(err.syscall)) throw err
+    throw new ConfigError(`LATCHKEY_HOST or LATCHKEY_PORT cannot be used: ${err.message}`)
   })
 }
 
