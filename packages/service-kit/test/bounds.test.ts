@@ -20,7 +20,7 @@ t.test(
     const app = serve()
     t.teardown(() => app.close())
     app.get('/', async () => 'ok')
-    await app.ready()
+    await app.listen({ host: '127.0.0.1', port: 0 })
     t.equal((await app.inject('/')).statusCode, 200)
     const end = performance.now() + 2_500
     while (performance.now() < end);
