@@ -8,6 +8,7 @@ import * as references from './policies/references.ts'
 import * as secrets from './policies/secrets.ts'
 import * as settings from './policies/settings.ts'
 import * as sizes from './policies/sizes.ts'
+import { findPublished } from './publications.ts'
 import { renderAll } from './render.ts'
 
 const edge = { blameless, encrypted, published, publishedOnce }
@@ -140,4 +141,14 @@ t.test('each policy fails when it is violated', async (t) => {
     t.match(policies[name](objects).join('\n'), expected, mistake)
   }
   t.strictSame(new Set(mistakes.map(([, name]) => name)), new Set(Object.keys(policies)))
+})
+
+t.test('the Gateway publishes what the Ingress publishes', async (t) => {
+  const paths = (objects: KubeObject[]) =>
+    findPublished(objects).map(({ service, path, isExact }) => `${service} ${path} ${isExact}`)
+  for (const overlay of ['dev', 'production']) {
+    const ingress = renderings.find(({ name }) => name === overlay)
+    const gateway = renderings.find(({ name }) => name === `${overlay} + gateway-api`)
+    t.strictSame(new Set(paths(gateway?.objects ?? [])), new Set(paths(ingress?.objects ?? [])))
+  }
 })
