@@ -125,7 +125,10 @@ t.test('a reader sees every revocation once, in whatever order commits finish', 
     }
   }
   const reading = read()
-  await Promise.all(Array.from({ length: total }, (_, n) => write(n)))
+  // No more writers than connections: on a busy machine the others would time out.
+  for (let n = 0; n < total; n += 15) {
+    await Promise.all(Array.from({ length: Math.min(15, total - n) }, (_, i) => write(n + i)))
+  }
   isWriting = false
   await reading
   const committed = Array.from({ length: total }, (_, n) => n).filter((n) => n % 17 !== 0)
