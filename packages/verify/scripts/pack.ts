@@ -10,7 +10,7 @@ export function run(cwd: string, program: string, ...args: string[]): void {
 }
 
 /**
- * Packs the package as it is published: pnpm applies `publishConfig.exports`.
+ * Packs the package as it is published.
  *
  * @returns a temporary folder, removed when the process ends, and the archive in it
  */
@@ -18,7 +18,7 @@ export function packPackage(): { folder: string; archive: string } {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-verify-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const packageFolder = fileURLToPath(new URL('..', import.meta.url))
-  run(packageFolder, 'npx', '--yes', 'pnpm@12.21.0', 'pack', '--pack-destination', folder)
+  run(packageFolder, 'npm', 'pack', '--pack-destination', folder)
   const [archive] = readdirSync(folder)
   return { folder, archive: join(folder, archive as string) }
 }
