@@ -12,11 +12,18 @@ const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'u
 
 /** What the text around an example defines. */
 const context = `
-import type { Verifier } from '@latchkey/verify'
+import type { FeedSettings, Keyring, Verifier } from '@latchkey/verify'
+import type latchkeyPlugin from '@latchkey/verify/fastify'
+import type jwtPlugin from '@fastify/jwt'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 declare global {
   const app: FastifyInstance, swaggerUi: FastifyPluginAsync<{ routePrefix: string }>
-  const issuer: string, token: string, verifier: Verifier
+  const latchkey: typeof latchkeyPlugin, jwt: typeof jwtPlugin
+  const issuer: string, token: string, secret: string, keys: Keyring, verifier: Verifier
+  const options: {
+    keys: { file: string }; issuer: string; audience: string; revocations: FeedSettings
+  }
+  const claims: object, listReports: () => Promise<object[]>
   const listOrders: (...given: unknown[]) => Promise<object[]>
   const deleteOrder: () => Promise<void>
 }`
@@ -64,8 +71,10 @@ function compile(examples: string[]): string {
   }
 }
 
-t.test('every example in a doc comment or the README compiles', async (t) => {
-  const examples = [...sources, read('README.md')].flatMap(extractExamples)
+const pages = ['README.md', '../../README.md', '../../docs/guides/migrate-to-latchkey-verify.md']
+
+t.test('every example in a doc comment, a README or the guide to move compiles', async (t) => {
+  const examples = [...sources, ...pages.map(read)].flatMap(extractExamples)
   t.ok(examples.length > 20, `${examples.length} examples`)
   t.equal(compile(examples), '')
 })

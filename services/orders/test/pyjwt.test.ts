@@ -1,13 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { needsPyJwt, python } from '@latchkey/test-kit/python'
 import t from 'tap'
 import { issuer, startOrders } from './start-orders.ts'
-
-// Debian's python3-jwt belongs to Debian's Python, which may not be the first on the path.
-const python = ['python3', '/usr/bin/python3'].find(
-  (command) => spawnSync(command, ['-c', 'import jwt']).status === 0,
-)
-const missing = python === undefined && 'PyJWT is not installed (Debian: python3-jwt)'
 
 /** Encodes claims or decodes a token, and prints the result as JSON. */
 const program = `
@@ -25,14 +20,13 @@ else:
         print(json.dumps({"error": type(err).__name__}))
 `
 
-t.test('agrees with PyJWT', { skip: process.env.CI === 'true' ? false : missing }, async (t) => {
-  if (python === undefined) return t.fail(`${missing}; CI requires it`)
+t.test('agrees with PyJWT', needsPyJwt, async (t) => {
   const { keys, token, url } = await startOrders(t)
 
   // Not spawnSync: the service runs in this process, which must not block.
   async function askPython(question: object) {
     const secret = keys.secret.toString('base64')
-    const child = spawn(python as string, ['-c', program])
+    const child = spawn(python, ['-c', program])
     child.stdin.end(JSON.stringify({ secret, kid: keys.kid, issuer, ...question }))
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
     t.equal(stderr, '')
