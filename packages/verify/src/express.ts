@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readVerifier, type VerifierOrOptions } from './adapter.ts'
 import { checkRequest, checkTokenOption } from './bearer.ts'
 import { describeRefusal } from './refusal.ts'
-import { authorize, checkNames, checkRequirements, type Requirements } from './requirements.ts'
+import { authorize, checkRequirements, type Requirements } from './requirements.ts'
 import { createRefusal } from './token/error.ts'
-import { checkStaleness } from './token/policy.ts'
+import { checkStaleness } from './token/staleness.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 
 /**
@@ -79,7 +79,6 @@ const MISSING = createRefusal('token_missing')
 export function latchkey(options: LatchkeyOptions, staleness: Staleness = {}): Middleware {
   const { token, ...others } = options
   checkTokenOption(token)
-  checkNames(staleness, 'staleness', ['onStale', 'maxStaleSeconds'])
   checkStaleness(staleness)
   const verifier = readVerifier(others)
   return function authenticate(req, res, next) {

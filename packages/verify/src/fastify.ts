@@ -12,6 +12,7 @@ import { describeNotFound, describeRefusal, type HttpRefusal } from './refusal.t
 import { authorize } from './requirements.ts'
 import { checkRouteConfig, type RouteConfig } from './route-config.ts'
 import { TokenError } from './token/error.ts'
+import { pickStaleness } from './token/staleness.ts'
 import type { Claims, RegisteredClaims } from './token/types.ts'
 import type { CheckResult } from './token/verification.ts'
 import type { Verifier } from './verifier.ts'
@@ -127,7 +128,8 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   if (!isNested) refuseEarlierPlugins(app)
   const check: Guard['check'] = (request) => {
     const readElsewhere = token && (() => token(request))
-    return checkRequest(verifier, request.raw, request.routeOptions.config, readElsewhere)
+    const staleness = pickStaleness(request.routeOptions.config)
+    return checkRequest(verifier, request.raw, staleness, readElsewhere)
   }
   Object.defineProperty(app, GUARD, { value: { check, publicNotFound } satisfies Guard })
   app.addHook('onReady', () => waitForRevocations(app, verifier))

@@ -5,6 +5,7 @@ import { authorize, checkRequirements, type Requirements } from './requirements.
 import { createRevocationFeed, type RevocationFeed } from './revocation/on-demand-feed.ts'
 import { completeFeedOptions } from './token/feed-options.ts'
 import { createPolicy, type PolicyOptions } from './token/policy.ts'
+import { pickStaleness } from './token/staleness.ts'
 import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, requireClaims, Verification } from './token/verification.ts'
 import { signWithWebCrypto, webPlatform } from './token/web-platform.ts'
@@ -59,7 +60,10 @@ export type AuthenticateResult<Extra extends object = RegisteredClaims> =
  * ```
  */
 export interface FetchVerifier<Extra extends object = RegisteredClaims> {
-  /** Resolves with the token's claims, frozen. Rejects with a TokenError for a refused token. */
+  /**
+   * Resolves with the token's claims, frozen. Rejects with a TokenError for a refused token, and
+   * with a TypeError when `staleness` is anything else, such as scopes or an audience.
+   */
   verify(token: string, staleness?: Staleness): Promise<Claims & Readonly<Extra>>
   /** Like `verify`, but resolves with a value for a refused token too. */
   check(token: string, staleness?: Staleness): Promise<CheckResult<Extra>>
@@ -116,6 +120,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
 
     async authenticate(request, requirements = {}) {
       checkRequirements(requirements)
+      const staleness = pickStaleness(requirements)
       let error: unknown
       try {
         // Several headers are joined by a comma, which no token contains.
@@ -123,7 +128,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
         const token = readToken(authorization, readElsewhere && (() => readElsewhere(request)))
         const result =
           typeof token === 'string'
-            ? refineResult(await verifier.check(token, requirements), authorization)
+            ? refineResult(await verifier.check(token, staleness), authorization)
             : token
         const refused = result.ok ? authorize(result.claims, requirements) : result
         if (result.ok && refused === undefined) return result

@@ -1,5 +1,6 @@
+import { checkNames } from './options/check-names.ts'
 import { createRefusal, type Refused } from './token/error.ts'
-import { checkStaleness } from './token/policy.ts'
+import { checkStalenessValues } from './token/staleness.ts'
 import type { Claims, Role, Scope, Staleness } from './token/types.ts'
 
 const SCOPE = createRefusal('scope_insufficient', 'scope')
@@ -46,8 +47,8 @@ export function authorize(claims: Claims, { scopes, roles }: Requirements): Refu
  * @throws RangeError when `maxStaleSeconds` is out of bounds
  */
 export function checkRequirements(requirements: Requirements): void {
-  checkNames(requirements, 'requirements')
-  checkStaleness(requirements)
+  checkNames(requirements, 'requirement', NAMES)
+  checkStalenessValues(requirements)
   for (const name of ['scopes', 'roles'] as const) {
     // A member that is undefined is refused too: it may be the value of a misspelt constant.
     if (name in requirements && !isNames(requirements[name])) {
@@ -56,22 +57,6 @@ export function checkRequirements(requirements: Requirements): void {
   }
   if (requirements.scopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) {
     throw new TypeError('each scope must be a single scope value, without spaces')
-  }
-}
-
-/**
- * Checks an object of which every member is known.
- *
- * @param what names it in messages
- * @throws TypeError when it is not an object, or has a member that is unknown
- */
-export function checkNames(value: object, what: string, names: readonly string[] = NAMES): void {
-  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
-    throw new TypeError(`${what} must be an object with members of ${names.join(', ')}`)
-  }
-  for (const name of Object.keys(value)) {
-    if (names.includes(name)) continue
-    throw new TypeError(`${what}: ${JSON.stringify(name)} is not one of ${names.join(', ')}`)
   }
 }
 

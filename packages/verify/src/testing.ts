@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { encodeJson } from './encoding/base64url.ts'
-import { checkNames } from './requirements.ts'
+import { checkNames } from './options/check-names.ts'
 
 /**
  * Options of `mintToken`.
@@ -69,7 +69,7 @@ const FAULTS = ['foreign', 'tampered', 'unsigned']
  * ```
  */
 export function mintToken(options: MintOptions): string {
-  checkNames(options, 'options of mintToken', OPTIONS)
+  checkNames(options, 'option', OPTIONS)
   const { key, fault } = options
   if (fault !== undefined && !FAULTS.includes(fault)) {
     throw new TypeError(`fault must be one of ${FAULTS.join(', ')}`)

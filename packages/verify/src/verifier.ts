@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { openKeyring } from './keys/keyring-file.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
-import { refuseUnknown } from './keys/refuse-unknown.ts'
+import { checkNames } from './options/check-names.ts'
 import { createRevocationFeed, type RevocationFeed } from './revocation/feed.ts'
 import { limits } from './token/bounds.ts'
 import { completeFeedOptions } from './token/feed-options.ts'
@@ -40,9 +40,10 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
    * @param staleness what to do while revocations are stale; takes precedence over the options
    * @returns the token's claims, frozen
    * @throws TokenError when the token is refused
+   * @throws TypeError when `staleness` is anything else, such as scopes or an audience
    */
   verify(token: string, staleness?: Staleness): Claims & Readonly<Extra>
-  /** Like `verify`, but never throws, and builds no error object for a refused token. */
+  /** Like `verify`, but no token makes it throw, and it builds no error for a refused one. */
   check(token: string, staleness?: Staleness): CheckResult<Extra>
   /** The feed, if `revocations` is one. Call its `close` to stop polling. */
   readonly revocations?: RevocationFeed | undefined
@@ -87,7 +88,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
 
 function readKeys(keys: VerifierOptions['keys']): KeySource {
   if (typeof keys === 'object' && keys !== null && 'file' in keys) {
-    refuseUnknown(keys, ['file'])
+    checkNames(keys, 'option', ['file'])
     return { ring: openKeyring(keys.file), isSole: false }
   }
   return readStaticKeys(keys)

@@ -2,7 +2,9 @@ import { createSecretKey } from 'node:crypto'
 import { createVerifier as createFastJwtVerifier } from 'fast-jwt'
 import { jwtVerify } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
+import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
 import { createVerifier } from '../src/index.ts'
+import type { CheckResult } from '../src/token/verification.ts'
 import { generateToken, Random } from './generator.ts'
 import { key, policy } from './tokens.ts'
 
@@ -11,6 +13,7 @@ const keyObject = createSecretKey(secret)
 const { issuer, audience } = policy as { issuer: string; audience: string }
 
 const ours = createVerifier({ ...policy, keys: [key] })
+const oursOnFetch = createFetchVerifier({ ...policy, keys: [key] })
 const fastJwt = createFastJwtVerifier({
   key: secret,
   algorithms: ['HS256'],
@@ -39,24 +42,36 @@ export interface Comparison {
   accepted: number
   /** Tokens that our verifier refused, by code. */
   refused: Map<string, number>
-  /** Tokens that our verifier accepted, and a library refused or read with other claims. */
+  /** Tokens that were also given to the verifier of the fetch entry. */
+  compared: number
+  /**
+   * Tokens that our verifier accepted, and a library refused or read with other claims; and those
+   * that the fetch entry answers differently, be it only by the code.
+   */
   disagreements: { token: string; library: string; detail: string }[]
+}
+
+/** What two verifiers must agree on. */
+function summarise(result: CheckResult): string {
+  return result.ok ? JSON.stringify(result.claims) : `${result.error.code} ${result.error.claim}`
 }
 
 /**
  * Generates good and nearly good tokens, and checks with jose, jsonwebtoken and fast-jwt each one
  * that our verifier accepts: all must accept it with the same claims. Refusing more than they do is
- * intended.
+ * intended. The fetch entry, which is slower, must answer every `fetchEvery`th token like Node's.
  *
  * @param seed the same seed generates the same tokens, except for the time and the key
  */
 export async function compare(
   count: number,
   seed: number,
+  fetchEvery: number,
   onProgress: (done: number) => void = () => {},
 ): Promise<Comparison> {
   const random = new Random(seed)
-  const result: Comparison = { tokens: count, accepted: 0, refused: new Map(), disagreements: [] }
+  const disagreements: Comparison['disagreements'] = []
+  const result = { tokens: count, accepted: 0, refused: new Map(), compared: 0, disagreements }
   for (let i = 0; i < count; i++) {
     const token = generateToken(random)
     const checked = ours.check(token)
@@ -66,6 +81,11 @@ export async function compare(
     } else {
       const { code } = checked.error
       result.refused.set(code, (result.refused.get(code) ?? 0) + 1)
+    }
+    if (i % fetchEvery === 0) {
+      result.compared++
+      const [expected, detail] = [summarise(checked), summarise(await oursOnFetch.check(token))]
+      if (detail !== expected) disagreements.push({ token, library: 'the fetch entry', detail })
     }
     if (i % 1000 === 999) onProgress(i + 1)
   }

@@ -2,24 +2,31 @@ import { parseArgs } from 'node:util'
 import { compare } from './differential.ts'
 
 const { values } = parseArgs({
-  options: { tokens: { type: 'string', default: '1000000' }, seed: { type: 'string' } },
+  options: {
+    tokens: { type: 'string', default: '1000000' },
+    fetch: { type: 'string', default: '100000' },
+    seed: { type: 'string' },
+  },
 })
 const tokens = Number(values.tokens)
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
-if (!Number.isInteger(tokens) || tokens < 1 || !Number.isInteger(seed)) {
-  console.error('usage: npm run fuzz -- [--tokens 1000000] [--seed 1]')
+const fetchTokens = Number(values.fetch)
+if (![tokens, fetchTokens].every((n) => Number.isInteger(n) && n > 0) || !Number.isInteger(seed)) {
+  console.error('usage: npm run fuzz -- [--tokens 1000000] [--fetch 100000] [--seed 1]')
   process.exit(2)
 }
 
 console.log(`${tokens.toLocaleString('en')} tokens; repeat with: npm run fuzz -- --seed ${seed}`)
 const started = Date.now()
-const result = await compare(tokens, seed, showProgress)
+const fetchEvery = Math.max(1, Math.floor(tokens / fetchTokens))
+const result = await compare(tokens, seed, fetchEvery, showProgress)
 if (process.stderr.isTTY) process.stderr.write('\n')
 
 console.log(`accepted by all: ${result.accepted}`)
 for (const [code, count] of [...result.refused].sort((a, b) => b[1] - a[1])) {
   console.log(`refused, ${code}: ${count}`)
 }
+console.log(`compared with the fetch entry: ${result.compared}`)
 for (const { token, library, detail } of result.disagreements) {
   console.error(`${library} disagrees: ${detail}\n  ${JSON.stringify(token)}`)
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
-import { createVerifier, openKeyring, parseKeySet } from '../src/index.ts'
+import { createVerifier, mintServiceToken, openKeyring, parseKeySet } from '../src/index.ts'
+import { createKey, createKeySet } from '../src/keys/keyring.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
 type ErrorMatch = RegExp | ErrorConstructor | { code: string } | { message: RegExp }
@@ -42,12 +43,15 @@ const wrong: [what: string, options: object, error: ErrorMatch][] = [
   ['deny without revocations', { ...good, onStale: 'deny' }, /no effect without revocations/],
   ['a staleness without revocations', { ...good, maxStaleSeconds: 9 }, /no effect without/],
   ['a misspelt option', { ...good, audiance: 'orders' }, /unknown option "audiance"/],
-  ['a misspelt option of the cache', { ...good, cache: { maxEntrys: 9 } }, /unknown option "maxEntrys"/],
+  ['a misspelt option of the cache', { ...good, cache: { maxEntrys: 9 } }, /unknown cache option "maxEntrys"/],
   ['a misspelt option of the feed', { ...good, revocations: { url, timeout: 9 } }, /unknown option "timeout"/],
   ['a feed for one key without an ID', { ...good, keys: key.secret, revocations: { url } }, /keys with IDs/],
   ['a feed for several issuers', { ...good, issuer: ['a', 'b'], revocations: { url } }, /single issuer/],
   ['a feed for several audiences', { ...good, audience: ['a', 'b'], revocations: { url } }, /service/],
   ['a feed that forgets before a token expires', { ...good, maxLifetimeSeconds: 3_601, revocations: { url } }, RangeError],
+  ['a member of another library', { ...good, keys: [{ ...key, use: 'sig' }] }, /unknown member of a key "use"/],
+  ['a key for another algorithm', { ...good, keys: [{ ...key, alg: 'HS512' }] }, /alg of a key must be HS256/],
+  ['a callback that is not a function', { ...good, revocations: { url, onPoll: true } }, /onPoll must be a function/],
   ['an option of another library', { ...good, algorithms: ['HS256'] }, /unknown option "algorithms"/],
 ]
 
@@ -63,7 +67,37 @@ t.test('refuses wrong options when the verifier is created', async (t) => {
 t.test('refuses misspelt options of a keyring', async (t) => {
   t.throws(() => createVerifier({ ...good, keys: { file: 'x', onEror() {} } as never }), /onEror/)
   t.throws(() => openKeyring('x', { onreload() {} } as never), /unknown option "onreload"/)
+  t.throws(() => openKeyring('x', { onReload: true } as never), /onReload must be a function/)
   t.throws(() => openKeyring(undefined as never), /must be a path; it is undefined/)
+})
+
+t.test('refuses anything but staleness options beside a token, with or without one', async (t) => {
+  const verifier = createVerifier(good)
+  const web = createFetchVerifier(good)
+  const wrong = [
+    ...[{ audience: 'admin' }, { scopes: ['a'] }, { onstale: 'deny' }, { onStale: 'Deny' }],
+    ...[{ maxStaleSeconds: 0 }, { algorithms: ['HS256'] }, () => {}, 'admin', ['admin'], null],
+  ] as never[]
+  for (const given of wrong) {
+    for (const token of [sign(), sign(), 'x', '']) {
+      t.throws(() => verifier.check(token, given), /unknown|must be/)
+      t.throws(() => verifier.verify(token, given), /unknown|must be/)
+      await t.rejects(web.check(token, given), /unknown|must be/)
+      await t.rejects(web.verify(token, given), /unknown|must be/)
+    }
+  }
+  t.ok(verifier.check(sign(), {}).ok)
+  t.ok(verifier.check(sign(), { onStale: 'allow', maxStaleSeconds: 5 }).ok)
+})
+
+t.test('mintServiceToken refuses unknown, missing and empty options', async (t) => {
+  const ring = { current: createKeySet([createKey(key.kid, key.secret)]) }
+  const options = { issuer: 'https://sso.example', service: 'a', audience: 'orders', scope: 's' }
+  const { sub } = createVerifier(good).verify(await mintServiceToken(ring, options))
+  t.equal(sub, 'service:a')
+  for (const wrong of [{ scopes: ['s'] }, { ttlSeconds: 5 }, { scope: '' }, { audience: [] }]) {
+    await t.rejects(mintServiceToken(ring, { ...options, ...(wrong as object) }), TypeError)
+  }
 })
 
 t.test(
@@ -128,6 +162,17 @@ t.test('accepts several issuers, audiences and types, no type, and any audience'
   const any = createVerifier({ ...good, audience: false })
   t.ok(any.check(sign(header, claims({ aud: undefined }))).ok)
   t.match(any.check(sign(header, claims({ aud: 1 }))), { error: { code: 'token_claim' } })
+})
+
+t.test('with a feed, a token without iat is refused: it may be older than its memory', async (t) => {
+  const known = { isRevoked: () => false, version: 1, ageSeconds: 0 }
+  for (const create of [createVerifier, createFetchVerifier]) {
+    const token = sign(header, claims({ iat: undefined }))
+    const feed = create({ ...good, revocations: { ...known, entries: 0 } })
+    t.match(await feed.check(token), { error: { code: 'token_claim', claim: 'iat' } })
+    t.match(await feed.check(sign()), { ok: true })
+    t.match(await create({ ...good, revocations: known }).check(token), { ok: true })
+  }
 })
 
 t.test('applies the bounds of the options', async (t) => {

@@ -170,17 +170,20 @@ t.test('a Fastify server answers no request before it knows the revocations', as
 
 t.test('polls on when onPoll fails, and reports it', async (t) => {
   const warnings = t.capture(process, 'emitWarning')
+  const mistakes: unknown[] = [new Error('a mistake'), Symbol('a symbol'), Object.create(null)]
   let polls = 0
   const onPoll = () => {
     polls += 1
-    if (polls % 2) throw new Error('a mistake')
+    if (polls <= mistakes.length) throw mistakes[polls - 1]
     return Promise.reject(new Error('another'))
   }
-  await startFeed(t, (_req, res) => (polls < 3 ? res.end(page(1)) : res.destroy()), { onPoll })
-  await until(() => polls > 5)
-  t.ok(polls > 5)
+  await startFeed(t, (_req, res) => (polls < 4 ? res.end(page(1)) : res.destroy()), { onPoll })
+  await until(() => polls > 6)
+  t.ok(polls > 6)
   const messages = warnings().map(({ args }) => String(args[0]))
   t.match(messages[0], /^onPoll of the revocation feed failed: Error: a mistake/)
+  t.match(messages[1], /^onPoll of the revocation feed failed: Symbol\(a symbol\)/)
+  t.match(messages[2], /^onPoll of the revocation feed failed: .* cannot be printed/)
   t.ok(messages.some((message) => message.includes('another')))
 })
 
@@ -300,6 +303,7 @@ t.test('refuses wrong options', async (t) => {
     { pollIntervalMs: 1 },
     { timeoutMs: Number.NaN },
     { maxAge: 5 },
+    { onPoll: 'log' as never },
     { keys: [] as unknown as typeof ring },
   ]) {
     t.throws(() => createRevocationFeed({ ...good, ...wrong }).close())

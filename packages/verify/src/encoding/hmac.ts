@@ -30,11 +30,12 @@ export class HmacSha256 {
   }
 
   /**
+   * @param text ASCII
    * @param end how many characters of `text` are the message
-   * @returns the HMAC of the message in base64url, or `undefined` when `text` is not ASCII
+   * @returns the HMAC of the message in base64url
    */
-  sign(text: string, end: number): string | undefined {
-    if (this.#inner.write(text, BLOCK_BYTES, 'utf8') !== text.length) return undefined
+  sign(text: string, end: number): string {
+    this.#inner.write(text, BLOCK_BYTES, 'latin1')
     const inner = hash('sha256', this.#view(BLOCK_BYTES + end), 'binary')
     this.#outer.write(inner, BLOCK_BYTES, 'latin1')
     return hash('sha256', this.#outer, 'base64url')

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { callSafely, checkCallbacks } from '../options/call-safely.ts'
+import { checkNames } from '../options/check-names.ts'
 import { parseKeySet } from './key-set.ts'
 import { type Keyring, KeyringError, type KeySet } from './keyring.ts'
-import { refuseUnknown } from './refuse-unknown.ts'
 
 const POLL_MS = 1000
+
+const warn = (message: string) => process.emitWarning(message)
 
 /**
  * Options of `openKeyring`.
@@ -29,7 +32,7 @@ export interface KeyringFileOptions {
  * checked completely before it is loaded. While it is unreadable or invalid, the old keys stay in
  * use, and `onError` is called once for each error. The timer does not keep the process alive.
  *
- * @throws TypeError when `file` is not a path
+ * @throws TypeError when `file` is not a path, or an option is unknown or not a function
  * @throws KeyringError when the file cannot be used now
  * @example
  * ```ts
@@ -42,7 +45,8 @@ export function openKeyring(file: string, options: KeyringFileOptions = {}): Key
   if (typeof file !== 'string' || file === '') {
     throw new TypeError(`the key file must be a path; it is ${file === '' ? 'empty' : typeof file}`)
   }
-  refuseUnknown(options, ['onError', 'onReload'])
+  checkNames(options, 'option', ['onError', 'onReload'])
+  checkCallbacks(options, 'onError', 'onReload')
   return new KeyringFile(file, options)
 }
 
@@ -97,12 +101,13 @@ class KeyringFile implements Keyring {
       this.#current = parseFile(this.#file, read)
     } catch (err) {
       const { onError = (err: KeyringError) => process.emitWarning(err) } = this.#options
-      callSafely('onError', onError, err as KeyringError)
+      callSafely('onError of a keyring', onError, err as KeyringError, warn)
       return
     }
-    const { onReload } = this.#options
-    if (onReload) callSafely('onReload', onReload, this.#current)
-    for (const listener of this.#listeners) callSafely('a listener', listener, this.#current)
+    callSafely('onReload of a keyring', this.#options.onReload, this.#current, warn)
+    for (const listener of this.#listeners) {
+      callSafely('a listener of a keyring', listener, this.#current, warn)
+    }
   }
 }
 
@@ -112,19 +117,6 @@ function parseFile(file: string, text: string): KeySet {
   } catch (err) {
     const { code, message } = err as KeyringError
     throw new KeyringError(code, `key file ${file}: ${message}`)
-  }
-}
-
-/** Calls a caller's function. Its mistakes are reported and stop nothing. */
-function callSafely<T>(name: string, call: (value: T) => unknown, value: T): void {
-  const warn = (err: unknown) =>
-    process.emitWarning(
-      `${name} of a keyring failed: ${(err instanceof Error && err.stack) || err}`,
-    )
-  try {
-    Promise.resolve(call(value)).catch(warn)
-  } catch (err) {
-    warn(err)
   }
 }
 

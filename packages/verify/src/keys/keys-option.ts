@@ -1,3 +1,4 @@
+import { checkNames } from '../options/check-names.ts'
 import { createKey, createKeySet, type Key, type Keyring, type KeySet } from './keyring.ts'
 import { checkSecretStrength } from './secret-strength.ts'
 
@@ -55,8 +56,10 @@ export function readStaticKeys(keys: KeysOption): KeySource {
   return { ring: { current: createKeySet(given.map((key) => readKey(key, isSole))) }, isSole }
 }
 
-function readKey(key: Partial<StaticKey> | null, isSole: boolean): Key {
-  const { kid, secret } = key ?? {}
+function readKey(key: (Partial<StaticKey> & Partial<Key>) | null, isSole: boolean): Key {
+  const { kid, secret, alg = 'HS256' } = key ?? {}
+  if (key) checkNames(key, 'member of a key', ['kid', 'secret', 'alg'])
+  if (alg !== 'HS256') throw new TypeError('alg of a key must be HS256')
   if (typeof kid !== 'string' || (kid === '' && !isSole) || !(secret instanceof Uint8Array)) {
     throw new TypeError('each key must be { kid, secret }: a non-empty string and a Uint8Array')
   }

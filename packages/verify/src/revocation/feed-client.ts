@@ -1,4 +1,5 @@
-import { refuseUnknown } from '../keys/refuse-unknown.ts'
+import { callSafely, checkCallbacks } from '../options/call-safely.ts'
+import { checkNames } from '../options/check-names.ts'
 import { limits, readNumbers } from '../token/bounds.ts'
 import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Claims, Revocations } from '../token/types.ts'
@@ -28,7 +29,8 @@ export class FeedClient implements Revocations {
 
   /** @param warn reports a mistake of the caller */
   constructor(options: RevocationFeedOptions, warn: (message: string) => void) {
-    refuseUnknown(options, OPTIONS)
+    checkNames(options, 'option', OPTIONS)
+    checkCallbacks(options, 'onPoll')
     this.options = { ...options, ...readNumbers(options, BOUNDS) }
     this.#warn = warn
     this.#url = new URL(`${String(options.url).replace(/\/+$/, '')}/v1/revocations`)
@@ -72,22 +74,16 @@ export class FeedClient implements Revocations {
   async poll(): Promise<boolean> {
     try {
       await this.#pollAll()
-      await this.#report()
+      this.#report()
       return true
     } catch (err) {
-      if (!this.isClosed) await this.#report(err instanceof Error ? err : new Error(String(err)))
+      if (!this.isClosed) this.#report(err instanceof Error ? err : new Error(String(err)))
       return false
     }
   }
 
-  async #report(error?: Error): Promise<void> {
-    try {
-      const returned: unknown = this.options.onPoll?.(error)
-      // Not awaited: a slow caller must not delay the next poll.
-      Promise.resolve(returned).catch((err) => this.#warn(describeMistake(err)))
-    } catch (err) {
-      this.#warn(describeMistake(err))
-    }
+  #report(error?: Error): void {
+    callSafely('onPoll of the revocation feed', this.options.onPoll, error, this.#warn)
   }
 
   /** The set is complete as of the start of the last poll. */
@@ -135,8 +131,4 @@ export class FeedClient implements Revocations {
     if (response.status === 304) return undefined
     throw new Error(`the revocation feed answered ${response.status}`)
   }
-}
-
-function describeMistake(err: unknown): string {
-  return `onPoll of the revocation feed failed: ${(err instanceof Error && err.stack) || err}`
 }

@@ -1,5 +1,6 @@
 import { encodeJson } from '../encoding/base64url.ts'
 import type { Keyring } from '../keys/keyring.ts'
+import { checkNames } from '../options/check-names.ts'
 import { signWithWebCrypto, webPlatform } from '../token/web-platform.ts'
 
 /**
@@ -34,10 +35,13 @@ export interface ServiceTokenOptions {
   scope: string
 }
 
+const OPTIONS = ['issuer', 'service', 'audience', 'scope'] as const
+
 /**
  * Mints a short-lived access token for the service itself, signed with the keyring's signing key.
  * Anyone who has the shared secret can act as any service.
  *
+ * @throws TypeError when an option is unknown, missing or empty
  * @example
  * ```ts
  * import { authAudience, mintServiceToken, openKeyring } from '@latchkey/verify'
@@ -47,8 +51,14 @@ export interface ServiceTokenOptions {
  */
 export async function mintServiceToken(
   keyring: Pick<Keyring, 'current'>,
-  { issuer, service, audience, scope }: ServiceTokenOptions,
+  options: ServiceTokenOptions,
 ): Promise<string> {
+  checkNames(options, 'option', OPTIONS)
+  for (const name of OPTIONS) {
+    if (typeof options[name] === 'string' && options[name] !== '') continue
+    throw new TypeError(`${name} must be a non-empty string`)
+  }
+  const { issuer, service, audience, scope } = options
   const { signing } = keyring.current
   const now = Math.floor(Date.now() / 1000)
   const header = { alg: 'HS256', typ: 'at+jwt', kid: signing.kid }

@@ -22,6 +22,8 @@ export const nodePlatform: Platform<HmacSha256> = {
     return { text, words, length }
   },
 
+  isAscii: (text) => Buffer.byteLength(text) === text.length,
+
   flatten: (text) => scratch.toString('latin1', 0, scratch.write(text, 'latin1')),
 
   makeKey: ({ kid, secret }, maxTextBytes) => new HmacSha256(kid, secret, maxTextBytes),

@@ -1,7 +1,8 @@
-import { refuseUnknown } from '../keys/refuse-unknown.ts'
+import { checkNames } from '../options/check-names.ts'
 import { limits, readNumbers } from './bounds.ts'
 import type { FeedSettings } from './feed-options.ts'
-import type { Revocations, Staleness } from './types.ts'
+import { checkStalenessValues, STALENESS_BOUNDS } from './staleness.ts'
+import type { Revocations } from './types.ts'
 
 /**
  * The rules that a token must meet. See `createVerifier`.
@@ -26,6 +27,7 @@ export interface PolicyOptions {
   /**
    * Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 3,600, which is also
    * the maximum with a revocation feed: a longer token would outlive the memory of its revocation.
+   * For the same reason a token without `iat` is refused with a feed.
    */
   maxLifetimeSeconds?: number
   /** Longer tokens are refused without being read. 128 to 16,383, default 8,192. */
@@ -53,7 +55,6 @@ export interface PolicyOptions {
 /** Validated options, with defaults. */
 export type Policy = ReturnType<typeof createPolicy<Revocations>>
 
-const STALENESS_BOUNDS = { maxStaleSeconds: [limits.defaultMaxStaleSeconds, 1, 86_400] } as const
 const BOUNDS = {
   clockToleranceSeconds: [limits.defaultClockToleranceSeconds, 0, limits.maxClockToleranceSeconds],
   maxLifetimeSeconds: [limits.maxRevocableLifetimeSeconds, 1, 2 ** 31],
@@ -79,7 +80,7 @@ export function createPolicy<Feed extends Revocations>(
   options: PolicyOptions,
   createFeed: (settings: FeedSettings) => Feed,
 ) {
-  refuseUnknown(options, OPTIONS)
+  checkNames(options, 'option', OPTIONS)
   const { issuer, audience, types = ['at+jwt'], cache = {}, revocations } = options
   if (audience === undefined) {
     throw new TypeError('audience is required: the name of this service, or false to accept any')
@@ -87,8 +88,8 @@ export function createPolicy<Feed extends Revocations>(
   if (cache === null || (typeof cache !== 'object' && cache !== false)) {
     throw new TypeError('cache must be an object or false')
   }
-  if (cache) refuseUnknown(cache, Object.keys(CACHE_BOUNDS))
-  checkStaleness(options)
+  if (cache) checkNames(cache, 'cache option', Object.keys(CACHE_BOUNDS))
+  checkStalenessValues(options)
   const numbers = readNumbers(options, BOUNDS)
   checkRevocationOptions(options, numbers.maxLifetimeSeconds)
   return {
@@ -100,6 +101,8 @@ export function createPolicy<Feed extends Revocations>(
     /** 0: no cache */
     cacheEntries: cache === false ? 0 : readNumbers(cache, CACHE_BOUNDS).maxEntries,
     onStale: options.onStale ?? 'allow',
+    /** The revocations are forgotten when no token of `maxLifetimeSeconds` can be valid. */
+    isForgetful: isFeed(revocations),
     revocations: isFeedSettings(revocations) ? createFeed(revocations) : revocations,
   }
 }
@@ -113,25 +116,21 @@ function checkRevocationOptions(options: PolicyOptions, maxLifetimeSeconds: numb
   if (!isFeedSettings(revocations) && !isRevocations(revocations)) {
     throw new TypeError('revocations must be { url }, or have isRevoked(), version and ageSeconds')
   }
-  const isFeed = isFeedSettings(revocations) || 'entries' in revocations
   const { maxRevocableLifetimeSeconds: max } = limits
-  if (isFeed && maxLifetimeSeconds > max) {
+  if (isFeed(revocations) && maxLifetimeSeconds > max) {
     throw new RangeError(
       `maxLifetimeSeconds must be at most ${max} with a revocation feed, which forgets then`,
     )
   }
 }
 
-function isFeedSettings(value: PolicyOptions['revocations'] | null): value is FeedSettings {
-  return typeof value === 'object' && value !== null && 'url' in value && !('isRevoked' in value)
+/** Whether revocations come from the auth service, not from the application. */
+function isFeed(revocations: PolicyOptions['revocations']): boolean {
+  return isFeedSettings(revocations) || (revocations !== undefined && 'entries' in revocations)
 }
 
-/** Validates the staleness options of a verifier or a route. Throws as `createPolicy` does. */
-export function checkStaleness({ onStale, maxStaleSeconds }: Staleness): void {
-  if (onStale !== undefined && onStale !== 'allow' && onStale !== 'deny') {
-    throw new TypeError("onStale must be 'allow' or 'deny'")
-  }
-  readNumbers({ maxStaleSeconds }, STALENESS_BOUNDS)
+function isFeedSettings(value: PolicyOptions['revocations']): value is FeedSettings {
+  return typeof value === 'object' && value !== null && 'url' in value && !('isRevoked' in value)
 }
 
 /** Normalises a `typ`, whose "application/" may be missing (RFC 7515 section 4.1.9). */

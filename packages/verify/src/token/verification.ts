@@ -7,6 +7,7 @@ import { checkClaims, checkRevocation, checkTime } from './claims.ts'
 import { createRefusal, type Refused, TokenError } from './error.ts'
 import { type AcceptedHeader, Headers } from './header.ts'
 import type { Policy } from './policy.ts'
+import { checkStaleness } from './staleness.ts'
 import type { Claims, RegisteredClaims, Staleness } from './types.ts'
 
 /**
@@ -48,7 +49,9 @@ interface AdoptedKeys<K> {
 
 /** What differs between runtimes. */
 export interface Platform<K> {
+  /** Decodes a segment, which is ASCII. */
   readonly decode: DecodeSegment
+  readonly isAscii: (text: string) => boolean
   /** Copies an ASCII string, so that it shares no memory with the request it arrived in. */
   readonly flatten: (text: string) => string
   /** Prepares a key for signing inputs of up to `maxTextBytes`. */
@@ -67,6 +70,8 @@ export class Verification<K extends { readonly kid: string }> {
   readonly #platform: Platform<K>
   readonly #source: KeySource
   #adopted: AdoptedKeys<K> | undefined
+  /** The last that was checked: callers usually pass the same object, or none. */
+  #staleness: Staleness | undefined
 
   constructor(policy: Policy, platform: Platform<K>, source: KeySource) {
     this.#policy = policy
@@ -76,11 +81,13 @@ export class Verification<K extends { readonly kid: string }> {
 
   /** Answers from the cache, refuses, or returns a token whose signature has to be computed. */
   begin(token: string, staleness?: Staleness): CheckResult<object> | PendingToken<K> {
+    if (staleness !== undefined && staleness !== this.#staleness) this.#checkStaleness(staleness)
     if (typeof token !== 'string' || token === '') return MISSING
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
     const keys = this.#adoptKeys()
     const cached = keys.cache?.find(token)
     if (cached !== undefined) return this.#recheck(cached, staleness)
+    if (!this.#platform.isAscii(token)) return MALFORMED
     const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
     const second = token.indexOf('.', first + 1)
@@ -95,14 +102,9 @@ export class Verification<K extends { readonly kid: string }> {
   /**
    * Compares signatures, then parses and checks the claims.
    *
-   * @param expected the right signature, or `undefined` when the signing input is not ASCII
+   * @param expected the right signature
    */
-  finish(
-    pending: PendingToken<K>,
-    expected: string | undefined,
-    staleness?: Staleness,
-  ): CheckResult<object> {
-    if (expected === undefined) return MALFORMED
+  finish(pending: PendingToken<K>, expected: string, staleness?: Staleness): CheckResult<object> {
     const { token, dot, header, encodedHeader, keys } = pending
     if (!endsWithSignature(token, expected)) return this.#refuseSignature(token.slice(dot + 1))
     const segment = this.#platform.decode(token.slice(encodedHeader.length + 1, dot))
@@ -139,6 +141,11 @@ export class Verification<K extends { readonly kid: string }> {
       cache: cacheEntries === 0 ? undefined : new TokenCache(cacheEntries),
     }
     return this.#adopted
+  }
+
+  #checkStaleness(staleness: Staleness): void {
+    checkStaleness(staleness)
+    this.#staleness = staleness
   }
 
   /** Checks what can change while a token is in use: its time and the revocations. */

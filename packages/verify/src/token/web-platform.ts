@@ -15,6 +15,9 @@ export interface WebKey {
 export const webPlatform: Platform<WebKey> = {
   decode: decodeSegment,
 
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+  isAscii: (text) => /^[\x00-\x7f]*$/.test(text),
+
   flatten: (text) => decoder.decode(encoder.encode(text)),
 
   makeKey: ({ kid, secret }) => ({
@@ -23,9 +26,8 @@ export const webPlatform: Platform<WebKey> = {
   }),
 }
 
-/** @returns the HMAC-SHA-256 of `text` in base64url, or `undefined` when it is not ASCII */
-export async function signWithWebCrypto(key: WebKey, text: string): Promise<string | undefined> {
+/** @returns the HMAC-SHA-256 of `text` in base64url */
+export async function signWithWebCrypto(key: WebKey, text: string): Promise<string> {
   const bytes = encoder.encode(text)
-  if (bytes.length !== text.length) return undefined
   return encodeBase64url(new Uint8Array(await crypto.subtle.sign(HMAC, await key.imported, bytes)))
 }
