@@ -4,7 +4,7 @@ import t from 'tap'
 import { RevocationSet } from '../src/revocation/set.ts'
 
 const now = 1_800_000_000
-const later = now + 3_660
+const later = now + 3_720
 
 t.test('knows a revoked session, and no other', async (t) => {
   const set = new RevocationSet()

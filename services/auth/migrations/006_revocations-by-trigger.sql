@@ -7,24 +7,24 @@ CREATE INDEX users_admins_idx ON users (id) WHERE 'admin' = ANY (roles);  -- a c
 
 -- Every session that ends is revoked, also one that is deleted, alone or with its user. An AFTER
 -- trigger runs when its statement has all its row locks, so the lock of `revocations_number` comes
--- last. 3,660 seconds: `revocationRetentionSeconds` in src/revocation/store.ts.
+-- last. 3,720 seconds: `revocationRetentionSeconds` in src/revocation/store.ts.
 CREATE FUNCTION sessions_revoke() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO revocations (kind, id, expires_at)
-  VALUES ('session', OLD.id, clock_timestamp() + interval '3660 seconds');
+  VALUES ('session', OLD.id, clock_timestamp() + interval '3720 seconds');
   RETURN NULL;
 END $$;
 CREATE TRIGGER sessions_revoke_ended AFTER UPDATE OF revoked_at ON sessions FOR EACH ROW
   WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION sessions_revoke();
 -- The tokens of a session that expired earlier have expired too.
 CREATE TRIGGER sessions_revoke_deleted AFTER DELETE ON sessions FOR EACH ROW
-  WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > now() - interval '3660 seconds')
+  WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > now() - interval '3720 seconds')
   EXECUTE FUNCTION sessions_revoke();
 
 CREATE FUNCTION users_revoke_tokens() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO revocations (kind, id, not_before, expires_at)
-  VALUES ('subject', NEW.id, NEW.tokens_not_before, clock_timestamp() + interval '3660 seconds');
+  VALUES ('subject', NEW.id, NEW.tokens_not_before, clock_timestamp() + interval '3720 seconds');
   RETURN NULL;
 END $$;
 CREATE TRIGGER users_revoke_tokens AFTER UPDATE OF tokens_not_before ON users FOR EACH ROW

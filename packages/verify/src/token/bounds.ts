@@ -3,19 +3,22 @@
  * @example
  * ```ts
  * import { limits } from '@latchkey/verify'
- * const retentionSeconds = 3_600 + limits.maxClockToleranceSeconds
+ * const retentionSeconds = 3_600 + 2 * limits.maxClockToleranceSeconds
  * ```
  */
 export const limits = {
   /** Default of `clockToleranceSeconds`. */
   defaultClockToleranceSeconds: 5,
-  /** Maximum of `clockToleranceSeconds`: a token may be accepted this long after it expires. */
+  /**
+   * Maximum of `clockToleranceSeconds`: a token may be accepted this long before it was issued, and
+   * this long after it expires.
+   */
   maxClockToleranceSeconds: 60,
   /** Default of `maxStaleSeconds`. */
   defaultMaxStaleSeconds: 30,
   /**
    * Maximum lifetime of a token that a feed can revoke: the auth service keeps a revocation for this
-   * long and the maximum clock tolerance. Default of `maxLifetimeSeconds`.
+   * long and twice the maximum clock tolerance. Default of `maxLifetimeSeconds`.
    */
   maxRevocableLifetimeSeconds: 3_600,
   /** Maximum length of the `instance` that a poll of the revocation feed reports. */

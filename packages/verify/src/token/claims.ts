@@ -58,6 +58,8 @@ export function checkTime(claims: Claims, policy: Policy, nowSeconds: number): R
   if (nowSeconds >= exp + clockToleranceSeconds) return EXPIRED
   if (nbf !== undefined && nbf > nowSeconds + clockToleranceSeconds) return NBF_AHEAD
   if (iat === undefined) {
+    // Its age is unknown: it may be older than everything the feed remembers.
+    if (policy.isForgetful) return WRONG.iat
     if (exp - nowSeconds > maxLifetimeSeconds + clockToleranceSeconds) return WRONG.exp
   } else {
     if (iat > nowSeconds + clockToleranceSeconds) return IAT_AHEAD

@@ -7,9 +7,11 @@ import { deleteInBatches } from '../delete-in-batches.ts'
 /**
  * How long a revocation is kept, in seconds. Based on the longest TTL an access token can be
  * configured to, not on the current one: tokens issued under an earlier configuration may still be
- * valid. The triggers that write revocations contain the same number.
+ * valid. The clock tolerance counts twice: a token may have been issued by a clock that is ahead,
+ * and be accepted by one that is behind. The triggers that write revocations contain the same number.
  */
-export const revocationRetentionSeconds = maxAccessTokenTtlSeconds + limits.maxClockToleranceSeconds
+export const revocationRetentionSeconds =
+  maxAccessTokenTtlSeconds + 2 * limits.maxClockToleranceSeconds
 
 /** Revocations in commit order, as JSON. */
 export interface RevocationPage {
