@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import http2, { type OutgoingHttpHeaders } from 'node:http2'
 import express from '@fastify/express'
 import middie from '@fastify/middie'
 import websocket from '@fastify/websocket'
@@ -102,6 +104,34 @@ t.test('a malformed URL reaches neither middleware nor routes', async (t) => {
   for (const url of ['/%', '/%ff', '/a/%zz']) {
     const reply = await app.inject(url)
     t.ok([400, 401].includes(reply.statusCode), `${url}: ${reply.statusCode}`)
+  }
+})
+
+t.test('a request by HTTP/2 needs a token, whether a route matches or not', async (t) => {
+  const app = Fastify({ http2: true })
+  t.teardown(() => app.close())
+  await app.register(latchkey as never, options)
+  app.get('/me', async () => 'secret')
+  const session = http2.connect(await app.listen({ port: 0, host: '127.0.0.1' }))
+  t.teardown(() => session.destroy())
+  const ask = async (headers: OutgoingHttpHeaders) => {
+    const [reply] = await once(session.request(headers), 'response')
+    return reply[':status']
+  }
+  t.equal(await ask({ ':path': '/me' }), 401)
+  t.equal(await ask({ ':path': '/nowhere' }), 401)
+  t.equal(await ask({ ':path': '*', ':method': 'OPTIONS' }), 401)
+  t.equal(await ask({ ':path': '/me', ...headers }), 200)
+})
+
+t.test('a public route that calls the not-found handler opens no middleware', async (t) => {
+  const app = create(t)
+  await app.register(latchkey, options)
+  await app.register(middie, { hook: 'preHandler' })
+  app.use('/admin', (_req, res) => res.end('secret'))
+  app.get('/open/*', { config: { public: true } }, (_request, reply) => void reply.callNotFound())
+  for (const url of ['/open/x', '/open/../admin', '/open/%2e%2e/admin', '/admin/../open/x']) {
+    t.notMatch((await app.inject(url)).body, /secret/, url)
   }
 })
 

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import latchkey from '../src/fastify.ts'
+import { createVerifier } from '../src/index.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
 async function createApp(t: Test, addRoutes: (app: FastifyInstance) => unknown) {
@@ -60,6 +61,31 @@ t.test('jwtVerify verifies the token of a public route', async (t) => {
   const reply = await app.inject({ url: '/maybe', headers: { authorization: `Bearer ${expired}` } })
   t.equal(reply.statusCode, 401)
   t.match(reply.headers['www-authenticate'], /invalid_token/)
+})
+
+t.test('an error handler that reads statusCode answers a TokenError with its status', async (t) => {
+  const stale = { isRevoked: () => false, version: 1, ageSeconds: Number.POSITIVE_INFINITY }
+  const verifier = createVerifier({ ...policy, keys: [key], revocations: stale })
+  const app = await createApp(t, (app) => {
+    app.setErrorHandler((err: { statusCode?: number; code?: string }, _request, reply) => {
+      reply.code(err.statusCode ?? 500).send({ code: err.code })
+    })
+    app.get('/maybe', { config: { public: true } }, async (request) => request.jwtVerify())
+    app.get('/own', { config: { public: true } }, async () => verifier.verify('x'))
+    app.get('/stale', { config: { public: true } }, async () =>
+      verifier.verify(sign(), { onStale: 'deny' }),
+    )
+  })
+  const answers = {
+    '/maybe': 'token_missing',
+    '/own': 'token_malformed',
+    '/stale': 'revocations_stale',
+  }
+  for (const [url, code] of Object.entries(answers)) {
+    const reply = await app.inject(url)
+    t.equal(reply.statusCode, url === '/stale' ? 503 : 401, url)
+    t.equal(reply.json().code, code)
+  }
 })
 
 t.test('concurrent requests do not see the user of another', async (t) => {

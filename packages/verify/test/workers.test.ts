@@ -5,6 +5,8 @@ import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { Miniflare } from 'miniflare'
 import t from 'tap'
+import { createRevocationFeed } from '../src/fetch.ts'
+import { createKey, createKeySet } from '../src/keys/keyring.ts'
 import { createTestKey, mintToken } from '../src/testing.ts'
 import { collectImports, src } from './imports.ts'
 
@@ -25,6 +27,22 @@ export default {
     return result.ok ? new Response('accepted') : result.response
   },
 }`
+
+t.test('a feed sends nothing when it is created: no request may be under way then', async (t) => {
+  let polls = 0
+  t.intercept(globalThis, 'fetch', {
+    value: async () => {
+      polls += 1
+      return Response.json({ cursor: 1, more: false, now: 1, sessions: [], subjects: [] })
+    },
+  })
+  const keys = { current: createKeySet([createKey(key.kid, key.secret)]) }
+  const url = 'http://auth.test'
+  const feed = createRevocationFeed({ url, keys, issuer, service: 'orders', instance: 'edge' })
+  await feed.refresh()
+  await feed.refresh()
+  t.equal(polls, 1)
+})
 
 t.test('refuses a revoked token in Cloudflare Workers', async (t) => {
   const revoked: string[] = []

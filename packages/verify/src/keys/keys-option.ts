@@ -60,7 +60,12 @@ function readKey(key: (Partial<StaticKey> & Partial<Key>) | null, isSole: boolea
   const { kid, secret, alg = 'HS256' } = key ?? {}
   if (key) checkNames(key, 'member of a key', ['kid', 'secret', 'alg'])
   if (alg !== 'HS256') throw new TypeError('alg of a key must be HS256')
-  if (typeof kid !== 'string' || (kid === '' && !isSole) || !(secret instanceof Uint8Array)) {
+  if (
+    typeof kid !== 'string' ||
+    !kid.isWellFormed() ||
+    (kid === '' && !isSole) ||
+    !(secret instanceof Uint8Array)
+  ) {
     throw new TypeError('each key must be { kid, secret }: a non-empty string and a Uint8Array')
   }
   checkSecretStrength(secret, isSole ? 'the key' : `key ${JSON.stringify(kid)}`)
