@@ -202,20 +202,34 @@ t.test('skips a dead instance until it answers its health check', async (t) => {
   t.strictSame(names.sort(), ['orders-1', 'orders-2'])
 })
 
-t.test('health checks remove a frozen instance', async (t) => {
-  const frozen = createTcpServer(() => {}).listen(0, '127.0.0.1')
-  await once(frozen, 'listening')
-  t.teardown(() => frozen.close())
-  const { port } = frozen.address() as AddressInfo
-  const alive = await startUpstream(t, 'orders-2', answerOk)
-  const { url } = await startEdge(
-    t,
-    [{ name: 'orders-1', origin: `http://127.0.0.1:${port}` }, alive],
-    { checkIntervalMs: 100 },
-  )
-  await sleep(2_600)
-  for (let call = 0; call < 4; call++) t.equal(servedBy(await fetch(`${url}/orders/`)), 'orders-2')
-})
+t.test(
+  'a frozen instance delays a read until its checks fail, and no POST is repeated',
+  async (t) => {
+    const frozen = createTcpServer(() => {}).listen(0, '127.0.0.1')
+    await once(frozen, 'listening')
+    t.teardown(() => frozen.close())
+    const { port } = frozen.address() as AddressInfo
+    const methods: (string | undefined)[] = []
+    const alive = await startUpstream(t, 'orders-2', (request, response) => {
+      methods.push(request.method)
+      response.end()
+    })
+    const { url } = await startEdge(
+      t,
+      [{ name: 'orders-1', origin: `http://127.0.0.1:${port}` }, alive],
+      { checkIntervalMs: 100 },
+    )
+    const leaving = new AbortController()
+    const post = { method: 'POST', body: 'order', signal: leaving.signal }
+    const posting = t.rejects(fetch(`${url}/orders/`, post))
+    const read = async () => t.equal(servedBy(await fetch(`${url}/orders/`)), 'orders-2')
+    await Promise.all([read(), read(), read(), read()])
+    for (let call = 0; call < 4; call++) await read()
+    leaving.abort()
+    await posting
+    t.strictSame(methods, Array(8).fill('GET'))
+  },
+)
 
 t.test('streams a response no faster than the client reads it', async (t) => {
   const chunk = Buffer.alloc(1024 * 1024, 'a')

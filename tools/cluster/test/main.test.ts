@@ -42,9 +42,7 @@ t.test('names an instance that cannot start, and never reports its service ready
     env: { LATCHKEY_ARGON2_PASSES: '0' },
     onReady: (part) => ready.push(part),
   })
-  await t.rejects(starting, {
-    message: /^auth-[12] .*LATCHKEY_ARGON2_PASSES must be an integer from 1 to 100/,
-  })
+  await t.rejects(starting, { message: /^auth-[12] .*LATCHKEY_ARGON2_PASSES must be an integer/ })
   t.notOk(ready.includes('auth'), 'not even if the other instance is ready')
 })
 

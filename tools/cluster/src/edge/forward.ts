@@ -20,9 +20,10 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 /**
  * Passes a request to an instance and streams its answer back. The request's body is read first.
  *
- * If the connection fails, another instance is tried: any request that was not sent yet, and after
- * that only a safe method without a body (RFC 9110 section 9.2.1), while no byte of an answer has
- * reached the client. Any other request may have been processed and is not repeated.
+ * If the connection fails, or the instance stops answering its health checks, another instance is
+ * tried: any request that was not sent yet, and after that only a safe method without a body (RFC
+ * 9110 section 9.2.1), while no byte of an answer has reached the client. Any other request may have
+ * been processed and is not repeated.
  */
 export async function forward(group: UpstreamGroup, forwarding: Forwarding): Promise<void> {
   const { request, response, path, requestId, maxBodyBytes, onFailure } = forwarding
@@ -48,14 +49,18 @@ export async function forward(group: UpstreamGroup, forwarding: Forwarding): Pro
     }
     tried.add(upstream)
     let sent = false
+    let giveUp = () => {}
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
         sent = true
         cancel = () => controller.abort(new Error('the client disconnected'))
         if (response.destroyed) cancel()
+        giveUp = () => controller.abort(new Error('the instance fails its health checks'))
+        if (isRepeatable) upstream.onUnhealthy.add(giveUp)
       },
       onResponseStart(_controller, status, upstreamFields) {
         if (status < 200) return
+        upstream.onUnhealthy.delete(giveUp)
         response.writeHead(status, clientHeaders(upstreamFields, requestId))
       },
       onResponseData(controller, chunk) {
@@ -67,6 +72,7 @@ export async function forward(group: UpstreamGroup, forwarding: Forwarding): Pro
         response.end()
       },
       onResponseError(_controller, err: Error & { code?: string }) {
+        upstream.onUnhealthy.delete(giveUp)
         if (response.destroyed) return
         const isMalformed = err.code === 'UND_ERR_INVALID_ARG'
         if (!isMalformed) onFailure(upstream, err)

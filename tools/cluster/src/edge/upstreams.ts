@@ -25,7 +25,9 @@ export class Upstream {
   readonly name: string
   readonly origin: string
   readonly pool: Pool
-  healthy = true
+  /** Called when its checks fail: a request that waits for its answer may try another instance. */
+  readonly onUnhealthy = new Set<() => void>()
+  #healthy = true
   /** Checks do not wait for the clients' requests. */
   readonly #checks: Client
   #missedChecks = 0
@@ -45,6 +47,10 @@ export class Upstream {
     })
   }
 
+  get healthy(): boolean {
+    return this.#healthy
+  }
+
   /**
    * Checks `/livez`. Not `/readyz`: without Postgres no instance is ready, and verification must
    * keep working.
@@ -59,16 +65,18 @@ export class Upstream {
       await body.dump()
       if (statusCode !== 200) throw new Error(`/livez answered ${statusCode}`)
       this.#missedChecks = 0
-      this.healthy = true
+      this.#healthy = true
     } catch {
       this.#missedChecks += 1
-      if (this.#missedChecks >= maxMissedChecks) this.healthy = false
+      if (this.#missedChecks < maxMissedChecks) return
+      this.#healthy = false
+      for (const giveUp of this.onUnhealthy) giveUp()
     }
   }
 
   /** A refused connection marks it unhealthy; any other failure triggers a check. */
   async reportFailure(err: Error & { code?: string }): Promise<void> {
-    if (err.code === 'ECONNREFUSED') this.healthy = false
+    if (err.code === 'ECONNREFUSED') this.#healthy = false
     else await this.check()
   }
 
