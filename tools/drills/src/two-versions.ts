@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -11,25 +12,29 @@ const cwd = resolve(import.meta.dirname, '../../..')
 /** Most packages come from pnpm's store, which the current version has filled. */
 const installTimeoutMs = 300_000
 
-/** The last release, or the commit in `LATCHKEY_DRILL_OLD_VERSION`. */
-function oldVersion(): string | undefined {
+/** The commit of the last release, as the changelog names it; or `LATCHKEY_DRILL_OLD_VERSION`. */
+function oldVersion(): string {
   const { LATCHKEY_DRILL_OLD_VERSION: given } = process.env
   if (given) return given
-  const args = ['describe', '--tags', '--abbrev=0']
-  return execaSync('git', args, { cwd, reject: false }).stdout || undefined
+  const changelog = readFileSync(join(cwd, 'CHANGELOG.md'), 'utf8')
+  return /^## \d[^#]*?, commit `([0-9a-f]{40})`/m.exec(changelog)?.[1] ?? 'of a release'
 }
+
+/** A shallow clone, or an archive, lacks it. */
+const isInClone = (commit: string) =>
+  !execaSync('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd, reject: false }).failed
 
 /** Runs what a rolling update goes through: two versions of the auth service on one database. */
 export const twoVersions: Drill = {
   name: 'two-versions',
   description: 'the auth services of the last release and of this checkout on one database',
   obstacle: () =>
-    oldVersion() === undefined
-      ? 'needs a release tag in git, or LATCHKEY_DRILL_OLD_VERSION'
-      : undefined,
+    isInClone(oldVersion())
+      ? undefined
+      : `needs the commit ${oldVersion()}, which git does not have`,
   async run({ cluster, progress }) {
     progress(1, 2, 'installing the release')
-    const old = await startOldVersion(cluster, oldVersion() ?? '')
+    const old = await startOldVersion(cluster, oldVersion())
     const current = `${cluster.url}/auth`
     const refreshesAndEnds = 'refreshes and ends a session of'
     try {
