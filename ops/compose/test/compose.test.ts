@@ -128,6 +128,17 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     const broken = await sendBadRequest(publicPath('/auth/v1/login'), 'bad chunk in a POST')
     t.match(broken, /^HTTP\/1.1 400 .*"code":"malformed_request"/s)
     t.match(await sendBadRequest(publicPath('/auth/livez'), 'two Host headers'), /^HTTP\/1.1 400 /)
+    // Without a bound of its attempts, the answer comes after 10 s, when the client has left.
+    await waitForNone(async () => {
+      const answer = await sendBadRequest(publicPath('/auth/livez'), 'bad chunk')
+      return answer.startsWith('HTTP/1.1 400 ') ? '' : `a broken GET got "${answer}"`
+    }, 20_000)
+    const cut = await sendBadRequest(publicPath('/auth/v1/login'), 'half-closed in the body')
+    t.match(cut, /^HTTP\/1.1 502 .*"code":"upstream_interrupted"/s)
+    t.match(
+      await sendBadRequest(publicPath('/auth/livez'), 'half-closed'),
+      /^HTTP\/1.1 200 .*x-served-by/is,
+    )
   })
 
   await t.test('Prometheus scrapes every replica', async () => {

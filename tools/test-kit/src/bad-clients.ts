@@ -18,6 +18,8 @@ interface BadRequest {
   readonly headers: string
   /** Parts of the body, sent one after another with pauses. */
   readonly body?: readonly string[]
+  /** The client closes its half of the connection afterwards, and still reads. */
+  readonly isHalfClosed?: true
 }
 
 const chunked = 'Transfer-Encoding: chunked'
@@ -30,6 +32,8 @@ const badRequests: Readonly<Record<string, BadRequest>> = {
   'bad second chunk': { method: 'POST', headers: chunked, body: ['2\r\n{}\r\n', '2\r\nabcd\r\n'] },
   'body cut short': { method: 'POST', headers: length, body: ['{}'] },
   'body of a GET cut short': { headers: length, body: ['{}'] },
+  'half-closed': { headers: '', isHalfClosed: true },
+  'half-closed in the body': { method: 'POST', headers: length, body: ['{}'], isHalfClosed: true },
   'slow body': { method: 'POST', headers: length, body: Array(50).fill(' ') },
   'large body': { method: 'POST', headers: chunked, body: [chunksOf(2_000_000), '0\r\n\r\n'] },
   'large body of a GET': { headers: chunked, body: [chunksOf(2_000_000), '0\r\n\r\n'] },
@@ -52,7 +56,7 @@ export const badRequestKinds = Object.keys(badRequests)
  * @returns what was answered
  */
 export async function sendBadRequest({ url, ca }: Target, kind: string): Promise<string> {
-  const { method = 'GET', headers, body = [] } = badRequests[kind] ?? { headers: '' }
+  const { method = 'GET', headers, body = [], isHalfClosed } = badRequests[kind] ?? { headers: '' }
   const { hostname, protocol } = url
   const isTls = protocol === 'https:'
   const raw = connect(Number(url.port || (isTls ? 443 : 80)), hostname)
@@ -68,7 +72,8 @@ export async function sendBadRequest({ url, ca }: Target, kind: string): Promise
   })
   const closed = once(socket, 'close')
   const [first = '', ...rest] = body
-  const head = `${method} ${url.pathname} HTTP/1.1\r\nHost: ${hostname}\r\n${headers}\r\n\r\n`
+  const lines = [`${method} ${url.pathname} HTTP/1.1`, `Host: ${hostname}`, headers]
+  const head = `${lines.filter(Boolean).join('\r\n')}\r\n\r\n`
   // In one packet: the edge sees the fault before it has passed anything on.
   socket.write(head + first)
   const sending = async () => {
@@ -76,6 +81,7 @@ export async function sendBadRequest({ url, ca }: Target, kind: string): Promise
       socket.write(part)
       await sleep(20)
     }
+    if (isHalfClosed) socket.end()
   }
   await Promise.race([sending().then(() => sleep(patienceMs)), closed])
   raw.resetAndDestroy()
