@@ -97,7 +97,7 @@ export const serviceSettings = {
       description:
         'The pooler between this service and PostgreSQL: `transaction` for PgBouncer in ' +
         'transaction mode, which keeps neither prepared statements nor start-up parameters. ' +
-        'Then set `statement_timeout` on the role, and run `main.ts migrate` with a URL that ' +
+        'Then set `statement_timeout` and `idle_in_transaction_session_timeout` (4 s here) on the role, and run `main.ts migrate` with a URL that ' +
         'bypasses the pooler.',
     }),
   ),

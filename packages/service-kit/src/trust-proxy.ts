@@ -57,9 +57,11 @@ export function warnOfUntrustedProxy(app: FastifyInstance): void {
     if (warned || request.headers['x-forwarded-for'] === undefined) return
     // With trusted proxies, `ips` begins with the peer and ends with the client.
     if ((request.ips?.length ?? 1) > 1) return
+    const peer = request.socket.remoteAddress
+    if (peer === undefined) return // The client has reset the connection.
     warned = true
     request.log.warn(
-      { peer: request.socket.remoteAddress },
+      { peer },
       'X-Forwarded-For ignored, because LATCHKEY_TRUST_PROXY does not name this peer; ' +
         'if it is a proxy, all its clients share one address and one rate limit',
     )

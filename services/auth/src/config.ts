@@ -33,7 +33,8 @@ export const settings = Type.Object({
     minimum: 0,
     maximum: 300,
     default: 30,
-    description: 'How long the previous refresh token still gets the same successor, in seconds.',
+    description:
+      'How long a replaced refresh token still gets the same successor, in seconds; at most half the lifetime of an access token.',
   }),
   LATCHKEY_ARGON2_MEMORY_KIB: Type.Integer({
     minimum: 7_168,

@@ -233,6 +233,15 @@ t.test('ends the sessions when the clock is behind the last removal of a role', 
   t.match(await revocations(app), [{ kind: 'subject' }, { kind: 'session', id: sid }])
   const { rows } = await app.db.query('SELECT roles FROM users')
   t.strictSame(rows, [{ roles: [] }])
+
+  // A token from before the clock was set back, ahead of a boundary that could move.
+  const later = claimsOf((await login(app, email)).access_token)
+  await app.db.query(`UPDATE users SET roles = '{editor}', tokens_not_before = 0`)
+  await app.db.query(`UPDATE sessions SET refreshed_at = now() + interval '10 s' WHERE id = $1`, [
+    later.sid,
+  ])
+  await setRoles(app, sub, [])
+  t.match((await revocations(app)).at(-1), { kind: 'session', id: later.sid })
 })
 
 t.test('logs who changed whom', async (t) => {

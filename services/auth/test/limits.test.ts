@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Service } from '@latchkey/service-kit'
 import t from 'tap'
+import { networkOf } from '../src/limits/network.ts'
 import { createPasswordBulkhead } from '../src/passwords/hasher.ts'
 import {
   as,
@@ -109,6 +110,10 @@ t.test('ignores the port of a forwarded address, and counts the proxy for none',
     const { rows } = await app.db.query(`SELECT key FROM login_failures WHERE key LIKE 'network:%'`)
     t.strictSame(rows, [{ key: `network:${network}` }], forwarded)
   }
+})
+
+t.test('counts a client that has reset its connection for no network', async () => {
+  t.equal(networkOf({ ip: undefined, socket: {} }), '::')
 })
 
 t.test('does not store the entered e-mail address in plain text', async (t) => {

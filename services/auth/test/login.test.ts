@@ -168,6 +168,11 @@ t.test('accepts a password in whichever Unicode form a keyboard sends it', async
     const ligature = { email, password: `${first} fi` }
     t.equal((await post(app, '/v1/login', ligature)).statusCode, 200)
   }
+  const old = { email: 'old@example.com', password: decomposed }
+  await post(app, '/v1/register', old)
+  const stored = await argon2.hash(decomposed, { memoryCost: 7_168, timeCost: 1, parallelism: 1 })
+  await app.db.query('UPDATE users SET password_hash = $1 WHERE email = $2', [stored, old.email])
+  t.equal((await post(app, '/v1/login', old)).statusCode, 200, 'a hash from before')
   const short = { email: 'three@example.com', password: 'e\u0301'.repeat(7) }
   t.match((await post(app, '/v1/register', short)).json(), { code: 'invalid_request' })
 })

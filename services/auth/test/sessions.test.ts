@@ -86,6 +86,8 @@ t.test('accepts a logout whose body says nothing, and ends the session', async (
     t.equal((await refresh(app, refresh_token)).statusCode, 401, payload)
   }
   const { access_token } = await login(app, email)
+  const misspelt = await as(app, access_token, 'POST', '/v1/logout', { refreshToken: 'lkr_x' })
+  t.equal(misspelt.statusCode, 400)
   const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
   const everywhere = await app.inject({ method: 'DELETE', url: '/v1/sessions', headers })
   t.equal(everywhere.statusCode, 204)

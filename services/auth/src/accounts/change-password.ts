@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { authenticatePassword } from '../passwords/authenticate.ts'
-import { NewPassword, normalizeCredentials } from '../passwords/credentials.ts'
+import { NewPassword, normalizeNewPassword } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { createSession } from '../sessions/store.ts'
@@ -21,7 +21,7 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/me/password',
     {
-      preValidation: normalizeCredentials,
+      preValidation: normalizeNewPassword('new_password'),
       preHandler: requireOpenSession,
       schema: {
         tags: ['accounts'],

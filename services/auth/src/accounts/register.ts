@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
-import { normalizeCredentials } from '../passwords/credentials.ts'
+import { normalizeNewPassword, trimEmail } from '../passwords/credentials.ts'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
 
@@ -15,7 +15,7 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
         public: true,
         rateLimit: { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 },
       },
-      preValidation: normalizeCredentials,
+      preValidation: [trimEmail, normalizeNewPassword('password')],
       schema: {
         tags: ['accounts'],
         operationId: 'register',

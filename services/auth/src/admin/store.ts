@@ -1,6 +1,7 @@
 // Changes and deletes users. Triggers revoke their sessions and tokens.
 import type { Transaction } from '@latchkey/service-kit'
 import { asUser, type User } from '../accounts/store.ts'
+import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
 /** A user whose row is locked. */
@@ -43,19 +44,14 @@ export interface UserChange {
 }
 
 /**
- * How far the boundary of revoked tokens (`tokens_not_before`) may be ahead of the clock, in
- * seconds. Tokens are issued from there, so it must be less than the verifiers' clock tolerance.
- */
-const maxBoundaryLeadSeconds = 3
-
-/**
  * Changes a user and revokes what must not outlive the change. Disabling ends the sessions.
  * Removing a role or a scope value revokes the tokens issued so far, and the sessions stay open.
  *
  * For that the boundary of revoked tokens moves to the next whole second. The user's row is locked:
  * the clock is read after every earlier login and refresh, and later ones issue from the boundary.
- * It cannot move when it is ahead of the clock, after several changes within a second or because a
- * failover set the clock back. Then the sessions end instead, which depends on no clock.
+ * It cannot move when it, or a token issued already, is ahead of the clock: after several changes
+ * within a second, or because a failover set the clock back. Then the sessions end instead, which
+ * depends on no clock.
  */
 export async function changeUser(
   transaction: Transaction,
@@ -67,7 +63,9 @@ export async function changeUser(
     name: 'user_change',
     text: `
       WITH clock AS (
-        SELECT greatest(floor(extract(epoch FROM clock_timestamp())), tokens_not_before) + 1 AS next,
+        SELECT 1 + greatest(floor(extract(epoch FROM clock_timestamp())), tokens_not_before,
+                 (SELECT floor(extract(epoch FROM max(refreshed_at))) FROM sessions
+                   WHERE user_id = $1 AND revoked_at IS NULL)) AS next,
                extract(epoch FROM clock_timestamp()) + ${maxBoundaryLeadSeconds} AS latest
           FROM users WHERE id = $1
       )

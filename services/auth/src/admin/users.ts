@@ -52,7 +52,10 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['admin'],
         operationId: 'findUser',
         summary: 'Find a user by e-mail address',
-        querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }),
+        querystring: Type.Object(
+          { email: Type.String({ maxLength: 254 }) },
+          { additionalProperties: false },
+        ),
         response: { 200: UserReply, 404: Problem },
       },
     },

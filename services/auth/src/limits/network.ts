@@ -2,7 +2,8 @@ import { isIP } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 
 interface Peer {
-  ip: string
+  /** Undefined, like the address of its socket, when the client has reset the connection. */
+  ip: string | undefined
   socket: { remoteAddress?: string | undefined }
 }
 
@@ -16,7 +17,7 @@ interface Peer {
  * Behind a NAT64 gateway every IPv4 client has an address in one /64. The IPv4 address counts.
  */
 export function networkOf({ ip: address, socket }: Peer): string {
-  const candidates = [address, socket.remoteAddress ?? ''].map(stripPortAndZone)
+  const candidates = [address ?? '', socket.remoteAddress ?? ''].map(stripPortAndZone)
   // `::` stands for unknown: the socket is already closed.
   const ip = candidates.find((text) => isIP(text) !== 0) ?? '::'
   return embeddedIpv4(ip) ?? normalizeIP(ip, 64)

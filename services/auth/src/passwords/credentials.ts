@@ -42,16 +42,18 @@ export type Credentials = Static<typeof Credentials>
  */
 export const normalizePassword = (password: string): string => password.normalize('NFKC')
 
-/**
- * A `preValidation` hook: removes white space around an e-mail address, which keyboards and
- * clipboards add, and normalizes passwords, so that their rules count the characters hashed.
- */
-export async function normalizeCredentials({ body }: FastifyRequest): Promise<void> {
-  if (typeof body !== 'object' || body === null) return
+/** A `preValidation` hook: removes white space around the address, which clipboards add. */
+export const trimEmail = async ({ body }: FastifyRequest) => change(body, 'email', (s) => s.trim())
+
+/** A `preValidation` hook: the rules of a new password count the characters that are hashed. */
+export const normalizeNewPassword =
+  (name: 'password' | 'new_password') =>
+  async ({ body }: FastifyRequest) =>
+    change(body, name, normalizePassword)
+
+/** Changes a member of a body that is not validated yet, if it is a text. */
+function change(body: unknown, name: string, by: (text: string) => string): void {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return
   const members = body as Record<string, unknown>
-  for (const [name, value] of Object.entries(members)) {
-    if (typeof value !== 'string') continue
-    if (name === 'email') members[name] = value.trim()
-    else if (name.endsWith('password')) members[name] = normalizePassword(value)
-  }
+  if (typeof members[name] === 'string') members[name] = by(members[name])
 }

@@ -17,6 +17,9 @@ const maxPlacesPerNetwork = maxQueued / 2
 /** One of libuv's four threads stays free for DNS look-ups and file access. */
 const maxConcurrency = 3
 
+/** `Algorithm.Argon2id` of the library, a `const enum` that exists only for the compiler. */
+const argon2id = 2
+
 /** Built once, because a flood is refused by the thousand. */
 const busy = new ProblemError(
   503,
@@ -134,12 +137,17 @@ async function createHasher(
     verify: async (known, password) => {
       const readable = known !== undefined && isArgon2(known) ? known : undefined
       if (known !== readable) warnOfUnreadableHash()
-      const matches = await slots(() => verify(readable ?? decoyHash, normalizePassword(password)))
-      return readable !== undefined && matches
+      // As it was sent, too: the hash may be older than normalization.
+      for (const form of new Set([normalizePassword(password), password])) {
+        const matches = await slots(() => verify(readable ?? decoyHash, form))
+        if (matches) return readable !== undefined
+      }
+      return false
     },
     isOutdated: (known) => {
-      const { memoryCost, timeCost } = parseOptions(known)
-      return memoryCost !== cost.memoryKib || timeCost !== cost.passes
+      const { algorithm, memoryCost, timeCost, parallelism } = parseOptions(known)
+      const isSameKind = algorithm === argon2id && parallelism === options.parallelism
+      return !isSameKind || memoryCost !== cost.memoryKib || timeCost !== cost.passes
     },
   }
 }

@@ -13,6 +13,12 @@ import { deleteInBatches } from '../delete-in-batches.ts'
 export const revocationRetentionSeconds =
   maxAccessTokenTtlSeconds + 2 * limits.maxClockToleranceSeconds
 
+/**
+ * How far the boundary of a user's revoked tokens (`tokens_not_before`) may be ahead of the clock, in
+ * seconds. Tokens are issued from there, so it must be less than the verifiers' clock tolerance.
+ */
+export const maxBoundaryLeadSeconds = 3
+
 /** Revocations in commit order, as JSON. */
 export interface RevocationPage {
   /** JSON: `[sid, expires]` of each session, in seconds since 1970. */

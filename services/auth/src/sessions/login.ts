@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { authenticatePassword, replaceOutdatedHash } from '../passwords/authenticate.ts'
-import { Credentials, normalizeCredentials } from '../passwords/credentials.ts'
+import { Credentials, trimEmail } from '../passwords/credentials.ts'
 import { invalidCredentials } from './problems.ts'
 import { createSession } from './store.ts'
 import { TokenReply } from './tokens.ts'
 
-/** The metric's `result` label by the status of the answer. */
-const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited', 503: 'busy' }
+/** The metric's `result` label by the status of the answer; `busy` has a code of its own. */
+const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited' }
 
 /** Verifies a password and opens a session: at most four statements, one hash for any outcome. */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
@@ -29,9 +29,9 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
       // Before the body is read and the request is counted.
       onRequest: async ({ network }) => passwords.refuseWhenFull(network),
-      preValidation: normalizeCredentials,
-      onResponse: async (_request, { statusCode }) => {
-        const result = results[statusCode]
+      preValidation: trimEmail,
+      onResponse: async (_request, { statusCode, problemCode }) => {
+        const result = problemCode === 'busy' ? 'busy' : results[statusCode]
         if (result !== undefined) counters.logins.inc({ result })
       },
       schema: {

@@ -6,7 +6,9 @@ import { RefreshRequest } from './refresh.ts'
 import { revokeSession } from './revoke-store.ts'
 
 /** Everything is optional: some clients send `{}` or `null` where there is nothing to send. */
-const LogoutRequest = Type.Optional(Type.Union([Type.Null(), Type.Partial(RefreshRequest)]))
+const LogoutRequest = Type.Optional(
+  Type.Union([Type.Null(), Type.Partial(RefreshRequest, { additionalProperties: false })]),
+)
 
 /**
  * Ends the session of the presented token: the refresh token in the body, which also works after

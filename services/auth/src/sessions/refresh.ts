@@ -13,6 +13,11 @@ export const RefreshRequest = Type.Object(
 /** Rotates a refresh token (RFC 6749 section 6; reuse: RFC 9700 section 4.14.2): one statement. */
 export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db } = app
+  // Shorter than a token lives: otherwise a thief could get tokens without a gap and never rotate.
+  const graceSeconds = Math.min(
+    config.LATCHKEY_REFRESH_GRACE_SECONDS,
+    config.LATCHKEY_ACCESS_TOKEN_TTL_SECONDS / 2,
+  )
 
   app.post(
     '/refresh',
@@ -28,8 +33,7 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const token = app.parseRefreshToken(request.body.refresh_token)
-      const session =
-        token && (await rotateSession(db, token, config.LATCHKEY_REFRESH_GRACE_SECONDS))
+      const session = token && (await rotateSession(db, token, graceSeconds))
       const result = session === undefined ? 'invalid' : session.reused ? 'reused' : 'ok'
       counters.refreshes.inc({ result })
       if (!session) throw invalidRefreshToken()

@@ -1,6 +1,7 @@
 // Opens, rotates and deletes sessions; locks and reads users. A trigger adds the revocations.
 import { createUuid, type Queryable } from '@latchkey/service-kit'
 import { deleteInBatches } from '../delete-in-batches.ts'
+import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
 
 /** A session with the user data its tokens carry, read in the statement that validates it. */
 export interface Session {
@@ -30,13 +31,15 @@ const maxOpenSessions = 1_000
 /**
  * The columns of a `Session`.
  *
- * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation. Within
- * the second of a revocation it is one second ahead, well within the verifiers' tolerance. So
- * tokens issued before and after it can be told apart, whichever instance issued them.
+ * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation, which
+ * is at most three seconds ahead, within the verifiers' tolerance. So tokens issued before and after
+ * it can be told apart, whichever instance issued them. If a failover set the clock back further,
+ * `iat` stays three seconds ahead: such a token counts as revoked until the clock has caught up.
  */
 const asSession = `
   s.id AS "sessionId", s.generation, u.id AS "userId", u.scope, u.roles,
-  greatest(floor(extract(epoch FROM now())), u.tokens_not_before)::int AS "issuedAt"`
+  least(greatest(floor(extract(epoch FROM now())), u.tokens_not_before),
+        floor(extract(epoch FROM now())) + ${maxBoundaryLeadSeconds})::float8 AS "issuedAt"`
 
 /**
  * Opens a session for a user whose password was just verified.
