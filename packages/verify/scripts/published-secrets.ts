@@ -32,6 +32,12 @@ const secrets = files
   .flatMap((file) => readFileSync(file, 'latin1').split(/\r?\n/))
   .map((line) => line.trim())
   .filter((secret) => secret.length >= 32)
-const hashes = [...new Set(secrets.map(hashPublished))].sort()
+// Decoders such as Buffer.from(text, 'base64') accept text that is not what they would encode.
+const decoded = secrets
+  .filter((secret) => /^[\w+/-]+=*$/.test(secret))
+  .map((secret) => Buffer.from(secret, 'base64'))
+  .filter((bytes) => bytes.length >= 32)
+  .map((bytes) => bytes.toString('base64url'))
+const hashes = [...new Set([...secrets, ...decoded].map(hashPublished))].sort()
 const lines = hashes.join('').match(/.{1,98}/g) ?? []
 writeFileSync(out, `${head}${lines.join('\n')}\n\`\n${tail}`)

@@ -103,8 +103,8 @@ const REGISTERED =
  * Refused requests are answered before their body is read (RFC 6750, RFC 9457). Registered again in
  * a plugin below, it replaces the verifier and the options for that plugin.
  *
- * If the verifier follows a revocation feed, the server first waits until it has caught up, for less
- * than `pluginTimeout`; if it has not by then, the server starts with a warning.
+ * If the verifier follows a revocation feed, the server first waits until it has caught up, for
+ * less than `pluginTimeout`; if it has not by then, the server starts with a warning.
  *
  * @example
  * ```ts
@@ -185,7 +185,7 @@ const authenticate: onRequestHookHandler = (request, reply, next) => {
 function answer(reply: FastifyReply, { status, code, headers, body }: HttpRefusal): void {
   reply.refusalCode = code
   if (reply.request.headers.upgrade !== undefined) {
-    // No server closes the socket of a refused upgrade, and @fastify/websocket only if it came first.
+    // No server closes the socket of a refused upgrade; @fastify/websocket only if it came first.
     reply.raw.once('finish', () => reply.raw.socket?.destroy())
   }
   reply.code(status).headers(headers).send(body)

@@ -112,6 +112,8 @@ t.test('refuses published samples and simple variants of them', async (t) => {
   }
   const encoded = published[1] ?? ''
   refuses(t, Buffer.from(encoded, 'base64url'), /published sample/, 'its bytes')
+  const loose = 'NICE_TRY_WANNABE_HACKER_THIS_PASSWORD_HAS_TO_BE_LONGER'
+  refuses(t, Buffer.from(loose, 'base64'), /published sample/, 'as a lenient decoder reads it')
 })
 
 t.test('names what is wrong with a short secret', async (t) => {

@@ -29,7 +29,7 @@ export function checkSecretStrength(secret: Uint8Array, name: string): void {
 
 function findWeakness(secret: Uint8Array): string | undefined {
   // White space at the ends of text is not part of what was chosen at random.
-  const text = String.fromCharCode(...secret.subarray(0, 1024)).trim()
+  const text = toText(secret)
   const isText = /^[\x20-\x7e]*$/.test(text)
   const length = isText ? text.length : secret.length
   if (length < MIN_SECRET_BYTES) return `has ${length} bytes; HS256 needs at least 32`
@@ -68,13 +68,15 @@ function isProgression(secret: Uint8Array): boolean {
 
 /** Whether the secret, or what it encodes or is encoded as, is in the list of published ones. */
 function isPublished(secret: Uint8Array, text: string): boolean {
-  const forms = [text]
-  if (secret.length <= 1024) {
-    forms.push(encodeBase64url(secret))
-    forms.push(Array.from(secret, (byte) => byte.toString(16).padStart(2, '0')).join(''))
-  }
-  for (const decoded of decodeText(text)) {
-    forms.push(String.fromCharCode(...decoded.subarray(0, 1024)).trim())
-  }
+  if (secret.length > 16_384) return false // longer than any of them
+  const hex = Array.from(secret, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const forms = [text, encodeBase64url(secret), hex, ...decodeText(text).map(toText)]
   return forms.some(isPublishedSecret)
+}
+
+/** One character for each byte, however many there are. */
+function toText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte))
+    .join('')
+    .trim()
 }

@@ -22,7 +22,7 @@ export interface RevocationFeed extends Revocations {
    * Waits for the first complete poll: a server calls it before it accepts requests, because until
    * then it does not know which tokens were revoked. Never rejects.
    *
-   * @param timeoutMs longest wait while pages arrive, by default 60,000; without one it ends after 8 s
+   * @param timeoutMs longest wait while pages arrive, 60,000 by default; 8 s without one
    * @returns whether the revocations are complete; false when the time ran out
    */
   catchUp(timeoutMs?: number): Promise<boolean>

@@ -18,8 +18,8 @@ export interface RevocationFeed extends Revocations {
 }
 
 /**
- * Follows the auth service's revocations without a timer, for runtimes in which nothing runs between
- * two requests. The verifier polls before it checks a token, if the last poll is older than
+ * Follows the auth service's revocations without a timer, for runtimes in which nothing runs
+ * between two requests. The verifier polls before it checks a token, if the last poll is older than
  * `pollIntervalMs`: about one request a second waits for it, and the others do not. Until the first
  * complete poll, every request polls, unless one has just failed. It does nothing when it is
  * created, so it may be created where no request is under way.

@@ -17,7 +17,7 @@ export const limits = {
   /** Default of `maxStaleSeconds`. */
   defaultMaxStaleSeconds: 30,
   /**
-   * Maximum lifetime of a token that a feed can revoke: the auth service keeps a revocation for this
+   * Maximum lifetime of a token that a feed can revoke: auth keeps a revocation for this
    * long and twice the maximum clock tolerance. Default of `maxLifetimeSeconds`.
    */
   maxRevocableLifetimeSeconds: 3_600,

@@ -29,8 +29,8 @@ export interface RevocationFeedOptions {
 }
 
 /**
- * The feed of a verifier that is created with `revocations: { url }`. The other options are those of
- * the verifier: its keys, its issuer, and its audience as the name of the service.
+ * The feed of a verifier that is created with `revocations: { url }`. The other options are those
+ * of the verifier: its keys, its issuer, and its audience as the name of the service.
  * @example
  * ```ts
  * import type { FeedSettings } from '@latchkey/verify'

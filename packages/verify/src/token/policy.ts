@@ -22,11 +22,15 @@ export interface PolicyOptions {
    * Default: `['at+jwt']`.
    */
   types?: readonly (string | null)[]
-  /** Largest accepted difference from the issuer's clock. Seconds, 0 to 60, default 5. */
+  /**
+   * Largest accepted difference from the issuer's clock. Seconds, 0 to 60, default 5. With less
+   * than 3, a token issued just after its user lost a role or scope may be refused for up to 3 s:
+   * its `iat` is then up to 3 s ahead of the clock.
+   */
   clockToleranceSeconds?: number
   /**
-   * Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 3,600, which is also
-   * the maximum with a revocation feed: a longer token would outlive the memory of its revocation.
+   * Maximum of `exp - iat`; without `iat`, of `exp` minus now. Seconds, default 3,600, which is
+   * also the maximum with a revocation feed: a longer token would outlive its revocation there.
    * For the same reason a token without `iat` is refused with a feed.
    */
   maxLifetimeSeconds?: number
