@@ -1,63 +1,61 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { readCommands } from '../../tools/test-kit/src/guide.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import { readBlocks, readCommands } from '../../tools/test-kit/src/guide.ts'
+import { runners } from './runners.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
-
-/** A test that runs the commands below a heading of a guide, or why none does. */
-// biome-ignore format: a table
-const runners: Record<string, Record<string, string>> = {
-  'add-a-service': {},
-  'backup-and-restore': {
-    '`npm start`': 'tools/cluster/test/backup.test.ts',
-    'Docker Compose': 'k8s/test/backup.test.ts',
-    'Kubernetes, `dev` overlay': 'k8s/test/backup.test.ts',
-    'Kubernetes with CloudNativePG': 'needs a cluster; the patch is checked in k8s/test/backup.test.ts',
-  },
-  'compose': {},
-  'kubernetes': {
-    'Cluster and ingress controller': 'needs kind and the network',
-    'Images': 'k8s/test/images.test.ts',
-    'Secrets': 'k8s/test/guide.ts',
-    'Install': 'needs a cluster; k8s/test/start.test.ts starts what the manifests describe',
-    'Log in': 'needs a cluster; k8s/test/start.test.ts logs in',
-    'Rotate the keys': 'needs a cluster; the tests of services/auth rotate keys',
-    'Production': 'needs a cluster and the network',
-  },
-  'migrate-to-latchkey-verify': {},
-  'upgrade': {
-    'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',
-    'Kubernetes': 'needs a cluster; the commands are those of the guide for Kubernetes',
-  },
-}
-
 const guides = globSync('docs/guides/*.md', { cwd: root }).sort()
-const headings = (page: string) =>
-  [...read(page).matchAll(/^## (.+)$/gm)].map(([, one = '']) => one)
+const pages = ['README.md', 'packages/verify/README.md', ...guides]
+const languages = ['sh', 'ts', 'js', 'python', 'json', 'yaml']
 
-t.test(
-  'commands of guides are valid shell, and a test runs them or a reason is given',
-  async (t) => {
-    for (const page of guides) {
-      const [name = ''] = /[\w-]+(?=\.md$)/.exec(page) ?? []
-      for (const command of readCommands(page)) {
-        const input = command.replaceAll(/<[\w -]+>/g, 'placeholder')
-        t.doesNotThrow(() => execFileSync('bash', ['-n'], { input }), `${page}: ${command}`)
-      }
-      const withCommands = headings(page).filter((one) => readCommands(page, one).length > 0)
-      // Guides with an empty entry have tests of their own.
-      const known = runners[name] ?? {}
-      if (name in runners && Object.keys(known).length === 0) continue
-      t.strictSame(withCommands.sort(), Object.keys(known).sort(), page)
-      for (const [heading, runner] of Object.entries(known)) {
-        if (/^\w+\/\S+\.ts$/.test(runner)) t.ok(existsSync(join(root, runner)), heading)
-      }
+t.test('a test runs or compiles every block of code, or a reason is given', async (t) => {
+  const withCode = pages.filter((page) => readBlocks(page).length > 0)
+  for (const page of withCode) {
+    const known = runners[page] ?? {}
+    const blocks = readBlocks(page).filter(({ language }) => languages.includes(language))
+    const sections = [...new Set(blocks.map(({ section }) => section))]
+    t.strictSame(sections.sort(), Object.keys(known).sort(), page)
+    for (const [section, runner] of Object.entries(known)) {
+      if (/^\w+\/\S+\.ts$/.test(runner)) t.ok(existsSync(join(root, runner)), `${page}: ${section}`)
     }
-  },
-)
+  }
+})
+
+t.test('commands are valid shell, and npm knows their scripts', async (t) => {
+  for (const page of pages) {
+    for (const command of readCommands(page)) {
+      const input = command.replaceAll(/<[\w -]+>/g, 'placeholder')
+      t.doesNotThrow(() => execFileSync('bash', ['-n'], { input }), `${page}: ${command}`)
+      const named = [...command.matchAll(/\bnpm (?:run (?:--silent )?([\w:]+)|(start|test)\b)/g)]
+      for (const [, script = '', own = script] of named) t.ok(own in manifest.scripts, own)
+    }
+  }
+})
+
+t.test('JSON can be read', async (t) => {
+  for (const { code } of pages.flatMap(readBlocks).filter(({ language }) => language === 'json')) {
+    t.doesNotThrow(() => JSON.parse(code), code)
+  }
+})
+
+t.test('the guide to add a service creates a secret like the others', async (t) => {
+  const secrets = t.testdir({ ops: { compose: { secrets: { auth_database_url: '' } } } })
+  const [command = ''] = readCommands(
+    'docs/guides/add-a-service.md',
+    'An installation that already runs',
+  )
+  execFileSync('bash', ['--norc', '-euc', command], { cwd: secrets })
+  const file = join(secrets, 'ops/compose/secrets/shop_database_url')
+  t.match(
+    readFileSync(file, 'utf8'),
+    /^postgres:\/\/latchkey_shop:\w{48}@postgres:5432\/latchkey_shop\n$/,
+  )
+  t.equal(statSync(file).mode & 0o777, 0o600)
+})
 
 const sources = globSync('{packages,services}/*/src/**/*.ts', { cwd: root }).map(read).join('\n')
 const page = 'docs/guides/troubleshooting.md'

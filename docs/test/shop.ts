@@ -26,7 +26,7 @@ export async function run(cwd: string, ...command: string[]): Promise<string> {
 }
 
 /** Runs commands of a page. */
-export const runShell = (cwd: string, script: string) => run(cwd, 'bash', '-euc', script)
+export const runShell = (cwd: string, script: string) => run(cwd, 'bash', '--norc', '-euc', script)
 
 /**
  * Stands in for `npm install` of published packages, which would need the network: links them from

@@ -1,0 +1,69 @@
+const own = 'docs/test/newcomer.test.ts'
+const examples = 'packages/verify/test/examples.test.ts'
+
+/**
+ * For each page and heading of the second level: the test that runs or compiles the code below it,
+ * or why none does.
+ */
+// biome-ignore format: a table
+export const runners: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'README.md': {
+    'Start it': 'tools/cluster/test/main.test.ts',
+    'From login to two services': own,
+    'Protect your own service': examples,
+  },
+  'packages/verify/README.md': {
+    '': examples, // its commands are those of the guide to add your own service
+    'In a service': examples,
+    'CORS': examples,
+    'Tokens from another place': examples,
+    'Keys': 'a key file without its secret; docs/test/commands.test.ts reads it',
+    'Revocation': examples,
+    'Types': examples,
+    'In tests': examples,
+  },
+  'docs/guides/add-a-service.md': {
+    'The service': 'runs the tests of a service that the reader writes',
+    'An installation that already runs': 'docs/test/commands.test.ts',
+    'Check it': 'runs the tests',
+  },
+  'docs/guides/add-your-own-service.md': {
+    'Start Latchkey': own,
+    'Create the project': own,
+    'Write the server': own,
+    'Try it': own,
+    'Docker Compose': 'ops/compose/test/own-service.test.ts',
+    'Kubernetes': 'k8s/test/own-service.test.ts',
+    'Keys': own,
+    'Not in JavaScript': own,
+  },
+  'docs/guides/backup-and-restore.md': {
+    '`npm start`': 'tools/cluster/test/backup.test.ts',
+    'Docker Compose': 'k8s/test/backup.test.ts',
+    'Kubernetes, `dev` overlay': 'k8s/test/backup.test.ts',
+    'Kubernetes with CloudNativePG': 'needs a cluster; the patch is checked in k8s/test/backup.test.ts',
+  },
+  'docs/guides/compose.md': {
+    '': 'needs a Docker engine; ops/compose/test/compose.test.ts starts the project and logs in',
+    'Secrets': 'needs a Docker engine; services/auth/test/rotation.test.ts rotates keys',
+    'Operation': 'needs a Docker engine; ops/compose/test/compose.test.ts scales and kills replicas',
+    'The images on their own': 'needs a Docker engine; ops/compose/test/image.test.ts builds and starts an image',
+  },
+  'docs/guides/kubernetes.md': {
+    'Cluster and ingress controller': 'needs kind and the network',
+    'Images': 'k8s/test/images.test.ts',
+    'Secrets': 'k8s/test/guide.ts',
+    'Install': 'needs a cluster; k8s/test/start.test.ts starts what the manifests describe',
+    'Log in': 'needs a cluster; k8s/test/start.test.ts logs in',
+    'Rotate the keys': 'needs a cluster; the tests of services/auth rotate keys',
+    'Production': 'needs a cluster and the network',
+    'What is public': 'k8s/test/render.ts',
+  },
+  'docs/guides/migrate-to-latchkey-verify.md': {
+    'From @fastify/jwt': examples,
+  },
+  'docs/guides/upgrade.md': {
+    'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',
+    'Kubernetes': 'needs a cluster; the commands are those of the guide for Kubernetes',
+  },
+}
