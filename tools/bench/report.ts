@@ -3,7 +3,9 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { markdownTable } from 'markdown-table'
 
-const { values } = parseArgs({ options: { save: { type: 'boolean', default: false } } })
+const usage =
+  'Usage: npm run bench:<name> -- [--save]  (--save replaces the results in tools/bench)'
+const { save } = parseFlags()
 
 /** A result and the bar it is measured against. */
 export interface Measure {
@@ -35,18 +37,21 @@ export interface Report {
   /** How it was measured, where that is not obvious. */
   readonly method?: string
   readonly measures: readonly Measure[]
-  readonly bars: readonly Bar[]
+  /** Comparisons, by title. Each has a scale of its own. */
+  readonly panels: Readonly<Record<string, readonly Bar[]>>
   /** The unit of the bars. */
   readonly unit: string
 }
 
 /** Prints a report. With `--save`, writes it to `results/` as Markdown with plots. */
 export async function report(given: Report): Promise<void> {
-  const { name, title, method = '', measures, bars, unit } = given
+  const { name, title, method = '', measures, panels, unit } = given
   const rows = measures.map(({ what, result, bar, isMet }) => {
     return [what, result, bar, isMet ? 'met' : '**missed**']
   })
-  const absolute = bars.map(({ label, value }) => [label, `${format(value)} ${unit}`])
+  const absolute = Object.entries(panels).flatMap(([panel, bars]) =>
+    bars.map(({ label, value }) => [panel, label, `${format(value)} ${unit}`]),
+  )
   const date = new Date().toISOString().slice(0, 10)
   const text = `# ${title}
 
@@ -57,10 +62,10 @@ ${markdownTable([['measure', 'result', 'bar', ''], ...rows])}
 
 ![${title}](${name}.svg)
 
-${markdownTable([['', 'median'], ...absolute])}
+${markdownTable([['', '', 'median'], ...absolute])}
 `
   console.log(text)
-  if (!values.save) {
+  if (!save) {
     console.log('Not saved; --save replaces the results in tools/bench/results.')
     return
   }
@@ -68,24 +73,49 @@ ${markdownTable([['', 'median'], ...absolute])}
   await writeFile(new URL(`results/${name}.svg`, import.meta.url), plot(given))
 }
 
-function plot({ title, bars, unit }: Report): string {
-  const [left, width, row] = [300, 760, 26]
-  const height = 52 + bars.length * row
-  const scale = (width - left - 90) / Math.max(...bars.map(({ value }) => value))
-  const rows = bars.map(({ label, value, isOurs }, i) => {
-    const y = 44 + i * row
-    const length = Math.max(1, Math.round(value * scale))
-    return `  <text x="${left - 8}" y="${y + 14}" text-anchor="end">${label}</text>
-  <rect x="${left}" y="${y}" width="${length}" height="${row - 8}" fill="${isOurs ? '#0b7285' : '#adb5bd'}"/>
-  <text x="${left + length + 6}" y="${y + 14}">${format(value)}</text>`
+/** The panels below each other. */
+function plot({ title, panels, unit }: Report): string {
+  let height = 36
+  const drawn = Object.entries(panels).map(([panel, bars]) => {
+    const top = height
+    height += 24 + bars.length * rowHeight
+    return `  <text x="12" y="${top + 14}" font-weight="600">${panel}</text>\n${plotBars(bars, top + 24)}`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#212529">
   <title>${title}</title>
   <rect width="${width}" height="${height}" fill="#fff"/>
   <text x="12" y="24" font-size="15" font-weight="600">${title} (${unit})</text>
-${rows.join('\n')}
+${drawn.join('\n')}
 </svg>
 `
+}
+
+const [left, width, rowHeight] = [220, 760, 26]
+
+function plotBars(bars: readonly Bar[], top: number): string {
+  const scale = (width - left - 90) / Math.max(...bars.map(({ value }) => value))
+  const rows = bars.map(({ label, value, isOurs }, i) => {
+    const y = top + i * rowHeight
+    const length = Math.max(1, Math.round(value * scale))
+    return `  <text x="${left - 8}" y="${y + 14}" text-anchor="end">${label}</text>
+  <rect x="${left}" y="${y}" width="${length}" height="${rowHeight - 8}" fill="${isOurs ? '#0b7285' : '#adb5bd'}"/>
+  <text x="${left + length + 6}" y="${y + 14}">${format(value)}</text>`
+  })
+  return rows.join('\n')
+}
+
+function parseFlags(): { save?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { save: { type: 'boolean' }, help: { type: 'boolean' } },
+    })
+    if (!values.help) return values
+    console.log(usage)
+    process.exit(0)
+  } catch (err) {
+    console.error(`${(err as Error).message}\n${usage}`)
+    process.exit(2)
+  }
 }
 
 const format = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 3 })

@@ -46,6 +46,10 @@ async function run(t: Parameters<typeof writeKeyFile>[0]): Promise<Finding> {
 }
 
 const { distinct, repeated } = found
+const toBars = ({ withoutFeed, withFeed }: Finding['distinct']) => [
+  { label: 'no feed', value: withoutFeed },
+  { label: 'with the feed', value: withFeed, isOurs: true },
+]
 if (found.entries !== entries) throw new Error(`The follower has ${found.entries} entries.`)
 await report({
   name: 'revocations',
@@ -56,11 +60,9 @@ await report({
     under('added to a verification, distinct tokens', distinct.addedPercent, 12, '%', 1),
     under('added to a verification, repeated tokens', repeated.addedNanoseconds, 100, 'ns'),
   ],
-  bars: [
-    { label: 'distinct, no feed', value: distinct.withoutFeed },
-    { label: 'distinct, with the feed', value: distinct.withFeed, isOurs: true },
-    { label: 'repeated, no feed', value: repeated.withoutFeed },
-    { label: 'repeated, with the feed', value: repeated.withFeed, isOurs: true },
-  ],
+  panels: {
+    'distinct tokens': toBars(distinct),
+    'repeated tokens': toBars(repeated),
+  },
   unit: 'ns',
 })

@@ -1,18 +1,17 @@
 import { parseArgs } from 'node:util'
 import { compare } from './differential.ts'
 
-const { values } = parseArgs({
-  options: {
-    tokens: { type: 'string', default: '1000000' },
-    fetch: { type: 'string', default: '100000' },
-    seed: { type: 'string' },
-  },
-})
+const usage = 'Usage: npm run fuzz -- [--tokens 1000000] [--fetch 100000] [--seed 1]'
+const values = parseFlags()
+if (values.help) {
+  console.log(usage)
+  process.exit(0)
+}
 const tokens = Number(values.tokens)
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
 const fetchTokens = Number(values.fetch)
 if (![tokens, fetchTokens].every((n) => Number.isInteger(n) && n > 0) || !Number.isInteger(seed)) {
-  console.error('usage: npm run fuzz -- [--tokens 1000000] [--fetch 100000] [--seed 1]')
+  console.error(usage)
   process.exit(2)
 }
 
@@ -32,6 +31,19 @@ for (const { token, library, detail } of result.disagreements) {
 }
 console.log(`disagreements: ${result.disagreements.length}`)
 process.exitCode = result.disagreements.length === 0 ? 0 : 1
+
+function parseFlags() {
+  const tokens = { type: 'string', default: '1000000' } as const
+  const fetch = { type: 'string', default: '100000' } as const
+  try {
+    return parseArgs({
+      options: { tokens, fetch, seed: { type: 'string' }, help: { type: 'boolean' } },
+    }).values
+  } catch (err) {
+    console.error(`${(err as Error).message}\n${usage}`)
+    process.exit(2)
+  }
+}
 
 /** Shows a progress bar in a terminal, elsewhere a line for every tenth. */
 function showProgress(done: number): void {

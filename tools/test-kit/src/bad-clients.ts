@@ -46,16 +46,20 @@ const badRequests: Readonly<Record<string, BadRequest>> = {
 }
 
 /** A client that left earlier would end a chain of repetitions in the edge. */
-const patienceMs = 3_000
+const defaultPatienceMs = 3_000
 
 export const badRequestKinds = Object.keys(badRequests)
 
 /**
- * Sends a bad request, waits until the edge closes the connection, or for 3 s, and resets it.
+ * Sends a bad request, waits until the edge closes the connection or patience ends, and resets it.
  *
  * @returns what was answered
  */
-export async function sendBadRequest({ url, ca }: Target, kind: string): Promise<string> {
+export async function sendBadRequest(
+  { url, ca }: Target,
+  kind: string,
+  patienceMs = defaultPatienceMs,
+): Promise<string> {
   const { method = 'GET', headers, body = [], isHalfClosed } = badRequests[kind] ?? { headers: '' }
   const { hostname, protocol } = url
   const isTls = protocol === 'https:'
@@ -70,7 +74,8 @@ export async function sendBadRequest({ url, ca }: Target, kind: string): Promise
   socket.on('data', (chunk) => {
     answer += chunk
   })
-  const closed = once(socket, 'close')
+  // Not `once` of node:events, which rejects when the edge resets the connection.
+  const closed = new Promise((resolve) => socket.once('close', resolve))
   const [first = '', ...rest] = body
   const lines = [`${method} ${url.pathname} HTTP/1.1`, `Host: ${hostname}`, headers]
   const head = `${lines.filter(Boolean).join('\r\n')}\r\n\r\n`

@@ -21,3 +21,30 @@ t.test('an installation prints nothing to the output of a script', async (t) => 
   t.equal(exitCode, 0)
   t.match(stdout, /^Usage: latchkey/)
 })
+
+const keysCommands = ['generate', 'add', 'promote', 'retire', 'list', 'status', 'export']
+const lines = [
+  ...['start', 'test', 'drill', 'compose:init', 'bench:verify', 'bench:revocations', 'fuzz'],
+  ...['latchkey', 'latchkey inspect', 'latchkey keys'],
+  ...keysCommands.map((command) => `latchkey keys ${command}`),
+]
+
+for (const line of lines) {
+  t.test(`${line} explains itself, and refuses an unknown flag`, async (t) => {
+    const [script = '', ...subcommands] = line.split(' ')
+    const [, ...args] = scripts[script]?.split(' ') ?? []
+    const run = (...flags: string[]) =>
+      execa(process.execPath, [...args, ...subcommands, ...flags], { cwd: root, reject: false })
+    const help = await run('--help')
+    t.match(help.stdout, /^Usage: /)
+    t.equal(help.exitCode, 0)
+    // With the options that a command of `keys` requires.
+    const required =
+      subcommands.length > 1 ? ['--keys', 'x', '--out', 'x', '--verifying-keys', 'x'] : []
+    const refused = await run('--nonsense', ...required)
+    t.match(refused.stderr, /nonsense/)
+    t.notMatch(refused.stderr, /\n +at /, 'without a stack')
+    t.ok([1, 2].includes(Number(refused.exitCode)))
+    t.equal(refused.stdout, '')
+  })
+}

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { Client } from 'pg'
 import t from 'tap'
+import { sendBadRequest } from '../src/bad-clients.ts'
 import { createDatabase, writeKeyFile } from '../src/index.ts'
 
 t.test('creates an empty database for each call and drops it after the test', async (t) => {
@@ -36,3 +39,11 @@ t.test(
     for (const file of files) t.notOk(existsSync(file))
   },
 )
+
+t.test('a bad client survives a server that resets the connection', async (t) => {
+  const server = createServer((socket) => socket.once('data', () => socket.resetAndDestroy()))
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  t.match(await sendBadRequest({ url }, 'bad chunk'), 'ECONNRESET')
+})
