@@ -46,6 +46,6 @@ USER node
 EXPOSE 3000
 # Checks whether the service is alive, not whether it is ready: it verifies tokens without Postgres,
 # so an orchestrator must not stop it when Postgres is unavailable.
-HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 CMD ["node", "-e", \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=3 CMD ["node", "-e", \
   "require('node:http').get({port: process.env.LATCHKEY_PORT, path: '/livez'}, ({statusCode}) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "src/main.ts"]

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 
 /** An answer. The body is parsed if it is JSON. */
@@ -8,7 +9,10 @@ export interface Answer {
   readonly body: any
 }
 
-/** Connects to an HTTPS server with a certificate of the given authority. Sends paths unchanged. */
+/**
+ * Connects to an HTTPS server with a certificate of the given authority. Sends paths unchanged, and
+ * again while a service answers 503 because this machine is busy.
+ */
 export function createClient(port: number, ca: string) {
   const options = { connect: { ca }, headersTimeout: 15_000, bodyTimeout: 15_000 }
   const pool = new Pool(`https://localhost:${port}`, options)
@@ -21,9 +25,13 @@ export function createClient(port: number, ca: string) {
       const sent = content.body ? JSON.stringify(content.body) : null
       const response = await pool.request({ method, path, headers, body: sent })
       const isJson = String(response.headers['content-type']).includes('json')
-      const body = await (isJson ? response.body.json() : response.body.text())
+      const body: Answer['body'] = await (isJson ? response.body.json() : response.body.text())
       const servedBy = response.headers['x-served-by']?.toString()
-      return { status: response.statusCode, servedBy, body }
+      const { statusCode: status } = response
+      const isBusy = status === 503 && servedBy !== undefined
+      if (!isBusy) return { status, servedBy, body }
+      await sleep(500)
+      return send(method)(path, content)
     }
   return { get: send('GET'), post: send('POST'), close: () => pool.destroy() }
 }
