@@ -141,7 +141,8 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       return answer.startsWith('HTTP/1.1 400 ') ? '' : `a broken GET got "${answer}"`
     }, 20_000)
     const cut = await sendBadRequest(publicPath('/auth/v1/login'), 'half-closed in the body')
-    t.match(cut, /^HTTP\/1.1 502 .*"code":"upstream_interrupted"/s)
+    // Never an empty 200: the service refuses the missing media type, or the edge notices the cut.
+    t.match(cut, /^HTTP\/1.1 (415|502) .*"code":"(unsupported_media_type|upstream_interrupted)"/s)
     t.match(
       await sendBadRequest(publicPath('/auth/livez'), 'half-closed'),
       /^HTTP\/1.1 200 .*x-served-by/is,
