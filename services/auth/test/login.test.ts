@@ -203,3 +203,11 @@ t.test(
     t.equal(warnings.length, 1)
   },
 )
+
+t.test('says in a sentence what is wrong with an e-mail address', async (t) => {
+  const app = await startAuth(t)
+  for (const email of ['café@example.com', 'not an address', 'İ@example.com']) {
+    const { errors } = (await post(app, '/v1/register', { email, password })).json()
+    t.match(errors, [{ path: '/body/email', message: /^must be an e-mail address/ }], email)
+  }
+})
