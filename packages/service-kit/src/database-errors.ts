@@ -13,6 +13,13 @@ const bugClasses = /^(03|09|0[BFZ]|2[0-47BDF]|3[489B]|42|44|54|P0)/
  */
 const schemaStates = /^42(501|P01|703|883|704|P10|P05)$/
 
+/**
+ * Whether text could not be stored. Requests are checked before; what is left is a token's subject,
+ * which may be any text, since every service can sign one.
+ */
+export const isUnstorableText = (err: unknown): boolean =>
+  err instanceof DatabaseError && err.code === '22021'
+
 /** Errors of the socket, not of the statement. */
 const socketErrors = new Set([
   'ECONNREFUSED',

@@ -1,7 +1,8 @@
 import { TokenError } from '@latchkey/verify'
 import type { FastifyError, FastifyReply, FastifyRequest, ValidationResult } from 'fastify'
-import { adviceFor, isDatabaseUnavailable } from './database-errors.ts'
+import { adviceFor, isDatabaseUnavailable, isUnstorableText } from './database-errors.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
+import { unstorableText } from './storable-text.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -55,6 +56,7 @@ function toProblem(err: unknown, { body }: FastifyRequest): ProblemError {
       },
     )
   }
+  if (isUnstorableText(err)) return unstorableText()
   const mapped = known[error.code ?? '']
   if (mapped) return new ProblemError(...mapped)
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {

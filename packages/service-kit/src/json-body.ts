@@ -5,8 +5,8 @@ import { ProblemError } from './problem.ts'
  * Parses JSON bodies, and refuses those that are not UTF-8 (RFC 8259 section 8.1). Otherwise each
  * wrong byte would become U+FFFD, and different passwords would be equal.
  *
- * No body is no value: some clients send the content type with every request. The schema of a route
- * decides whether it needs one.
+ * An empty body counts as absent, because some clients send the content type with every request. The
+ * schema of a route decides whether it requires one.
  */
 export function parseJsonBodies(app: FastifyInstance): void {
   const parseText = app.getDefaultJsonParser('error', 'error')

@@ -3,6 +3,9 @@ import { ProblemError } from './problem.ts'
 /** Maximum nesting of a body. Schemas need three levels; thousands would overflow the stack. */
 const maxDepth = 32
 
+export const unstorableText = () =>
+  new ProblemError(400, 'invalid_text', 'Text contains a NUL character or an unpaired surrogate.')
+
 /**
  * Refuses text that Postgres cannot store: a NUL character, or an unpaired surrogate.
  *
@@ -14,11 +17,7 @@ const maxDepth = 32
 export function refuseUnstorableText(value: unknown, depth = 0): void {
   if (typeof value === 'string') {
     if (value.includes('\0') || !value.isWellFormed()) {
-      throw new ProblemError(
-        400,
-        'invalid_text',
-        'Text contains a NUL character or an unpaired surrogate.',
-      )
+      throw unstorableText()
     }
   } else if (typeof value === 'object' && value !== null) {
     if (depth === maxDepth) {

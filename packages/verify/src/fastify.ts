@@ -59,11 +59,11 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   const { token, publicNotFound = false, ...others } = options
   checkTokenOption(token)
   if (typeof publicNotFound !== 'boolean') throw new TypeError('publicNotFound must be a boolean')
-  const verifier = readVerifier(others)
-  if (!('verifier' in others)) app.addHook('onClose', async () => verifier.revocations?.close())
   if (Object.hasOwn(app, GUARD)) throw new Error(REGISTERED)
   const isNested = GUARD in app
   if (!isNested) refuseEarlierPlugins(app)
+  const verifier = readVerifier(others)
+  if (!('verifier' in others)) app.addHook('onClose', async () => verifier.revocations?.close())
   const check: Guard['check'] = (request) => {
     const readElsewhere = token && (() => token(request))
     const staleness = pickStaleness(request.routeOptions.config)

@@ -84,3 +84,10 @@ t.test('reveals nothing about the database or the code in an error', async (t) =
   t.equal(body.code, 'internal_error')
   t.notMatch(JSON.stringify(body), /relation|store|srv/)
 })
+
+t.test('refuses a token whose subject cannot be stored', async (t) => {
+  const { request } = await startOrders(t)
+  const { status, body } = await request('GET', '/v1/orders', undefined, { subject: 'a\0b' })
+  t.equal(status, 400)
+  t.equal(body.code, 'invalid_text')
+})

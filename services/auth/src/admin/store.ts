@@ -58,6 +58,7 @@ export async function changeUser(
   old: Pick<LockedUser, 'id' | 'roles' | 'scope'>,
   { disabled, roles, scope }: UserChange,
 ): Promise<User> {
+  const takesAway = removesGrant(old, { roles, scope })
   if (disabled) await revokeAllSessions(transaction, old.id)
   const { rows } = await transaction.query<User & { boundaryMoved: boolean }>({
     name: 'user_change',
@@ -79,12 +80,10 @@ export async function changeUser(
         FROM clock
        WHERE id = $1
       RETURNING ${asUser}, next <= latest AS "boundaryMoved"`,
-    values: [old.id, roles, scope, disabled, removesGrant(old, { roles, scope })],
+    values: [old.id, roles, scope, disabled, takesAway],
   })
   const { boundaryMoved, ...user } = rows[0] as User & { boundaryMoved: boolean }
-  if (!boundaryMoved && removesGrant(old, { roles, scope })) {
-    await revokeAllSessions(transaction, old.id)
-  }
+  if (takesAway && !boundaryMoved) await revokeAllSessions(transaction, old.id)
   return user
 }
 

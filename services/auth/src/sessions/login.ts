@@ -9,7 +9,10 @@ import { TokenReply } from './tokens.ts'
 /** The metric's `result` label by the status of the answer; `busy` has a code of its own. */
 const results: Record<number, string> = { 200: 'ok', 401: 'invalid', 429: 'limited' }
 
-/** Verifies a password and opens a session: at most four statements, one hash for any outcome. */
+/**
+ * Verifies a password and opens a session: at most four statements, and the same hashes for any
+ * outcome.
+ */
 export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, counters, db, passwords } = app
 
