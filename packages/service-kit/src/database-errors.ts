@@ -20,6 +20,18 @@ const schemaStates = /^42(501|P01|703|883|704|P10|P05)$/
 export const isUnstorableText = (err: unknown): boolean =>
   err instanceof DatabaseError && err.code === '22021'
 
+/**
+ * A change that is committed on the server, but that no synchronous standby has confirmed in time.
+ * A failover may lose it. Whoever repeats the request learns whether it is confirmed by then.
+ */
+export class UnconfirmedCommitError extends Error {
+  override name = 'UnconfirmedCommitError'
+
+  constructor() {
+    super('the change is committed, but no synchronous standby has confirmed it')
+  }
+}
+
 /** Errors of the socket, not of the statement. */
 const socketErrors = new Set([
   'ECONNREFUSED',
@@ -59,6 +71,10 @@ export function isDatabaseUnavailable(err: unknown): boolean {
   const { code } = err as NodeJS.ErrnoException
   return (code !== undefined && socketErrors.has(code)) || driverMessages.test(err.message)
 }
+
+/** The error of a read on a server that is read-only: what it returns may be out of date. */
+export const readOnlyServer = (): DatabaseError =>
+  Object.assign(new DatabaseError('the server is read-only', 0, 'error'), { code: '25006' })
 
 /**
  * Whether the server accepts no writes, such as a standby. A standby refuses unlogged tables with

@@ -6,6 +6,7 @@ import { ConfigError } from './config.ts'
 import { createClientClass } from './database-client.ts'
 import { isReadOnlyServer } from './database-errors.ts'
 import { createUrlReader, type DatabaseUrlConfig } from './database-url.ts'
+import { createDurableWrites, type DurableWrites } from './durable-writes.ts'
 import { migrateOnceReachable } from './migrations.ts'
 import { assertSchemaIsCurrent } from './schema-state.ts'
 import type { ServiceConfig } from './settings.ts'
@@ -33,6 +34,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** This service's own database. */
     db: Pool
+    /** Runs a write that must survive a failover. Its commit waits for a synchronous standby. */
+    durably: DurableWrites
   }
 }
 
@@ -40,7 +43,10 @@ declare module 'fastify' {
  * Longest wait for a connection, in milliseconds: an unreachable server must not block for long.
  */
 const connectionTimeoutMs = 2_000
-/** Longest time of a statement, in milliseconds. The client gives up a second after the server. */
+/**
+ * Longest time of a statement, in milliseconds. After half a second more, a commit that waits for a
+ * standby is cancelled; after another half, the client gives up.
+ */
 const statementTimeoutMs = 4_000
 
 const migrateElsewhere =
@@ -60,7 +66,11 @@ export const database = fp<DatabaseOptions>(
       ? migrateOnceReachable(readUrl, migrations, app.log, stopping.signal)
       : { firstTry: undefined, done: Promise.resolve() }
     const pool = new Pool({
-      Client: createClientClass({ readUrl, unnamed: pooled }),
+      Client: createClientClass({
+        readUrl,
+        unnamed: pooled,
+        cancelAfterMs: statementTimeoutMs + 500,
+      }),
       application_name: config.LATCHKEY_INSTANCE,
       max,
       connectionTimeoutMillis: connectionTimeoutMs,
@@ -78,15 +88,17 @@ export const database = fp<DatabaseOptions>(
     pool.on('connect', (client) => {
       client.on('error', (err) => app.log.warn({ err }, 'database connection lost'))
     })
+    pool.on('release', (err) => leaveReadOnlyServer(pool, err))
     app.decorate('db', pool)
+    app.decorate('durably', createDurableWrites(max, app.log))
     exposeConnections(pool, app.metrics)
     migrated.done.then(() => warnOfPoolSize(pool, max, app.log)).catch(() => {})
     app.readiness.add('database', () =>
-      assertSchemaIsCurrent(pool, migrations).catch((err) => leaveReadOnlyServer(pool, err)),
+      assertSchemaIsCurrent(pool, migrations).catch((err) => {
+        leaveReadOnlyServer(pool, err)
+        throw err
+      }),
     )
-    app.addHook('onError', async (_request, _reply, err) => {
-      await leaveReadOnlyServer(pool, err).catch(() => {})
-    })
     app.addHook('onClose', async () => {
       stopping.abort()
       await pool.end()
@@ -100,15 +112,15 @@ export const database = fp<DatabaseOptions>(
 /**
  * Closes the idle connections when their server has become read-only: after a failover, new ones
  * lead to the promoted server. The pool itself closes only the connection that failed.
- *
- * @throws `err`, always
  */
-async function leaveReadOnlyServer(pool: Pool, err: unknown): Promise<never> {
-  if (isReadOnlyServer(err)) {
-    const close = async () => (await pool.connect()).release(true)
-    await Promise.allSettled(Array.from({ length: pool.idleCount }, close))
+function leaveReadOnlyServer(pool: Pool, err: unknown): void {
+  if (!isReadOnlyServer(err)) return
+  for (let idle = pool.idleCount; idle > 0; idle -= 1) {
+    pool.connect().then(
+      (client) => client.release(true),
+      () => {},
+    )
   }
-  throw err
 }
 
 function exposeConnections(pool: Pool, registry: Registry): void {
@@ -157,7 +169,7 @@ export async function inTransaction<T>(
     return result
   } catch (err) {
     // Closing the connection rolls back; one in an unknown state must not be reused.
-    client.release(true)
+    client.release(err instanceof Error ? err : true)
     throw err
   }
 }

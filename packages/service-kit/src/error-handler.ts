@@ -1,6 +1,11 @@
 import { TokenError } from '@latchkey/verify'
 import type { FastifyError, FastifyReply, FastifyRequest, ValidationResult } from 'fastify'
-import { adviceFor, isDatabaseUnavailable, isUnstorableText } from './database-errors.ts'
+import {
+  adviceFor,
+  isDatabaseUnavailable,
+  isUnstorableText,
+  UnconfirmedCommitError,
+} from './database-errors.ts'
 import { type PartError, ProblemError, problemBody } from './problem.ts'
 import { unstorableText } from './storable-text.ts'
 
@@ -54,6 +59,14 @@ function toProblem(err: unknown, { body }: FastifyRequest): ProblemError {
       {
         'retry-after': '1',
       },
+    )
+  }
+  if (err instanceof UnconfirmedCommitError) {
+    return new ProblemError(
+      503,
+      'commit_unconfirmed',
+      'The change was made, but no standby of the database has confirmed it; a failover could undo it. Repeat the request.',
+      { 'retry-after': '1' },
     )
   }
   if (isUnstorableText(err)) return unstorableText()

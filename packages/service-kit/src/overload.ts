@@ -11,7 +11,7 @@ const maxEventLoopDelayMs = 500
 /** Duration of one sample of the delay, in milliseconds; used until the next one is complete. */
 const sampleMs = 1_000
 
-class Overloaded extends ProblemError {
+export class Overloaded extends ProblemError {
   constructor() {
     super(503, 'overloaded', 'This instance is overloaded. Try again in a second.', {
       'retry-after': '1',

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { DatabaseError, escapeIdentifier, type Pool } from 'pg'
+import { escapeIdentifier, type Pool } from 'pg'
+import { readOnlyServer } from './database-errors.ts'
 
 /** What a service needs to know about its schema before it migrates or serves. */
 export interface SchemaState {
@@ -28,9 +29,7 @@ export async function readSchemaState(
            current_setting('transaction_read_only')::boolean AS "isReadOnly",
            to_regclass(quote_ident(current_schema()) || '.migrations') IS NOT NULL AS "hasTable"`)
   const { schema, role, mayCreate, isReadOnly, hasTable } = rows[0]
-  if (isReadOnly) {
-    throw Object.assign(new DatabaseError('the server is read-only', 0, 'error'), { code: '25006' })
-  }
+  if (isReadOnly) throw readOnlyServer()
   const applied = hasTable
     ? await db.query(`SELECT name FROM ${escapeIdentifier(schema)}.migrations`)
     : { rows: [] }

@@ -20,3 +20,7 @@ export const isUuid = (text: string): boolean => uuid.test(text)
  * through a table. Those of one process are in strict order. PostgreSQL makes them only since 18.
  */
 export const createUuid = (): string => v7()
+
+/** When a UUIDv7 was made, in milliseconds since 1970; NaN for another version. */
+export const uuidTime = (id: string): number =>
+  id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : Number.NaN
