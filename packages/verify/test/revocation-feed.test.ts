@@ -18,8 +18,12 @@ const ring = {
   current: { signing: { kid, alg: 'HS256', secret }, keys: [{ kid }, { kid: 'k2' }] },
 } as unknown as RevocationFeedOptions['keys']
 
-const page = (cursor: number, sessions: unknown[] = [], subjects: unknown[] = [], more = false) =>
-  JSON.stringify({ cursor, more, now: Date.now() / 1000, sessions, subjects })
+const page = (
+  cursor: number | string,
+  sessions: unknown[] = [],
+  subjects: unknown[] = [],
+  more = false,
+) => JSON.stringify({ cursor, more, now: Date.now() / 1000, sessions, subjects })
 
 /** A feed that polls a stand-in for the auth service. */
 async function startFeed(t: Test, answer: RequestListener, options = {}) {
@@ -59,15 +63,33 @@ t.test('polls as a service, with its cursor and its key IDs', async (t) => {
     asked.push(
       `${req.method} ${req.url} ${req.headers['if-none-match']} ${sub} ${scope} ${exp - iat}`,
     )
-    res.end(page(7))
+    res.end(page('7.ab'))
   })
   await feed.catchUp()
   await until(() => asked.length > 1)
-  const path = (after: number) =>
-    `/auth/v1/revocations?after=${after}&instance=orders-1&kids=k1%2Ck2`
-  t.equal(asked[0], `GET ${path(0)} "0" service:orders revocations:read 120`)
-  t.equal(asked[1], `GET ${path(7)} "7" service:orders revocations:read 120`)
+  const path = (after: string) => `/auth/v1/revocations?${after}instance=orders-1&kids=k1%2Ck2`
+  t.equal(asked[0], `GET ${path('')} "" service:orders revocations:read 120`)
+  t.equal(asked[1], `GET ${path('after=7.ab&')} "7.ab" service:orders revocations:read 120`)
 })
+
+t.test(
+  'reads everything again from a server that sends numbers or refuses its cursor',
+  async (t) => {
+    const asked: (string | null)[] = []
+    const far = Date.now() / 1000 + 1000
+    const { feed } = await startFeed(t, (req, res) => {
+      const after = new URL(req.url ?? '', 'http://x').searchParams.get('after')
+      asked.push(after)
+      if (asked.length === 1) res.end(page('7.ab'))
+      else if (after === '7.ab') res.writeHead(400).end()
+      else if (after === null) res.end(page(8, [['first', far]], [], true))
+      else res.end(page(9, [['second', far]]))
+    })
+    await until(() => asked.length >= 6)
+    t.strictSame(asked.slice(0, 6), [null, '7.ab', null, '8', null, '8'])
+    t.ok(feed.isRevoked(claims('first')) && feed.isRevoked(claims('second')))
+  },
+)
 
 t.test('reads all pages without waiting in between', async (t) => {
   const far = Date.now() / 1000 + 1000
@@ -116,6 +138,7 @@ t.test('refuses a malformed or late page as a whole, and polls again', async (t)
     page(1, [['good', far]], [['b', far]]),
     page(1, [['good', far]]).replace(/"now":[^,]*/, '"now":"1"'),
     JSON.stringify({ cursor: 'x', more: false, sessions: [['good', far]], subjects: [] }),
+    JSON.stringify({ cursor: '1.AB', more: false, sessions: [['good', far]], subjects: [] }),
     JSON.stringify({ cursor: 1, sessions: [['good', far]], subjects: [] }),
   ]
   const answers = [...wrong]

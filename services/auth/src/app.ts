@@ -12,6 +12,7 @@ import { authMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { feedRoute } from './revocation/feed.ts'
+import { recovery } from './revocation/recovery.ts'
 import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
@@ -54,6 +55,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   await app.register(rateLimit)
   await app.register(authMetrics)
   await app.register(heartbeat)
+  await app.register(recovery)
   await app.register(housekeeping)
 
   app.decorate(

@@ -1,4 +1,5 @@
 import type { Queryable } from '@latchkey/service-kit'
+import { withoutWaiting } from './commit.ts'
 
 /** Rows per statement: few enough to finish within its time limit on slow storage. */
 const batchSize = 500
@@ -19,7 +20,8 @@ export async function deleteInBatches(
   do {
     const result = await db.query(`
       DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM ${table} WHERE ${condition} LIMIT ${batchSize} FOR UPDATE SKIP LOCKED))`)
+        SELECT ctid FROM ${table} WHERE ${condition} LIMIT ${batchSize} FOR UPDATE SKIP LOCKED))
+      RETURNING ${withoutWaiting}`)
     deleted = result.rowCount
   } while (deleted === batchSize)
 }

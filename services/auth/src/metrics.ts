@@ -9,6 +9,7 @@ declare module 'fastify' {
     counters: {
       logins: Counter<'result'>
       refreshes: Counter<'result'>
+      restored: Counter
     }
   }
 }
@@ -26,8 +27,13 @@ export const authMetrics = fp(
       }),
       refreshes: new Counter({
         name: 'latchkey_refreshes_total',
-        help: 'Refreshes by result: ok, invalid or reused (an old token; its session was revoked)',
+        help: 'Refreshes by result: ok, recovered (the database had lost the last one), invalid, reused (an old token; its session was revoked) or lost (the database has lost the session)',
         labelNames: ['result'] as const,
+        registers,
+      }),
+      restored: new Counter({
+        name: 'latchkey_revocations_restored_total',
+        help: 'Revocations that the database had lost and that this instance has restored',
         registers,
       }),
     })

@@ -215,7 +215,10 @@ t.test('deletes a user, and revokes the sessions', async (t) => {
   const { access_token, refresh_token } = await login(app, email)
   const { sub, sid } = claimsOf(access_token)
   t.equal((await as(app, admin, 'DELETE', `/v1/admin/users/${sub}`)).statusCode, 204)
-  t.match(await revocations(app), [{ kind: 'session', id: sid }])
+  t.match(await revocations(app), [
+    { kind: 'subject', id: sub },
+    { kind: 'session', id: sid },
+  ])
   t.equal((await refresh(app, refresh_token)).statusCode, 401)
   t.equal((await post(app, '/v1/login', { email, password })).statusCode, 401)
   const again = await as(app, admin, 'DELETE', `/v1/admin/users/${sub}`)

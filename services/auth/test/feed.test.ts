@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Service } from '@latchkey/service-kit'
-import { createRevocationFeed, createVerifier, limits, mintServiceToken } from '@latchkey/verify'
+import { createRevocationFeed, createVerifier, limits } from '@latchkey/verify'
 import { createTestKey, mintToken } from '@latchkey/verify/testing'
 import t from 'tap'
 import { maxAccessTokenTtlSeconds } from '../src/config.ts'
@@ -12,40 +11,29 @@ import {
   issuer,
   login,
   password,
+  poll,
   post,
   refresh,
   register,
   startAuth,
 } from './support.ts'
 
-/** Polls the feed as a service does. */
-async function poll(app: Service, query: string, headers: Record<string, string> = {}) {
-  const token = await mintServiceToken(app.keyring, {
-    issuer,
-    service: 'orders',
-    audience: 'latchkey:auth',
-    scope: 'revocations:read keys:read',
-  })
-  return app.inject({
-    url: `/v1/${query}`,
-    headers: { authorization: `Bearer ${token}`, ...headers },
-  })
-}
-
 t.test('lists revocations, and answers 304 when there are no new ones', async (t) => {
   const app = await startAuth(t)
-  t.equal((await poll(app, 'revocations?after=0', { 'if-none-match': '"0"' })).statusCode, 304)
+  t.equal((await poll(app, 'revocations', { 'if-none-match': '"0.0"' })).statusCode, 304)
   const { access_token } = await login(app, await register(app))
   await as(app, access_token, 'POST', '/v1/logout')
-  const reply = await poll(app, 'revocations?after=0', { 'if-none-match': '"0"' })
+  const reply = await poll(app, 'revocations?after=0.0', { 'if-none-match': '"0.0"' })
   t.equal(reply.statusCode, 200)
   const { cursor, more, sessions, subjects } = reply.json()
-  t.strictSame([cursor, more, subjects], [1, false, []])
+  t.match(cursor, /^1\.[0-9a-f]+$/)
+  t.strictSame([more, subjects], [false, []])
   const [[sid, expires]] = sessions
   const { exp, sid: revoked } = claimsOf(access_token)
   t.equal(sid, revoked)
   t.ok(expires >= exp + 60, 'kept as long as any verifier accepts the token')
-  t.equal((await poll(app, 'revocations?after=1', { 'if-none-match': '"1"' })).statusCode, 304)
+  const idle = await poll(app, `revocations?after=${cursor}`, { 'if-none-match': `"${cursor}"` })
+  t.equal(idle.statusCode, 304)
 })
 
 t.test(
@@ -88,7 +76,8 @@ t.test('refuses users, missing tokens and malformed queries', async (t) => {
     t.match(reply.json(), { status: 403, code: 'service_only' })
     t.equal((await app.inject({ url: path })).statusCode, 401)
   }
-  for (const query of ['after=-1', 'after=x', 'after=1e99', 'nonsense=1']) {
+  const queries = ['after=-1', 'after=x', 'after=1e99', 'after=1.x', `after=1${'0'.repeat(18)}`]
+  for (const query of [...queries, 'nonsense=1']) {
     t.equal((await poll(app, `revocations?${query}`)).statusCode, 400, query)
   }
 })
@@ -99,23 +88,57 @@ t.test('splits a long list into pages', async (t) => {
     INSERT INTO revocations (kind, id, expires_at)
     SELECT 'session', 'session ' || n, now() + interval '1 hour' FROM generate_series(1, 25000) AS n`)
   const seen = new Set<string>()
-  let [cursor, more, pages] = [0, true, 0]
+  let [after, more, pages] = ['', true, 0]
   while (more) {
-    const reply = (await poll(app, `revocations?after=${cursor}`)).json()
+    const reply = (await poll(app, `revocations?${after}`)).json()
     for (const [id] of reply.sessions) seen.add(id)
-    ;({ cursor, more } = reply)
+    after = `after=${reply.cursor}`
+    more = reply.more
     pages += 1
   }
   t.equal(seen.size, 25_000)
   t.equal(pages, 3)
 })
 
-t.test('starts from the beginning for a cursor ahead of the sequence', async (t) => {
+t.test('starts from the beginning for a cursor whose row the database has lost', async (t) => {
   const app = await startAuth(t)
   const { access_token } = await login(app, await register(app))
   await as(app, access_token, 'POST', '/v1/logout')
-  const reply = (await poll(app, 'revocations?after=900', { 'if-none-match': '"900"' })).json()
-  t.match(reply, { cursor: 1, sessions: [[claimsOf(access_token).sid]] })
+  const sessions = [[claimsOf(access_token).sid]]
+  const { cursor } = (await poll(app, 'revocations')).json()
+  t.match(cursor, /^1\.[0-9a-f]+$/)
+  const tag = cursor.endsWith('0') ? '1' : '0'
+  for (const lost of [cursor.slice(0, -1) + tag, `900.${tag}`, '0.0']) {
+    const reply = await poll(app, `revocations?after=${lost}`, { 'if-none-match': `"${lost}"` })
+    t.match(reply.json(), { cursor, sessions }, lost)
+  }
+  const idle = await poll(app, `revocations?after=${cursor}`, { 'if-none-match': `"${cursor}"` })
+  t.equal(idle.statusCode, 304)
+})
+
+t.test('sends numbers to a verifier of the previous release', async (t) => {
+  const app = await startAuth(t)
+  const { access_token } = await login(app, await register(app))
+  t.match((await poll(app, 'revocations?after=0')).json(), { cursor: 0, sessions: [] })
+  await as(app, access_token, 'POST', '/v1/logout')
+  const sessions = [[claimsOf(access_token).sid]]
+  t.match((await poll(app, 'revocations?after=0')).json(), { cursor: 1, sessions })
+  t.match((await poll(app, 'revocations?after=900')).json(), { cursor: 1, sessions })
+  const idle = await poll(app, 'revocations?after=1', { 'if-none-match': '"1"' })
+  t.equal(idle.statusCode, 304)
+})
+
+t.test('answers 503 on a read-only server, which may lack the latest revocations', async (t) => {
+  const app = await startAuth(t)
+  const { rows } = await app.db.query('SELECT current_database() AS name')
+  await app.db.query(`ALTER DATABASE ${rows[0].name} SET default_transaction_read_only = on`)
+  t.equal((await poll(app, 'revocations')).statusCode, 200, 'on a connection from before')
+  await app.db.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  )
+  await app.db.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => {})
+  const reply = await poll(app, 'revocations')
+  t.match(reply.json(), { status: 503, code: 'database_unavailable' })
 })
 
 t.test('a reader sees every revocation once, in whatever order commits finish', async (t) => {
@@ -139,12 +162,12 @@ t.test('a reader sees every revocation once, in whatever order commits finish', 
   }
   const seen: string[] = []
   const read = async () => {
-    let cursor = 0
+    let after = ''
     for (;;) {
       const isLast = !isWriting
-      const reply = (await poll(app, `revocations?after=${cursor}`)).json()
+      const reply = (await poll(app, `revocations?${after}`)).json()
       for (const [id] of reply.sessions) seen.push(id)
-      cursor = reply.cursor
+      after = `after=${reply.cursor}`
       if (isLast) return
     }
   }
@@ -163,7 +186,7 @@ t.test('a reader sees every revocation once, in whatever order commits finish', 
 t.test('stores the keys that a verifier reports with its poll', async (t) => {
   const app = await startAuth(t)
   const kid = app.keyring.current.signing.kid
-  await poll(app, 'revocations?after=0&instance=orders-1&kids=a%2Cb')
+  await poll(app, 'revocations?instance=orders-1&kids=a%2Cb')
   await sleep(100)
   const { verifiers, signing_keys } = (await poll(app, 'keys/status')).json()
   t.match(verifiers, [
@@ -184,11 +207,11 @@ t.test('answers a poll whose report cannot be stored', async (t) => {
     'instance=&kids=a',
     'instance=none&kids=',
   ]) {
-    const { statusCode } = await poll(app, `revocations?after=0&${report}`)
+    const { statusCode } = await poll(app, `revocations?${report}`)
     t.equal(statusCode, 200, report.slice(0, 40))
   }
   await app.db.query('DROP TABLE verifiers')
-  const { statusCode } = await poll(app, 'revocations?after=0&instance=orders-1&kids=a')
+  const { statusCode } = await poll(app, 'revocations?instance=orders-1&kids=a')
   t.equal(statusCode, 200, 'without the table')
 })
 
@@ -201,8 +224,8 @@ t.test('a feed refuses an instance name that is too long to report', async (t) =
 
 t.test('keeps verifiers of two services with the same instance name apart', async (t) => {
   const app = await startAuth(t)
-  await poll(app, 'revocations?after=0&instance=auth-1&kids=a')
-  await poll(app, 'revocations?after=0&instance=auth-1&kids=b')
+  await poll(app, 'revocations?instance=auth-1&kids=a')
+  await poll(app, 'revocations?instance=auth-1&kids=b')
   await sleep(100)
   t.match((await poll(app, 'keys/status')).json().verifiers, [
     { service: 'auth', instance: 'auth-1' },
@@ -215,9 +238,21 @@ t.test('omits and deletes expired revocations', async (t) => {
   await app.db.query(
     `INSERT INTO revocations (kind, id, expires_at) VALUES ('session', 'old', now() - interval '1 second')`,
   )
-  t.strictSame((await poll(app, 'revocations?after=0')).json().sessions, [])
+  const { cursor, sessions } = (await poll(app, 'revocations')).json()
+  t.strictSame(sessions, [])
+  await app.db.query(`UPDATE revocations SET revoked_at = now() - interval '2 minutes'`)
+  const count = async () => (await app.db.query('SELECT FROM revocations')).rows.length
   await deleteExpiredRevocations(app.db)
-  t.equal((await app.db.query('SELECT FROM revocations')).rows.length, 0)
+  t.equal(await count(), 1, 'the newest one, which is the cursor of idle verifiers')
+  await app.db.query(
+    `INSERT INTO revocations (kind, id, expires_at) VALUES ('session', 'new', now())`,
+  )
+  await deleteExpiredRevocations(app.db)
+  t.equal(await count(), 2, 'verifiers have a minute to read the next one')
+  t.match((await poll(app, `revocations?after=${cursor}`)).json(), { sessions: [] })
+  await app.db.query(`UPDATE revocations SET revoked_at = now() - interval '2 minutes'`)
+  await deleteExpiredRevocations(app.db)
+  t.equal(await count(), 1)
 })
 
 t.test('changing the password ends all sessions and opens a new one', async (t) => {
@@ -232,5 +267,5 @@ t.test('changing the password ends all sessions and opens a new one', async (t) 
   for (const old of [one, two]) t.equal((await refresh(app, old.refresh_token)).statusCode, 401)
   t.equal((await refresh(app, reply.json().refresh_token)).statusCode, 200)
   t.equal((await post(app, '/v1/login', { email, password: 'another battery' })).statusCode, 200)
-  t.equal((await poll(app, 'revocations?after=0')).json().sessions.length, 2)
+  t.equal((await poll(app, 'revocations')).json().sessions.length, 2)
 })

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createService, type Service } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
+import { mintServiceToken } from '@latchkey/verify'
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { auth } from '../src/app.ts'
@@ -103,6 +104,20 @@ export const as = (
     ...(payload && { payload }),
   })
 
+/** Polls the feed, or another route for services, as a service does. */
+export async function poll(app: Service, path: string, headers: Record<string, string> = {}) {
+  const token = await mintServiceToken(app.keyring, {
+    issuer,
+    service: 'orders',
+    audience: 'latchkey:auth',
+    scope: 'revocations:read keys:read',
+  })
+  return app.inject({
+    url: `/v1/${path}`,
+    headers: { authorization: `Bearer ${token}`, ...headers },
+  })
+}
+
 let users = 0
 
 /** Registers a user with a new e-mail address. */
@@ -123,14 +138,14 @@ export async function login(app: Service, email: string): Promise<Tokens> {
 /** The app's shared hasher, for tests that intercept it. */
 export const hasherOf = (app: Service) => app.passwords.admit('::', async (hasher) => hasher)
 
-/** Counts the statements that requests run. The heartbeat runs its own, at any time. */
+/** Counts the statements that requests run. Heartbeat and recovery run theirs, at any time. */
 export function countStatements(t: Test, app: Service): { count: number } {
   const statements = { count: 0 }
   const query = app.db.query.bind(app.db)
   t.intercept(app.db, 'query', {
     value: (...args: Parameters<typeof query>) => {
       const { name = '' } = args[0] as { name?: string }
-      if (!/^(verifier|signing_key)_report$/.test(name)) statements.count += 1
+      if (!/^((verifier|signing_key)_report|revocation_list)$/.test(name)) statements.count += 1
       return query(...args)
     },
   })

@@ -16,7 +16,10 @@ export class FeedClient implements Revocations {
   readonly #url: URL
   readonly #warn: (message: string) => void
   readonly #set = new RevocationSet()
-  #cursor = 0
+  /** The cursor of the last page; `undefined` to start from the beginning. */
+  #cursor: string | number | undefined
+  /** The last cursor, for the server to tell that nothing is new. */
+  #etag: string | number | undefined
   #polling: AbortController | undefined
   /** When the last complete poll began, in milliseconds of the monotonic clock. */
   #completeAsOfMs = Number.NEGATIVE_INFINITY
@@ -95,11 +98,14 @@ export class FeedClient implements Revocations {
         this.#set.add(page)
         this.version += 1
         this.#cursor = page.cursor
+        this.#etag = page.cursor
         this.lastPageMs = performance.now()
         // The server's time when it answered: at the latest now, so nothing is forgotten early.
         if (page.now !== undefined) this.#serverOffset = page.now - this.lastPageMs / 1000
       }
       if (page?.more) continue
+      // A server before version 0.2 cannot tell whether it still has what a number stands for.
+      if (typeof this.#cursor === 'number') this.#cursor = undefined
       if (this.#serverOffset !== undefined) {
         this.#set.forget(this.#serverOffset + performance.now() / 1000)
       }
@@ -113,7 +119,7 @@ export class FeedClient implements Revocations {
     const { keys, issuer, service, instance, timeoutMs } = this.options
     this.#polling = new AbortController()
     const url = new URL(this.#url)
-    url.searchParams.set('after', String(this.#cursor))
+    if (this.#cursor !== undefined) url.searchParams.set('after', String(this.#cursor))
     url.searchParams.set('instance', instance)
     const kids = keys.current.keys.map(({ kid }) => kid).join()
     const isShort = encodeURIComponent(kids).length <= limits.maxKidsLength
@@ -121,7 +127,7 @@ export class FeedClient implements Revocations {
     const scope = 'revocations:read'
     const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
     const response = await fetch(url, {
-      headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#cursor}"` },
+      headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#etag ?? ''}"` },
       // Not followed: Cloudflare Workers do not know `error`. A redirect is not 200, so it fails.
       redirect: 'manual',
       signal: AbortSignal.any([this.#polling.signal, AbortSignal.timeout(timeoutMs)]),
@@ -129,6 +135,8 @@ export class FeedClient implements Revocations {
     if (response.status === 200) return readRevocationPage(response)
     await response.body?.cancel()
     if (response.status === 304) return undefined
+    // A server before version 0.2 refuses the cursor of a newer one.
+    if (response.status === 400) this.#cursor = undefined
     throw new Error(`the revocation feed answered ${response.status}`)
   }
 }

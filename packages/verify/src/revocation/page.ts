@@ -3,8 +3,11 @@ const MAX_PAGE_BYTES = 8 * 2 ** 20
 
 /** A page of the feed as the auth service sends it. Times are seconds since 1970. */
 export interface RevocationPage {
-  /** The `after` of the next poll. */
-  readonly cursor: number
+  /**
+   * The `after` of the next poll: the number and the tag of the last revocation. Servers before
+   * version 0.2 send the number alone.
+   */
+  readonly cursor: string | number
   /** Whether the next page exists already. */
   readonly more: boolean
   /** The server's time. Servers before version 0.2 do not send it: then nothing is forgotten. */
@@ -26,7 +29,7 @@ export async function readRevocationPage(response: Response): Promise<Revocation
   const isPage =
     typeof page === 'object' &&
     page !== null &&
-    Number.isSafeInteger(page.cursor) &&
+    isCursor(page.cursor) &&
     typeof page.more === 'boolean' &&
     (page.now === undefined || Number.isFinite(page.now)) &&
     isTuples(page.sessions, 2) &&
@@ -34,6 +37,10 @@ export async function readRevocationPage(response: Response): Promise<Revocation
   if (!isPage) throw new Error('the revocation feed returned an invalid page')
   return page as RevocationPage
 }
+
+/** A cursor is sent back as it is, in a URL and a header. */
+const isCursor = (value: unknown): boolean =>
+  typeof value === 'string' ? /^\d{1,18}\.[0-9a-f]{1,16}$/.test(value) : Number.isSafeInteger(value)
 
 async function readText(response: Response): Promise<string> {
   const chunks: string[] = []

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { inTransaction, Problem, ProblemError } from '@latchkey/service-kit'
+import { inTransaction, Problem, ProblemError, type Transaction } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { NewPassword, normalizeNewPassword } from '../passwords/credentials.ts'
@@ -44,12 +44,9 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
           oldVersion: known.passwordVersion,
         }
       })
-      const session = await inTransaction(db, async (transaction) => {
-        const passwordVersion = await changePassword(transaction, {
-          userId: user.sub,
-          passwordHash: newHash,
-          oldVersion,
-        })
+      const replacePassword = async (transaction: Transaction) => {
+        const change = { userId: user.sub, passwordHash: newHash, oldVersion }
+        const passwordVersion = await changePassword(transaction, change)
         if (passwordVersion === undefined) return undefined
         return createSession(transaction, {
           userId: user.sub,
@@ -58,7 +55,8 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
           network,
           userAgent: headers['user-agent'],
         })
-      })
+      }
+      const session = await app.revoking(() => inTransaction(db, replacePassword))
       if (!session) throw passwordChanged()
       return app.issueTokens(session, reply)
     },

@@ -26,12 +26,10 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { email, password } = request.body
-      const user = await createUser(db, {
-        email,
-        passwordHash: await passwords.admit(request.network, (hasher) => hasher.hash(password)),
-        scope: config.LATCHKEY_DEFAULT_SCOPE,
-        network: request.network,
-      })
+      const { network } = request
+      const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(password))
+      const scope = config.LATCHKEY_DEFAULT_SCOPE
+      const user = await app.durably(() => createUser(db, { email, passwordHash, scope, network }))
       if (!user) {
         throw new ProblemError(409, 'email_taken', 'This e-mail address already has an account.')
       }

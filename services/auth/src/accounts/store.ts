@@ -1,5 +1,6 @@
 // Creates and reads users, and changes passwords.
 import { createUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
+import { durably } from '../commit.ts'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
 /** A user, without the password. */
@@ -31,7 +32,7 @@ export async function createUser(db: Queryable, user: NewUser): Promise<User | u
       INSERT INTO users (id, email, password_hash, scope, registered_from)
       VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT DO NOTHING
-      RETURNING ${asUser}`,
+      RETURNING ${asUser}, ${durably}`,
     values: [createUuid(), user.email, user.passwordHash, user.scope, user.network],
   })
   return rows[0]
@@ -56,7 +57,8 @@ export async function findUserByEmail(db: Queryable, email: string): Promise<Use
 }
 
 /**
- * Sets a new password and ends every session.
+ * Sets a new password and ends every session. Tokens are also revoked by subject, so that a recovery
+ * can name the user.
  *
  * @param change.oldVersion the version of the password that was verified
  * @returns the new version, or `undefined` when the password was changed or the user disabled
@@ -69,9 +71,12 @@ export async function changePassword(
   const { rows } = await transaction.query<{ version: number }>({
     name: 'user_change_password',
     text: `
-      UPDATE users SET password_hash = $2, password_version = password_version + 1
+      UPDATE users
+         SET password_hash = $2, password_version = password_version + 1,
+             tokens_not_before = greatest(
+               tokens_not_before, floor(extract(epoch FROM clock_timestamp())))
        WHERE id = $1 AND password_version = $3 AND disabled_at IS NULL
-      RETURNING password_version AS version`,
+      RETURNING password_version AS version, ${durably}`,
     values: [change.userId, change.passwordHash, change.oldVersion],
   })
   if (rows[0] === undefined) return undefined

@@ -1,6 +1,7 @@
 // Changes and deletes users. Triggers revoke their sessions and tokens.
 import type { Transaction } from '@latchkey/service-kit'
 import { asUser, type User } from '../accounts/store.ts'
+import { durably } from '../commit.ts'
 import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
@@ -44,7 +45,8 @@ export interface UserChange {
 }
 
 /**
- * Changes a user and revokes what must not outlive the change. Disabling ends the sessions.
+ * Changes a user and revokes what must not outlive the change. Disabling ends the sessions; it also
+ * revokes the tokens by subject, so that a recovery can name the user.
  * Removing a role or a scope value revokes the tokens issued so far, and the sessions stay open.
  *
  * For that the boundary of revoked tokens moves to the next whole second. The user's row is locked:
@@ -67,7 +69,7 @@ export async function changeUser(
         SELECT 1 + greatest(floor(extract(epoch FROM clock_timestamp())), tokens_not_before,
                  (SELECT floor(extract(epoch FROM max(refreshed_at))) FROM sessions
                    WHERE user_id = $1 AND revoked_at IS NULL)) AS next,
-               extract(epoch FROM clock_timestamp()) + ${maxBoundaryLeadSeconds} AS latest
+               floor(extract(epoch FROM clock_timestamp())) + ${maxBoundaryLeadSeconds} AS latest
           FROM users WHERE id = $1
       )
       UPDATE users
@@ -76,10 +78,11 @@ export async function changeUser(
              disabled_at = CASE WHEN $4::boolean IS NULL THEN disabled_at
                                 WHEN $4 THEN coalesce(disabled_at, now()) END,
              tokens_not_before = CASE WHEN $5 AND next <= latest THEN next
+                                      WHEN $4 THEN greatest(tokens_not_before, latest - ${maxBoundaryLeadSeconds})
                                       ELSE tokens_not_before END
         FROM clock
        WHERE id = $1
-      RETURNING ${asUser}, next <= latest AS "boundaryMoved"`,
+      RETURNING ${asUser}, next <= latest AS "boundaryMoved", ${durably}`,
     values: [old.id, roles, scope, disabled, takesAway],
   })
   const { boundaryMoved, ...user } = rows[0] as User & { boundaryMoved: boolean }

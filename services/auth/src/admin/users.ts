@@ -136,11 +136,13 @@ async function asAdmin<T>(
   { server, params, user }: UserRequest,
   change: (transaction: Transaction, old: LockedUser) => Promise<T>,
 ): Promise<T> {
-  return inTransaction(server.db, async (transaction) => {
-    const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
-    await checkOpenSession(transaction, user)
-    return change(transaction, old ?? notFound())
-  })
+  return server.revoking(() =>
+    inTransaction(server.db, async (transaction) => {
+      const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
+      await checkOpenSession(transaction, user)
+      return change(transaction, old ?? notFound())
+    }),
+  )
 }
 
 /** The record of who changed whom. Roles and scope are no secrets; an e-mail address is personal. */

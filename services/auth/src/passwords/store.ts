@@ -1,6 +1,7 @@
 // Reads users and sessions; writes login_failures, and a user's password_hash.
 import { createHash } from 'node:crypto'
 import type { Queryable } from '@latchkey/service-kit'
+import { withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** A login attempt: what is needed to verify the password, and whether it has to wait. */
@@ -112,7 +113,9 @@ export async function replacePasswordHash(
 ): Promise<void> {
   await db.query({
     name: 'user_rehash',
-    text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2',
+    text: `
+      UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2
+      RETURNING ${withoutWaiting}`,
     values: [user.userId, user.passwordVersion, user.passwordHash],
   })
 }

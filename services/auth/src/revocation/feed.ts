@@ -3,14 +3,17 @@ import { limits } from '@latchkey/verify'
 import { Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
-import { listRevocations, type RevocationPage } from './store.ts'
-
-/** Maximum entries in one answer. A verifier that has just started polls until all are read. */
-const pageSize = 10_000
+import { type Cursor, listRevocations, type RevocationPage } from './store.ts'
 
 const FeedQuery = Type.Object(
   {
-    after: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
+    after: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,18}(\\.[0-9a-f]{1,16})?$',
+        description:
+          'The cursor of the last page; left out, the list starts from the beginning. A number alone is the cursor of a verifier before version 0.2.',
+      }),
+    ),
     instance: Type.Optional(Type.String({ description: 'Name of the verifier, for its report.' })),
     kids: Type.Optional(
       Type.String({ description: 'Comma-separated key IDs of the verifier, for its report.' }),
@@ -24,7 +27,10 @@ const tuple = (length: number) =>
   Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: length, maxItems: length })
 
 const FeedPage = Type.Object({
-  cursor: Type.Integer({ description: 'The `after` of the next request.' }),
+  cursor: Type.Union([Type.String(), Type.Integer()], {
+    description:
+      'The `after` of the next request. If the database has lost the revocation that it names, the next page is the first one.',
+  }),
   more: Type.Boolean({ description: 'Whether to send the next request immediately.' }),
   now: Type.Number({
     description: 'The time in seconds since 1970, by the clock that decides when entries expire.',
@@ -39,11 +45,12 @@ const FeedPage = Type.Object({
 })
 
 /**
- * The revocations after a number, for the verifiers that poll them in the background.
+ * The revocations after a cursor, for the verifiers that poll them in the background.
  *
- * Without news the answer is 304, by ETag. A cursor ahead of the sequence comes from a database
- * since restored from a backup; the feed then starts from the beginning. Each poll also reports the
- * verifier's keys. A report that cannot be stored does not fail the poll.
+ * Without news the answer is 304, by ETag. A cursor whose row is missing comes from a history that
+ * the database has lost, in a failover or by a restore: then the list starts from the beginning, and
+ * the verifier adds it to what it knows. Each poll also reports the verifier's keys. A report that
+ * cannot be stored does not fail the poll, but a read-only server does.
  */
 export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
@@ -57,24 +64,23 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['services'],
         operationId: 'listRevocations',
-        summary: 'List the revocations after a sequence number',
+        summary: 'List the revocations after a cursor',
         querystring: FeedQuery,
         response: { 200: FeedPage, 304: Type.Null({ description: 'Nothing new.' }) },
       },
     },
     async ({ query, headers, user, log }, reply) => {
-      const { after, instance = '', kids = '' } = query
+      const { instance = '', kids = '' } = query
+      const after = parseCursor(query.after)
       if (isReportable(instance, kids)) {
         const service = user.sub.slice('service:'.length)
         await reportVerifier(db, { service, instance, kids: kids.split(',') }).catch((err) =>
           log.warn({ err }, 'the key report of a verifier could not be stored'),
         )
       }
-      let page = await listRevocations(db, { after, limit: pageSize })
-      const isCursorAhead = after > page.lastSeq
-      if (isCursorAhead) page = await listRevocations(db, { after: 0, limit: pageSize })
-      const cursor = page.last ?? (isCursorAhead ? 0 : after)
-      const etag = `"${cursor}"`
+      const page = await listRevocations(db, after)
+      const cursor = isNumber(after) ? page.cursor.replace(/\..*/, '') : `"${page.cursor}"`
+      const etag = isNumber(after) ? `"${cursor}"` : cursor
       reply.header('etag', etag).header('cache-control', 'no-cache')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
       // Fastify sends text as it is.
@@ -83,9 +89,16 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-/** A `FeedPage` as text: its lists are JSON already. */
-function formatPage({ sessions, subjects, count, now }: RevocationPage, cursor: number): string {
-  const more = count === pageSize
+function parseCursor(text: string | undefined): Cursor | undefined {
+  const [seq, tag] = text?.split('.') ?? []
+  return seq === undefined ? undefined : { seq, tag }
+}
+
+/** Whether it is the cursor of a verifier before version 0.2, which expects numbers. */
+const isNumber = (cursor: Cursor | undefined) => cursor !== undefined && cursor.tag === undefined
+
+/** A `FeedPage` as text: its cursor and its lists are JSON already. */
+function formatPage({ sessions, subjects, more, now }: RevocationPage, cursor: string): string {
   return `{"cursor":${cursor},"more":${more},"now":${now},"sessions":${sessions},"subjects":${subjects}}`
 }
 

@@ -56,7 +56,8 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ params, user }, reply) => {
-      if (!(await revokeSession(db, { sessionId: params.id, userId: user.sub }))) {
+      const session = { sessionId: params.id, userId: user.sub }
+      if (!(await app.revoking(() => revokeSession(db, session)))) {
         throw new ProblemError(404, 'session_not_found', 'You have no open session with this ID.')
       }
       return reply.code(204).send(null)
@@ -74,7 +75,9 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }, reply) => {
-      await inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub))
+      await app.revoking(() =>
+        inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub)),
+      )
       return reply.code(204).send(null)
     },
   )

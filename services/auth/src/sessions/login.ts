@@ -51,12 +51,14 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
       const session = await passwords.admit(network, async (hasher) => {
         const user = await authenticatePassword(db, hasher, { email, password, network })
         if (!user) return undefined
-        const session = await createSession(db, {
-          ...user,
-          ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
-          network,
-          userAgent: headers['user-agent'],
-        })
+        const session = await app.durably(() =>
+          createSession(db, {
+            ...user,
+            ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+            network,
+            userAgent: headers['user-agent'],
+          }),
+        )
         if (session && !passwords.isFull) {
           // Best effort: the login has already succeeded.
           await replaceOutdatedHash(db, hasher, { ...user, password }).catch((err) =>

@@ -3,7 +3,7 @@ import { isUuid, NoContent, Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { invalidRefreshToken, sessionEnded } from './problems.ts'
 import { RefreshRequest } from './refresh.ts'
-import { revokeSession } from './revoke-store.ts'
+import { revokeLostSession, revokeSession } from './revoke-store.ts'
 
 /** Everything is optional: some clients send `{}` or `null` where there is nothing to send. */
 const LogoutRequest = Type.Optional(
@@ -16,6 +16,10 @@ const LogoutRequest = Type.Optional(
  */
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
+  const end = (session: { sessionId: string; userId?: string }) =>
+    app.revoking(async () => {
+      if (!(await revokeSession(db, session))) await revokeLostSession(db, session.sessionId)
+    })
 
   app.post(
     '/logout',
@@ -34,12 +38,12 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
       if (refreshToken !== undefined) {
         const token = app.parseRefreshToken(refreshToken)
         if (!token) throw invalidRefreshToken()
-        await revokeSession(db, { sessionId: token.sessionId })
+        await end({ sessionId: token.sessionId })
       } else {
         await request.jwtVerify()
         const { sid, sub } = request.user
         if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
-        await revokeSession(db, { sessionId: sid, userId: sub })
+        await end({ sessionId: sid, userId: sub })
       }
       return reply.code(204).send(null)
     },

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { invalidRefreshToken, reusedRefreshToken } from './problems.ts'
-import { rotateSession } from './store.ts'
+import { isLostSession } from './revoke-store.ts'
+import { type Rotation, rotateSession } from './store.ts'
 import { TokenReply } from './tokens.ts'
 
 export const RefreshRequest = Type.Object(
@@ -34,14 +35,22 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const token = app.parseRefreshToken(request.body.refresh_token)
       const session = token && (await rotateSession(db, token, graceSeconds))
-      const result = session === undefined ? 'invalid' : session.reused ? 'reused' : 'ok'
-      counters.refreshes.inc({ result })
+      const isLost = token && !session && (await isLostSession(db, token.sessionId))
+      counters.refreshes.inc({ result: isLost ? 'lost' : resultOf(session) })
+      if (isLost) request.log.warn({ sid: token.sessionId }, 'the database has lost this session')
       if (!session) throw invalidRefreshToken()
       if (session.reused) {
+        await app.rememberRevocations()
         request.log.warn({ sid: session.sessionId }, 'old refresh token reused; session revoked')
         throw reusedRefreshToken()
       }
       return app.issueTokens(session, reply)
     },
   )
+}
+
+function resultOf(session: Rotation | undefined): string {
+  if (!session) return 'invalid'
+  if (session.reused) return 'reused'
+  return session.recovered ? 'recovered' : 'ok'
 }

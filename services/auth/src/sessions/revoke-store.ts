@@ -1,24 +1,59 @@
 // Ends sessions; locks users. A trigger adds the revocations.
-import type { Queryable, Transaction } from '@latchkey/service-kit'
+import { type Queryable, type Transaction, uuidTime } from '@latchkey/service-kit'
+import { durably } from '../commit.ts'
 import { revocationRetentionSeconds } from '../revocation/store.ts'
 
 /**
- * Ends and revokes one session. Ending it again changes nothing.
+ * Ends and revokes one session. Ending it again writes the row again: if no standby has confirmed
+ * the first time, a repeated request waits for the confirmation too.
  *
  * @param session.userId its owner; leave it out when the caller presented its refresh token
- * @returns whether an open session was ended
+ * @returns whether the session was open
  */
 export async function revokeSession(
   db: Queryable,
   { sessionId, userId }: { sessionId: string; userId?: string },
 ): Promise<boolean> {
-  const { rows } = await db.query({
+  const { rows } = await db.query<{ wasOpen: boolean }>({
     name: 'session_revoke',
     text: `
-      UPDATE sessions SET revoked_at = now()
-       WHERE id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR user_id = $2)
-      RETURNING id`,
+      UPDATE sessions SET revoked_at = coalesce(sessions.revoked_at, now())
+        FROM (SELECT id, revoked_at IS NULL AS was_open FROM sessions WHERE id = $1) AS old
+       WHERE sessions.id = old.id AND ($2::uuid IS NULL OR user_id = $2)
+      RETURNING was_open AS "wasOpen", ${durably}`,
     values: [sessionId, userId],
+  })
+  return rows[0]?.wasOpen ?? false
+}
+
+/** A session whose row is missing, although it was not deleted, which would have revoked it. */
+const isMissing = `
+  NOT EXISTS (SELECT FROM sessions WHERE id = $1::uuid)
+  AND NOT EXISTS (SELECT FROM revocations WHERE id = $1::text)`
+
+/** Revokes a session whose row the database has lost. Its token proves that it was opened. */
+export async function revokeLostSession(db: Queryable, sessionId: string): Promise<void> {
+  await db.query({
+    name: 'session_revoke_lost',
+    text: `
+      INSERT INTO revocations (kind, id, expires_at)
+      SELECT 'session', $1::text, now() + interval '${revocationRetentionSeconds} seconds'
+       WHERE ${isMissing}`,
+    values: [sessionId],
+  })
+}
+
+/**
+ * Whether the database has lost a session: its row is missing, and its ID says that it was opened
+ * so recently that deleting it would have left a revocation.
+ */
+export async function isLostSession(db: Queryable, sessionId: string): Promise<boolean> {
+  const ageMs = Date.now() - uuidTime(sessionId)
+  if (!(ageMs < revocationRetentionSeconds * 1_000)) return false
+  const { rows } = await db.query({
+    name: 'session_find_lost',
+    text: `SELECT WHERE ${isMissing}`,
+    values: [sessionId],
   })
   return rows.length > 0
 }
@@ -32,7 +67,7 @@ export async function revokeSession(
  * user.
  */
 export async function revokeAllSessions(transaction: Transaction, userId: string): Promise<void> {
-  await transaction.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId])
+  await transaction.query(`SELECT ${durably} FROM users WHERE id = $1 FOR NO KEY UPDATE`, [userId])
   await transaction.query({
     name: 'session_revoke_all',
     // Sessions that expired recently are included: their tokens may still be valid.

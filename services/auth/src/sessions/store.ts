@@ -1,5 +1,6 @@
 // Opens, rotates and deletes sessions; locks and reads users. A trigger adds the revocations.
 import { createUuid, type Queryable } from '@latchkey/service-kit'
+import { durably, withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
 
@@ -75,7 +76,7 @@ export async function createSession(
                ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})
             ORDER BY id FOR UPDATE) -- in one order, so that two logins cannot deadlock
       )
-      SELECT ${asSession} FROM s, u`,
+      SELECT ${asSession}, ${durably} FROM s, u`,
     values: [
       session.userId,
       session.passwordVersion,
@@ -91,8 +92,13 @@ export async function createSession(
 /** Replaced generations that are remembered: a client does not rotate as often within the grace. */
 const maxReplaced = 64
 
-/** The outcome of a rotation. `reused` means that the rotation has revoked the session. */
-export type Rotation = Session & { reused: boolean }
+/** The outcome of a rotation. */
+export type Rotation = Session & {
+  /** The rotation has revoked the session. */
+  reused: boolean
+  /** The token was ahead of its row, which has moved forward. */
+  recovered: boolean
+}
 
 /**
  * Moves a session to its next generation.
@@ -102,6 +108,10 @@ export type Rotation = Session & { reused: boolean }
  * replaced within the grace gets the current one, however often it has moved since (the last
  * 64 moves are known). An older one is reuse (RFC 9700 section 4.14.2) and revokes the
  * session, for verifiers too. Logout serialises on the same row.
+ *
+ * The commit waits neither for the disk nor for a standby. If it is lost, the client has a token
+ * whose generation is ahead of the row. Its MAC proves that it was issued, so the row moves forward
+ * to it; the generations between count as replaced just now.
  *
  * @returns the session at its current generation, or `undefined` when it is unknown or has ended
  */
@@ -114,15 +124,17 @@ export async function rotateSession(
     name: 'session_rotate',
     text: `
       WITH u AS (
-        SELECT users.* FROM users JOIN sessions ON sessions.user_id = users.id
+        SELECT users.*, generation AS stored FROM users JOIN sessions ON sessions.user_id = users.id
          WHERE sessions.id = $1 AND disabled_at IS NULL
            FOR SHARE OF users
       ), s AS (
         UPDATE sessions
-           SET generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END,
-               refreshed_at = CASE WHEN generation = $2 THEN now() ELSE refreshed_at END,
+           SET generation = greatest(generation, $2 + 1),
+               refreshed_at = CASE WHEN generation > $2 THEN refreshed_at ELSE now() END,
                replaced_at = CASE WHEN generation > $2 THEN replaced_at ELSE ARRAY(
-                 SELECT t FROM unnest(refreshed_at || replaced_at) AS t
+                 SELECT t FROM unnest(
+                     array_fill(now(), ARRAY[least($2 - generation, ${maxReplaced})])
+                     || refreshed_at || replaced_at) AS t
                   WHERE t > now() - make_interval(secs => $3)
                   ORDER BY t DESC LIMIT ${maxReplaced - 1}) END,
                revoked_at = CASE WHEN generation > $2 AND now() - make_interval(secs => $3) >=
@@ -130,10 +142,12 @@ export async function rotateSession(
                  THEN now() END
           FROM u
          WHERE sessions.id = $1 AND sessions.user_id = u.id
-           AND generation >= $2 AND revoked_at IS NULL AND expires_at > now()
+           AND revoked_at IS NULL AND expires_at > now()
         RETURNING sessions.*
       )
-      SELECT ${asSession}, s.revoked_at IS NOT NULL AS reused FROM s, u`,
+      SELECT ${asSession}, s.revoked_at IS NOT NULL AS reused, u.stored < $2 AS recovered,
+             ${withoutWaiting}
+        FROM s, u`,
     values: [sessionId, generation, graceSeconds],
   })
   return rows[0]

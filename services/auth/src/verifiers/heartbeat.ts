@@ -1,5 +1,6 @@
 import { limits } from '@latchkey/verify'
 import fp from 'fastify-plugin'
+import { repeatWhileOpen } from '../repeat.ts'
 import { reportSigningKey, reportVerifier } from './store.ts'
 
 /** How often an instance reports its keys, in milliseconds. */
@@ -14,7 +15,7 @@ export const heartbeat = fp(
     // An expired token is accepted for the verifiers' clock tolerance.
     const liveForSeconds =
       LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + limits.defaultClockToleranceSeconds
-    const report = async () => {
+    repeatWhileOpen(app, async () => {
       const { keys, signing } = app.keyring.current
       try {
         await reportVerifier(app.db, {
@@ -27,17 +28,7 @@ export const heartbeat = fp(
         // Without the database nothing is signed either, so no signature goes unreported.
         app.log.debug({ err }, 'keys could not be reported; retrying in a second')
       }
-    }
-    let timer: NodeJS.Timeout | undefined
-    let closing = false
-    const loop = async () => {
-      await report()
-      if (!closing) timer = setTimeout(loop, intervalMs).unref()
-    }
-    app.addHook('onReady', async () => void loop())
-    app.addHook('onClose', async () => {
-      closing = true
-      clearTimeout(timer)
+      return intervalMs
     })
   },
   { name: 'keys-heartbeat', fastify: '5.x', dependencies: ['database', 'keyring'] },

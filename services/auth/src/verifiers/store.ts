@@ -1,5 +1,6 @@
 // Writes verifiers and signing_keys.
 import type { Queryable } from '@latchkey/service-kit'
+import { withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** The last report of a process that verifies tokens. */
@@ -55,7 +56,8 @@ export async function reportSigningKey(
     name: 'signing_key_report',
     text: `
       INSERT INTO signing_keys AS s (kid, live_until) VALUES ($1, now() + make_interval(secs => $2))
-      ON CONFLICT (kid) DO UPDATE SET live_until = greatest(s.live_until, excluded.live_until)`,
+      ON CONFLICT (kid) DO UPDATE SET live_until = greatest(s.live_until, excluded.live_until)
+      RETURNING ${withoutWaiting}`,
     values: [kid, liveForSeconds],
   })
 }

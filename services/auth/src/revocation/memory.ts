@@ -1,0 +1,42 @@
+import type { RevocationPage } from './store.ts'
+
+/** Revocations as they are written: IDs, the smallest valid `iat`, and the expiry, in seconds. */
+export interface RevocationList {
+  sessions: (readonly [sid: string, expires: number])[]
+  subjects: (readonly [sub: string, notBefore: number, expires: number])[]
+}
+
+/** The revocations that an instance has seen in the database and that have not expired. */
+export class RevocationMemory {
+  readonly #sessions = new Map<string, number>()
+  readonly #subjects = new Map<string, readonly [notBefore: number, expires: number]>()
+
+  get size(): number {
+    return this.#sessions.size + this.#subjects.size
+  }
+
+  add({ sessions, subjects }: Pick<RevocationPage, 'sessions' | 'subjects'>): void {
+    const read: RevocationList = { sessions: JSON.parse(sessions), subjects: JSON.parse(subjects) }
+    for (const [sid, expires] of read.sessions) this.#sessions.set(sid, expires)
+    for (const [sub, notBefore, expires] of read.subjects) {
+      const known = this.#subjects.get(sub)?.[0] ?? 0
+      this.#subjects.set(sub, [Math.max(known, notBefore), expires])
+    }
+  }
+
+  /** Drops what has expired by the database's clock, in seconds. */
+  forget(now: number): void {
+    for (const [sid, expires] of this.#sessions) if (expires <= now) this.#sessions.delete(sid)
+    for (const [sub, [, expires]] of this.#subjects) if (expires <= now) this.#subjects.delete(sub)
+  }
+
+  /** What this memory has and the other one lacks. */
+  minus(other: RevocationMemory): RevocationList {
+    return {
+      sessions: [...this.#sessions].filter(([sid]) => !other.#sessions.has(sid)),
+      subjects: [...this.#subjects]
+        .filter(([sub, [notBefore]]) => (other.#subjects.get(sub)?.[0] ?? 0) < notBefore)
+        .map(([sub, [notBefore, expires]]) => [sub, notBefore, expires]),
+    }
+  }
+}
