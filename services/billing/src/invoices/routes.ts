@@ -36,7 +36,8 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
       const { authorization = '' } = headers
       const order = await getOrder(ordersUrl, orderId, { authorization, requestId })
       const amountCents = order.total_cents
-      const invoice = await insertInvoice(db, { orderId, sub: order.sub, amountCents })
+      const values = { orderId, sub: order.sub, amountCents }
+      const invoice = await app.durably(() => insertInvoice(db, values))
       if (invoice) return reply.code(201).send(toReply(invoice))
       const made = await findInvoiceOfOrder(db, orderId, order.sub)
       if (!made) throw new Error('an invoice of this order exists but could not be read')

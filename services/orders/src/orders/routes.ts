@@ -27,7 +27,8 @@ export const ordersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ body, user: { sub } }, reply) => {
       const { item, quantity, unit_price_cents: unitPriceCents } = body
-      const order = await insertOrder(db, { sub, item, quantity, unitPriceCents })
+      const values = { sub, item, quantity, unitPriceCents }
+      const order = await app.durably(() => insertOrder(db, values))
       return reply.code(201).send(toReply(order))
     },
   )
