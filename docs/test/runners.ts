@@ -66,4 +66,8 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',
     'Kubernetes': 'needs a cluster; the commands are those of the guide for Kubernetes',
   },
+  'docs/guides/when-postgres-fails.md': {
+    'Settings of Patroni': 'needs Patroni; the drill patroni starts a cluster with such settings',
+    'After a failover or a restore': 'needs an installation; the tests of services/auth run the commands',
+  },
 }
