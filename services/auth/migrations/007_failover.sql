@@ -11,17 +11,19 @@ CREATE INDEX revocations_id_idx ON revocations USING hash (id);  -- recovery: wh
 
 -- A revocation is acknowledged when it is on disk, and on a synchronous standby if there is one,
 -- whatever the server's default is. A copy by logical replication lacks the value of the sequence.
-CREATE FUNCTION revocations_begin() RETURNS trigger LANGUAGE plpgsql
+-- Not in a trigger of the statement: it would lock before the rows that the statement ends, and for
+-- no row at all, as in every refresh of the previous release.
+CREATE OR REPLACE FUNCTION revocations_number() RETURNS trigger LANGUAGE plpgsql
   SET search_path FROM CURRENT AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'on', true);
   PERFORM pg_advisory_xact_lock(7235419);
-  PERFORM setval('revocations_seq', max(seq)) FROM revocations
-   HAVING max(seq) > (SELECT last_value FROM revocations_seq);
-  RETURN NULL;
+  NEW.seq := nextval('revocations_seq');
+  IF NEW.seq <= (SELECT max(seq) FROM revocations) THEN
+    NEW.seq := setval('revocations_seq', (SELECT max(seq) + 1 FROM revocations));
+  END IF;
+  RETURN NEW;
 END $$;
-CREATE TRIGGER revocations_begin BEFORE INSERT ON revocations
-  EXECUTE FUNCTION revocations_begin();
 
 -- A deleted user is also named by its subject, so that a recovery can tell that it is back.
 CREATE FUNCTION users_revoke_deleted() RETURNS trigger LANGUAGE plpgsql
@@ -51,6 +53,11 @@ DROP TABLE recoveries;
 DROP TRIGGER users_revoke_deleted ON users;
 DROP FUNCTION users_revoke_deleted;
 DROP INDEX revocations_id_idx;
-DROP TRIGGER revocations_begin ON revocations;
-DROP FUNCTION revocations_begin;
+CREATE OR REPLACE FUNCTION revocations_number() RETURNS trigger LANGUAGE plpgsql
+  SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(7235419);
+  NEW.seq := nextval('revocations_seq');
+  RETURN NEW;
+END $$;
 ALTER TABLE revocations DROP COLUMN tag;

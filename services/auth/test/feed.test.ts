@@ -84,9 +84,12 @@ t.test('refuses users, missing tokens and malformed queries', async (t) => {
 
 t.test('splits a long list into pages', async (t) => {
   const app = await startAuth(t)
-  await app.db.query(`
-    INSERT INTO revocations (kind, id, expires_at)
-    SELECT 'session', 'session ' || n, now() + interval '1 hour' FROM generate_series(1, 25000) AS n`)
+  for (const first of [1, 10_001, 20_001]) {
+    await app.db.query(`
+      INSERT INTO revocations (kind, id, expires_at)
+      SELECT 'session', 'session ' || n, now() + interval '1 hour'
+        FROM generate_series(${first}, least(${first} + 9999, 25000)) AS n`)
+  }
   const seen = new Set<string>()
   let [after, more, pages] = ['', true, 0]
   while (more) {
@@ -139,6 +142,41 @@ t.test('answers 503 on a read-only server, which may lack the latest revocations
   await app.db.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => {})
   const reply = await poll(app, 'revocations')
   t.match(reply.json(), { status: 503, code: 'database_unavailable' })
+})
+
+t.test('locks rows before numbers, also for the statements of the previous release', async (t) => {
+  const app = await startAuth(t)
+  const { sid } = claimsOf((await login(app, await register(app))).access_token)
+  const client = await app.db.connect()
+  const end = (condition: string) =>
+    client.query(`
+      WITH s AS (UPDATE sessions SET revoked_at = now() WHERE ${condition} RETURNING id)
+      INSERT INTO revocations (kind, id, expires_at)
+      SELECT 'session', unnest(ids), now() + interval '1 hour'
+        FROM (SELECT array_agg(id) AS ids FROM s) AS ended`)
+  const locks = `
+    SELECT pid FROM pg_locks
+     WHERE locktype = 'advisory' AND objid = 7235419
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+  const blocking = await app.db.connect()
+  try {
+    await client.query('BEGIN')
+    await end('false') // part of every refresh
+    t.equal((await client.query(locks)).rowCount, 0, 'no lock for no revocation')
+    await blocking.query('BEGIN')
+    await blocking.query('SELECT FROM sessions WHERE id = $1 FOR UPDATE', [sid])
+    const ended = end(`id = '${sid}'`)
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = $1`
+    const { processID } = client as unknown as { processID: number }
+    while ((await blocking.query(waiting, [processID])).rowCount === 0) await sleep(20)
+    t.equal((await blocking.query(locks)).rowCount, 0, 'no lock while it waits for the session')
+    await blocking.query('COMMIT')
+    await ended
+    await client.query('COMMIT')
+  } finally {
+    client.release(true)
+    blocking.release(true)
+  }
 })
 
 t.test('a reader sees every revocation once, in whatever order commits finish', async (t) => {
