@@ -19,8 +19,9 @@ export class RevocationMemory {
     const read: RevocationList = { sessions: JSON.parse(sessions), subjects: JSON.parse(subjects) }
     for (const [sid, expires] of read.sessions) this.#sessions.set(sid, expires)
     for (const [sub, notBefore, expires] of read.subjects) {
-      const known = this.#subjects.get(sub)?.[0] ?? 0
-      this.#subjects.set(sub, [Math.max(known, notBefore), expires])
+      const [knownBoundary, knownExpiry] = this.#subjects.get(sub) ?? [0, 0]
+      // When all is read again, older boundaries come after newer ones.
+      this.#subjects.set(sub, [Math.max(knownBoundary, notBefore), Math.max(knownExpiry, expires)])
     }
   }
 
