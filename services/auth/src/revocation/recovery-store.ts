@@ -1,5 +1,5 @@
 // Writes revocations that the database has lost, and recoveries.
-import type { Queryable, Transaction } from '@latchkey/service-kit'
+import { isUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
 import type { RevocationList } from './memory.ts'
 
 /** What a recovery has restored. */
@@ -19,8 +19,11 @@ const maxUserIds = 1_000
  * Revokes again what the database has lost, unless another instance has done so.
  *
  * The locks are taken in the order of every other transaction, before anything is written: users,
- * sessions, the lock of the numbers. So the statements below see all that was committed before,
- * and no other instance restores meanwhile.
+ * also those of the sessions, sessions, the lock of the numbers. So the statements below see all
+ * that was committed before, and no other instance restores meanwhile.
+ *
+ * What has expired meanwhile is not revoked again, but its session ends and its boundary moves. An
+ * ID that is not a UUID was revoked with SQL, and has no row in another table.
  */
 export async function restoreRevocations(
   transaction: Transaction,
@@ -28,25 +31,31 @@ export async function restoreRevocations(
 ): Promise<Recovery> {
   const sids = sessions.map(([sid]) => sid)
   const subs = subjects.map(([sub]) => sub)
-  const lock = (table: string, ids: string[]) =>
-    transaction.query(
-      `SELECT FROM ${table} WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`,
-      [ids],
-    )
-  await lock('users', subs)
-  await lock('sessions', sids)
+  const knownSids = sids.filter(isUuid)
+  const knownSubjects = subjects.filter(([sub]) => isUuid(sub))
+  const knownSubs = knownSubjects.map(([sub]) => sub)
+  await transaction.query(
+    `SELECT FROM users
+      WHERE id IN (SELECT unnest($1::uuid[])
+                    UNION SELECT user_id FROM sessions WHERE id = ANY ($2::uuid[]))
+      ORDER BY id FOR NO KEY UPDATE`,
+    [knownSubs, knownSids],
+  )
+  await transaction.query(
+    'SELECT FROM sessions WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE',
+    [knownSids],
+  )
   await transaction.query('SELECT pg_advisory_xact_lock(7235419)')
-  const boundaries = [subs, subjects.map(([, notBefore]) => notBefore)]
   const moved = await transaction.query<{ id: string }>(
     `UPDATE users SET tokens_not_before = not_before
        FROM unnest($1::uuid[], $2::bigint[]) AS lost (sub, not_before)
       WHERE id = sub AND tokens_not_before < not_before
      RETURNING id`,
-    boundaries,
+    [knownSubs, knownSubjects.map(([, notBefore]) => notBefore)],
   )
   const ended = await transaction.query(
     'UPDATE sessions SET revoked_at = now() WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL',
-    [sids],
+    [knownSids],
   )
   // A trigger has revoked what has a row. The rest, such as a session opened by a lost login, is
   // revoked here.
@@ -54,18 +63,19 @@ export async function restoreRevocations(
     `INSERT INTO revocations (kind, id, expires_at)
      SELECT 'session', sid, to_timestamp(expires)
        FROM unnest($1::text[], $2::float8[]) AS lost (sid, expires)
-      WHERE NOT EXISTS (SELECT FROM revocations WHERE id = sid AND kind = 'session')`,
+      WHERE to_timestamp(expires) > now()
+        AND NOT EXISTS (SELECT FROM revocations WHERE id = sid AND kind = 'session')`,
     [sids, sessions.map(([, expires]) => expires)],
   )
   const unknown = await transaction.query<{ id: string }>(
     `INSERT INTO revocations (kind, id, not_before, expires_at)
      SELECT 'subject', sub, lost.not_before, to_timestamp(expires)
        FROM unnest($1::text[], $2::bigint[], $3::float8[]) AS lost (sub, not_before, expires)
-      WHERE NOT EXISTS (
+      WHERE to_timestamp(expires) > now() AND NOT EXISTS (
         SELECT FROM revocations AS r
          WHERE r.id = sub AND kind = 'subject' AND r.not_before >= lost.not_before)
      RETURNING id`,
-    [...boundaries, subjects.map(([, , expires]) => expires)],
+    [subs, subjects.map(([, notBefore]) => notBefore), subjects.map(([, , expires]) => expires)],
   )
   return {
     sessions: ended.rowCount ?? 0,
@@ -80,7 +90,8 @@ export async function recordRecovery(
   { sessions, missingSessions, userIds }: Recovery,
   { id, instance }: { id: string | undefined; instance: string },
 ): Promise<string> {
-  const counts = [sessions, missingSessions, userIds.length, userIds.slice(0, maxUserIds)]
+  const named = userIds.filter(isUuid).slice(0, maxUserIds)
+  const counts = [sessions, missingSessions, userIds.length, named]
   const { rows } =
     id === undefined
       ? await db.query<{ id: string }>(
