@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Service } from '@latchkey/service-kit'
 import t from 'tap'
+import { RevocationMemory } from '../src/revocation/memory.ts'
 import {
   as,
   claimsOf,
@@ -127,6 +128,95 @@ t.test('restores many in batches, as one recovery', async (t) => {
   await until(async () => (await sessionsOf(app)).size === 1_200)
   await app.rememberRevocations()
   t.match(await recoveries(app), [{ sessions: 0, missing_sessions: 1_200, subjects: 0 }])
+})
+
+t.test('notices a second failover that loses what was just restored', async (t) => {
+  const app = await startAuth(t)
+  const { access_token, refresh_token } = await login(app, await register(app))
+  await as(app, access_token, 'POST', '/v1/logout')
+  for (const _ of ['first', 'second']) {
+    await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+    await app.rememberRevocations()
+  }
+  t.strictSame(await sessionsOf(app), new Set([claimsOf(access_token).sid]))
+  t.equal((await refresh(app, refresh_token)).statusCode, 401)
+  await app.rememberRevocations()
+  t.equal((await recoveries(app)).length, 2, 'then nothing is missing')
+})
+
+t.test('ends a session again whose logout has expired during an outage', async (t) => {
+  const app = await startAuth(t)
+  const { access_token, refresh_token } = await login(app, await register(app))
+  const client = await app.db.connect()
+  await client.query(`
+    BEGIN;
+    UPDATE sessions SET revoked_at = now();
+    UPDATE revocations SET expires_at = now() + interval '3 seconds';
+    COMMIT`)
+  client.release()
+  await app.rememberRevocations()
+  t.strictSame(await sessionsOf(app), new Set([claimsOf(access_token).sid]))
+  const query = app.db.query.bind(app.db)
+  let isDown = true
+  t.intercept(app.db, 'query', {
+    value: async (...args: Parameters<typeof query>) => {
+      if (isDown && (args[0] as { name?: string }).name === 'revocation_list')
+        throw new Error('Connection terminated')
+      return query(...args)
+    },
+  })
+  const isExpired = async () =>
+    (await query("SELECT FROM revocations WHERE expires_at < now() - interval '1 second'")).rows
+  await until(async () => (await isExpired()).length > 0)
+  await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+  isDown = false
+  await app.rememberRevocations()
+  t.equal((await refresh(app, refresh_token)).statusCode, 401)
+})
+
+t.test('restores what was revoked with SQL under an ID that is not a UUID', async (t) => {
+  const app = await startAuth(t)
+  const { access_token } = await login(app, await register(app))
+  await app.db.query(`
+    INSERT INTO revocations (kind, id, not_before, expires_at)
+    VALUES ('subject', 'service:orders', 5, now() + interval '1 hour'),
+           ('session', 'some session', NULL, now() + interval '1 hour')`)
+  await as(app, access_token, 'POST', '/v1/logout')
+  await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+  await app.rememberRevocations()
+  t.strictSame(await sessionsOf(app), new Set([claimsOf(access_token).sid, 'some session']))
+  t.match(await recoveries(app), [{ sessions: 1, missing_sessions: 1, subjects: 1, user_ids: [] }])
+})
+
+t.test('does not deadlock with a logout from all sessions', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  const tokens = [await login(app, email), await login(app, email)]
+  const [first, last] = tokens.map(({ access_token }) => claimsOf(access_token).sid).sort()
+  for (const { access_token } of tokens) await as(app, access_token, 'POST', '/v1/logout')
+  await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+  const client = await app.db.connect()
+  t.teardown(() => client.release(true))
+  const end = (sid: string) =>
+    client.query('UPDATE sessions SET revoked_at = now() WHERE id = $1', [sid])
+  await client.query('BEGIN; SELECT FROM users FOR NO KEY UPDATE')
+  await end(last)
+  const restored = app.rememberRevocations()
+  const waiting = `
+    SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+  await until(async () => (await client.query(waiting)).rows.length > 0)
+  await end(first)
+  await client.query('COMMIT')
+  await restored.catch(() => {}) // it waited for longer than a statement may
+  await until(async () => (await sessionsOf(app)).size === 2)
+})
+
+t.test('remembers the later expiry of a subject when all is read again', async (t) => {
+  const memory = new RevocationMemory()
+  memory.add({ sessions: '[]', subjects: '[["ada",200,5000]]' })
+  memory.add({ sessions: '[]', subjects: '[["ada",100,2000]]' })
+  memory.forget(3_000)
+  t.strictSame(memory.minus(new RevocationMemory()).subjects, [['ada', 200, 5_000]])
 })
 
 t.test('restores nothing when the last revocations have only expired', async (t) => {

@@ -36,10 +36,16 @@ export const recovery = fp(
     const memory = new RevocationMemory()
     let cursor: Cursor | undefined
     const follow = async () => {
-      // The cursor moves last: after a failure, the missing row is noticed again.
-      const { reread, next } = await readPages(app, memory, cursor)
-      if (reread !== undefined) await restore(app, memory.minus(reread))
-      cursor = next
+      const { reread, next, now } = await readPages(app, memory, cursor)
+      const lost = reread && memory.minus(reread)
+      const isRestoring = lost !== undefined && lost.sessions.length + lost.subjects.length > 0
+      if (isRestoring) await restore(app, lost)
+      else if (lost) app.log.info('the history of the database has changed; no revocation is lost')
+      // What is restored is behind the next cursor. So the cursor stays until another reading finds
+      // everything: a failure meanwhile, or a second failover, is noticed by the same missing row.
+      if (!isRestoring) cursor = next
+      // Last: a session whose logout has expired during an outage can still be refreshed.
+      memory.forget(now)
     }
     // A poll that began before a commit may miss it, so a caller waits for the next one.
     let running: Promise<void> = Promise.resolve()
@@ -75,13 +81,14 @@ export const recovery = fp(
 /**
  * Adds every revocation after the cursor to the memory.
  *
- * @returns the next cursor; and, if the row of the cursor was missing, all that the database has
+ * @returns the next cursor and the database's time; and, if the row of the cursor was missing, all
+ *   that the database has
  */
 async function readPages(
   { db }: FastifyInstance,
   memory: RevocationMemory,
   after: Cursor | undefined,
-): Promise<{ next: Cursor; reread: RevocationMemory | undefined }> {
+): Promise<{ next: Cursor; reread: RevocationMemory | undefined; now: number }> {
   let next = after
   let reread: RevocationMemory | undefined
   for (;;) {
@@ -91,9 +98,7 @@ async function readPages(
     reread?.add(page)
     const [seq = '', tag = ''] = page.cursor.split('.')
     next = { seq, tag }
-    if (page.more) continue
-    memory.forget(page.now)
-    return { next, reread }
+    if (!page.more) return { next, reread, now: page.now }
   }
 }
 
@@ -121,10 +126,7 @@ async function restore(
     total.missingSessions += part.missingSessions
     total.userIds.push(...part.userIds)
   }
-  if (id === undefined) {
-    log.info('the history of the database has changed; it lacks no revocation')
-    return
-  }
+  if (id === undefined) return
   log.error(
     { ...total, userIds: total.userIds.slice(0, 100) },
     'the database had lost revocations, which are restored; run `latchkey recover` and check the password, roles and ban of these users',
