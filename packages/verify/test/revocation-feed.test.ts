@@ -91,6 +91,20 @@ t.test(
   },
 )
 
+t.test('reads the first page again when an older server refuses the cursor after it', async (t) => {
+  const far = Date.now() / 1000 + 1000
+  let refusals = 0
+  const { feed } = await startFeed(t, (req, res) => {
+    const isFirst = !req.url?.includes('after=')
+    const cursor = isFirst ? '1.ab' : '2.cd'
+    if (!isFirst && refusals++ === 0) res.writeHead(400).end()
+    else if (req.headers['if-none-match'] === `"${cursor}"`) res.writeHead(304).end()
+    else res.end(page(cursor, [[isFirst ? 'first' : 'second', far]], [], isFirst))
+  })
+  await feed.catchUp()
+  t.ok(feed.isRevoked(claims('first')) && feed.isRevoked(claims('second')))
+})
+
 t.test('reads all pages without waiting in between', async (t) => {
   const far = Date.now() / 1000 + 1000
   const { feed } = await startFeed(

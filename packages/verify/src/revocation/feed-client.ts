@@ -135,8 +135,12 @@ export class FeedClient implements Revocations {
     if (response.status === 200) return readRevocationPage(response)
     await response.body?.cancel()
     if (response.status === 304) return undefined
-    // A server before version 0.2 refuses the cursor of a newer one.
-    if (response.status === 400) this.#cursor = undefined
+    // A server before version 0.2 refuses the cursor of a newer one. Without its tag: the first page
+    // has the same one if it ends there, and a 304 would pass for the end of the list.
+    if (response.status === 400) {
+      this.#cursor = undefined
+      this.#etag = undefined
+    }
     throw new Error(`the revocation feed answered ${response.status}`)
   }
 }
