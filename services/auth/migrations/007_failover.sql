@@ -16,12 +16,14 @@ CREATE INDEX revocations_id_idx ON revocations USING hash (id);  -- recovery: wh
 CREATE OR REPLACE FUNCTION revocations_number() RETURNS trigger LANGUAGE plpgsql
   SET search_path FROM CURRENT AS $$
 BEGIN
-  PERFORM set_config('synchronous_commit', 'on', true);
-  PERFORM pg_advisory_xact_lock(7235419);
-  NEW.seq := nextval('revocations_seq');
-  IF NEW.seq <= (SELECT max(seq) FROM revocations) THEN
-    NEW.seq := setval('revocations_seq', (SELECT max(seq) + 1 FROM revocations));
+  -- Once per transaction: max(seq) would read the rows of a long INSERT again for each of them.
+  IF coalesce(current_setting('latchkey.numbering', true), '') = '' THEN
+    PERFORM set_config('latchkey.numbering', 'on', true), set_config('synchronous_commit', 'on', true);
+    PERFORM pg_advisory_xact_lock(7235419);
+    PERFORM setval('revocations_seq', max(seq)) FROM revocations
+     HAVING max(seq) > (SELECT last_value FROM revocations_seq);
   END IF;
+  NEW.seq := nextval('revocations_seq');
   RETURN NEW;
 END $$;
 
