@@ -16,14 +16,14 @@ export interface RunningPostgres {
 }
 
 /**
- * Starts a fresh PostgreSQL server in a temporary folder, without durability. It stops when this
- * process dies.
+ * Starts a fresh PostgreSQL server in a temporary folder, by default without durability. It stops
+ * when this process dies.
  *
  * @throws EmbeddedPostgresError
  */
 export async function startEmbeddedPostgres(
   maxConnections: number,
-  release: Release = 18,
+  { release = 18, durable = false }: { release?: Release; durable?: boolean } = {},
 ): Promise<RunningPostgres> {
   const parent = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
   const remove = () => rm(parent, { recursive: true, force: true })
@@ -35,7 +35,7 @@ export async function startEmbeddedPostgres(
       folder,
       password,
       maxConnections,
-      durable: false,
+      durable,
       release,
     })
     const stop = await run(server)

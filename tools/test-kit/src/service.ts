@@ -41,9 +41,11 @@ export async function startService(
   })
   let output = ''
   const url = await new Promise<string>((listening, failed) => {
+    let found: string | undefined
     child.all.on('data', (chunk) => {
       output += chunk
-      const found = findListeningUrl(output)
+      // Searched no further: the log of a benchmark grows by thousands of lines a second.
+      found ??= findListeningUrl(output)
       if (found !== undefined) listening(found)
     })
     child.then(({ exitCode, signal }) =>

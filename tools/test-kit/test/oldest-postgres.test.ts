@@ -10,7 +10,7 @@ const skip = isSupported ? false : 'no embedded PostgreSQL 14 for this platform'
 
 /** Starts the services on a PostgreSQL 14 server, each with its own database. */
 async function startServices(t: Test) {
-  const server = await startEmbeddedPostgres(50, 14)
+  const server = await startEmbeddedPostgres(50, { release: 14 })
   t.teardown(server.stop)
   const { file: LATCHKEY_KEYS_FILE } = writeKeyFile(t)
   const admin = new Client({ connectionString: server.url })
