@@ -1,11 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { markdownTable } from 'markdown-table'
-
-const usage =
-  'Usage: npm run bench:<name> -- [--save]  (--save replaces the results in tools/bench)'
-const { save } = parseFlags()
 
 /** A result and the bar it is measured against. */
 export interface Measure {
@@ -21,6 +16,14 @@ export const under = (what: string, value: number, bar: number, unit: string, di
   result: `${value.toFixed(digits)} ${unit}`,
   bar: `under ${bar} ${unit}`,
   isMet: value < bar,
+})
+
+/** A ratio that has to reach its bar, in percent. */
+export const atLeast = (what: string, ratio: number, bar: number) => ({
+  what,
+  result: `${(ratio * 100).toFixed(1)} %`,
+  bar: `${bar} %`,
+  isMet: ratio * 100 >= bar,
 })
 
 /** A bar of a plot. */
@@ -65,7 +68,7 @@ ${markdownTable([['measure', 'result', 'bar', ''], ...rows])}
 ${markdownTable([['', '', 'median'], ...absolute])}
 `
   console.log(text)
-  if (!save) {
+  if (!process.argv.includes('--save')) {
     console.log('Not saved; --save replaces the results in tools/bench/results.')
     return
   }
@@ -102,20 +105,6 @@ function plotBars(bars: readonly Bar[], top: number): string {
   <text x="${left + length + 6}" y="${y + 14}">${format(value)}</text>`
   })
   return rows.join('\n')
-}
-
-function parseFlags(): { save?: boolean } {
-  try {
-    const { values } = parseArgs({
-      options: { save: { type: 'boolean' }, help: { type: 'boolean' } },
-    })
-    if (!values.help) return values
-    console.log(usage)
-    process.exit(0)
-  } catch (err) {
-    console.error(`${(err as Error).message}\n${usage}`)
-    process.exit(2)
-  }
 }
 
 const format = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 3 })

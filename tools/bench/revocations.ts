@@ -1,4 +1,4 @@
-/** `npm run bench:revocations`: a verifier that follows a feed with a million entries. */
+/** `npm run bench -- revocations`: a verifier that follows a feed with a million entries. */
 import { join } from 'node:path'
 import { writeKeyFile } from '@latchkey/test-kit'
 import { startPostgres } from '@latchkey/test-kit/postgres'

@@ -25,6 +25,15 @@ t.test('a benchmark writes its results only with --save', async (t) => {
   t.ok(results.every(existsSync))
 })
 
+t.test('an unknown benchmark is refused, and the others are listed', async (t) => {
+  const main = join(folder, 'main.ts')
+  for (const names of [['of-a-test'], ['toString'], ['verify', 'refresh'], []]) {
+    const { stderr, exitCode } = await execa(process.execPath, [main, ...names], { reject: false })
+    t.equal(exitCode, 2, names.join(' '))
+    t.match(stderr, /^ {2}refresh /m)
+  }
+})
+
 t.test('a plot has a scale for each comparison', async (t) => {
   await run('--save')
   const bars = [...readFileSync(String(results[1]), 'utf8').matchAll(/width="(\d+)" height="18"/g)]
