@@ -14,8 +14,8 @@ import { atLeast, report } from './report.ts'
 const connections = 16
 /** So many that none is refreshed often within the grace period, like those of real clients. */
 const sessionsOfSubject = 50_000
-const rounds = 30
-const warmUp = 4
+const rounds = 20
+const warmUp = 10
 const roundMs = 1_000
 /** The default of `LATCHKEY_REFRESH_GRACE_SECONDS`. */
 const graceSeconds = 30
