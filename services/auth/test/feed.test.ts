@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createRevocationFeed, createVerifier, limits } from '@latchkey/verify'
+import { createRevocationFeed, createVerifier, limits, mintServiceToken } from '@latchkey/verify'
 import { createTestKey, mintToken } from '@latchkey/verify/testing'
 import t from 'tap'
 import { maxAccessTokenTtlSeconds } from '../src/config.ts'
@@ -309,4 +309,28 @@ t.test('changing the password ends all sessions and opens a new one', async (t) 
   t.equal((await refresh(app, reply.json().refresh_token)).statusCode, 200)
   t.equal((await post(app, '/v1/login', { email, password: 'another battery' })).statusCode, 200)
   t.equal((await poll(app, 'revocations')).json().sessions.length, 2)
+})
+
+t.test('reports how far the clock of a verifier is ahead of the database', async (t) => {
+  const app = await startAuth(t)
+  const pollFrom = (instance: string, authorization: string) =>
+    app.inject({
+      url: `/v1/revocations?instance=${instance}&kids=a`,
+      headers: { authorization: `Bearer ${authorization}` },
+    })
+  const clock = t.intercept(Date, 'now', {
+    value: () => performance.timeOrigin + performance.now() + 50_000,
+  })
+  const [service, audience, scope] = ['orders', 'latchkey:auth', 'revocations:read']
+  const minted = mintServiceToken(app.keyring, { issuer, service, audience, scope })
+  clock.restore()
+  await pollFrom('ahead', await minted)
+  const key = app.keyring.current.signing
+  const claims = { iat: Math.floor(Date.now() / 1000), sub: `service:${service}`, scope }
+  await pollFrom('another', mintToken({ key, issuer, audience, claims }))
+  const { verifiers } = (await poll(app, 'keys/status')).json()
+  const clockOf = (name: string) =>
+    verifiers.find(({ instance }: { instance: string }) => instance === name).clock_ahead_seconds
+  t.ok(clockOf('ahead') > 5 && clockOf('ahead') < 52, `${clockOf('ahead')} s`)
+  t.equal(clockOf('another'), null, 'a token of another form does not tell the time')
 })

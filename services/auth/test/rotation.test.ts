@@ -93,6 +93,7 @@ t.test('refuses to retire a key that a service still signs its polls with', asyn
     instance: `${service}-1`,
     kids,
     ageSeconds: 1,
+    clockAheadSeconds: null,
   })
   const auth = verifier('auth', ['next', 'old'])
   const orders = verifier('orders', ['old', 'next'])
@@ -103,7 +104,8 @@ t.test('refuses to retire a key that a service still signs its polls with', asyn
 })
 
 t.test('refuses to promote or retire while no auth instance reports', async (t) => {
-  const orders = { service: 'orders', instance: 'orders-1', kids: ['next', 'old'], ageSeconds: 1 }
+  const seen = { ageSeconds: 1, clockAheadSeconds: null }
+  const orders = { service: 'orders', instance: 'orders-1', kids: ['next', 'old'], ...seen }
   const blockers = ['no auth instance has reported in the last minute']
   for (const verifiers of [[], [orders]]) {
     t.strictSame(findPromotionBlockers('next', verifiers), blockers)

@@ -1,13 +1,8 @@
 import { encodeJson } from '../encoding/base64url.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { checkNames } from '../options/check-names.ts'
+import { limits } from '../token/bounds.ts'
 import { signWithWebCrypto, webPlatform } from '../token/web-platform.ts'
-
-/**
- * A service token is used for one call. It is valid this long before and after, in seconds, so that
- * a wrong clock does not cut a verifier off from the revocations.
- */
-const MARGIN_SECONDS = 60
 
 /**
  * The audience of the auth service's own routes.
@@ -66,8 +61,8 @@ export async function mintServiceToken(
     iss: issuer,
     sub: `service:${service}`,
     aud: [audience],
-    exp: now + MARGIN_SECONDS,
-    iat: now - MARGIN_SECONDS,
+    exp: now + limits.serviceTokenMarginSeconds,
+    iat: now - limits.serviceTokenMarginSeconds,
     jti: crypto.randomUUID(),
     scope,
   }

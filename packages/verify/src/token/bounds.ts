@@ -14,6 +14,11 @@ export const limits = {
    * this long after it expires.
    */
   maxClockToleranceSeconds: 60,
+  /**
+   * A service token is issued this long before its time and expires this long after, so that a wrong
+   * clock does not cut a verifier off from the revocations.
+   */
+  serviceTokenMarginSeconds: 60,
   /** Default of `maxStaleSeconds`. */
   defaultMaxStaleSeconds: 30,
   /**

@@ -46,9 +46,10 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
     )
   }
   return {
-    verifiers: body.verifiers.map(({ age_seconds, ...verifier }) => ({
+    verifiers: body.verifiers.map(({ age_seconds, clock_ahead_seconds = null, ...verifier }) => ({
       ...verifier,
       ageSeconds: age_seconds,
+      clockAheadSeconds: clock_ahead_seconds,
     })),
     live: new Map(body.signing_keys.map(({ kid, live_seconds }) => [kid, live_seconds])),
   }
@@ -56,6 +57,13 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
 
 interface StatusReply {
   code?: string
-  verifiers: { service: string; instance: string; kids: string[]; age_seconds: number }[]
+  verifiers: {
+    service: string
+    instance: string
+    kids: string[]
+    age_seconds: number
+    /** Missing in the answer of an older release. */
+    clock_ahead_seconds?: number | null
+  }[]
   signing_keys: { kid: string; live_seconds: number }[]
 }

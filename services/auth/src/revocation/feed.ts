@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { limits } from '@latchkey/verify'
+import { type Claims, limits } from '@latchkey/verify'
 import { Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
@@ -74,7 +74,8 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
       const after = parseCursor(query.after)
       if (isReportable(instance, kids)) {
         const service = user.sub.slice('service:'.length)
-        await reportVerifier(db, { service, instance, kids: kids.split(',') }).catch((err) =>
+        const report = { service, instance, kids: kids.split(','), clockSeconds: clockOf(user) }
+        await reportVerifier(db, report).catch((err) =>
           log.warn({ err }, 'the key report of a verifier could not be stored'),
         )
       }
@@ -107,4 +108,13 @@ function isReportable(instance: string, kids: string): boolean {
   const { maxInstanceLength, maxKidsLength } = limits
   const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength
   return instance !== '' && kids !== '' && isShort
+}
+
+/**
+ * The time by the clock that issued a service token, in seconds since 1970, within half a second;
+ * `undefined` for a token that `mintServiceToken` did not issue.
+ */
+function clockOf({ iat = Number.NaN, exp }: Claims): number | undefined {
+  const margin = limits.serviceTokenMarginSeconds
+  return exp - iat === 2 * margin ? iat + margin + 0.5 : undefined
 }

@@ -8,7 +8,7 @@ const intervalMs = 1_000
 /** How long an instance may sign with a key after its last report, in seconds: two intervals. */
 const reportDelaySeconds = 2
 
-/** Reports the keys that this instance verifies and signs with, while it runs. */
+/** Reports the keys that this instance verifies and signs with, and its clock, while it runs. */
 export const heartbeat = fp(
   async (app) => {
     const { LATCHKEY_INSTANCE, LATCHKEY_ACCESS_TOKEN_TTL_SECONDS } = app.config
@@ -22,6 +22,8 @@ export const heartbeat = fp(
           service: 'auth',
           instance: LATCHKEY_INSTANCE,
           kids: keys.map(({ kid }) => kid),
+          clockSeconds: Date.now() / 1_000,
+          uptimeSeconds: process.uptime(),
         })
         await reportSigningKey(app.db, signing.kid, liveForSeconds)
       } catch (err) {

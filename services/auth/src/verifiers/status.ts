@@ -12,6 +12,11 @@ const KeysStatus = Type.Object({
         description: 'Key IDs. The verifier signs with the first one.',
       }),
       age_seconds: Type.Number({ description: 'Time since its last report, in seconds.' }),
+      clock_ahead_seconds: Type.Union([Type.Number(), Type.Null()], {
+        description:
+          "How far its clock is ahead of the database's, in seconds, with a resolution of a " +
+          'second; `null` when that is not known.',
+      }),
     }),
   ),
   signing_keys: Type.Array(
@@ -24,7 +29,7 @@ const KeysStatus = Type.Object({
   ),
 })
 
-/** For `latchkey keys`: which keys each verifier has, and which keys signed live tokens. */
+/** For `latchkey`: the keys and the clock of each verifier, and which keys signed live tokens. */
 export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   app.get(
@@ -40,10 +45,13 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async () => ({
-      verifiers: (await listVerifiers(db)).map(({ ageSeconds, ...verifier }) => ({
-        ...verifier,
-        age_seconds: ageSeconds,
-      })),
+      verifiers: (await listVerifiers(db)).map(
+        ({ ageSeconds, clockAheadSeconds, ...verifier }) => ({
+          ...verifier,
+          age_seconds: ageSeconds,
+          clock_ahead_seconds: clockAheadSeconds,
+        }),
+      ),
       signing_keys: (await listLiveSigningKeys(db)).map(({ kid, liveSeconds }) => ({
         kid,
         live_seconds: liveSeconds,

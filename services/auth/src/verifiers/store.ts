@@ -11,24 +11,41 @@ export interface VerifierReport {
   kids: string[]
   /** Time since the report, in seconds. */
   ageSeconds: number
+  /** How far its clock is ahead of the database's, in seconds; null when that is not known. */
+  clockAheadSeconds: number | null
+}
+
+/** What a process reports about itself. */
+interface NewReport extends Pick<VerifierReport, 'service' | 'instance' | 'kids'> {
+  /** The time by its clock, in seconds since 1970. */
+  clockSeconds?: number | undefined
+  /** How long it has been running, in seconds. */
+  uptimeSeconds?: number
 }
 
 /** A verifier silent for longer is considered stopped, in seconds. */
 const verifierTimeoutSeconds = 60
 
 /** Stores which keys a verifier has. An unchanged report is written at most every 5 seconds. */
-export async function reportVerifier(
-  db: Queryable,
-  report: Pick<VerifierReport, 'service' | 'instance' | 'kids'>,
-): Promise<void> {
+export async function reportVerifier(db: Queryable, report: NewReport): Promise<void> {
   await db.query({
     name: 'verifier_report',
     text: `
-      INSERT INTO verifiers AS v (instance, service, kids, seen_at) VALUES ($1, $2, $3, now())
+      INSERT INTO verifiers AS v
+             (instance, service, kids, seen_at, clock_ahead_seconds, started_at)
+      VALUES ($1, $2, $3, now(), $4::float8 - extract(epoch FROM now())::float8,
+              now() - make_interval(secs => $5))
       ON CONFLICT (service, instance) DO UPDATE
-         SET kids = excluded.kids, seen_at = excluded.seen_at
+         SET kids = excluded.kids, seen_at = excluded.seen_at,
+             clock_ahead_seconds = excluded.clock_ahead_seconds, started_at = excluded.started_at
        WHERE v.kids <> excluded.kids OR v.seen_at < now() - interval '5 seconds'`,
-    values: [report.instance, report.service, report.kids],
+    values: [
+      report.instance,
+      report.service,
+      report.kids,
+      report.clockSeconds,
+      report.uptimeSeconds,
+    ],
   })
 }
 
@@ -38,7 +55,8 @@ export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
     name: 'verifier_list',
     text: `
       SELECT service, instance, kids,
-             extract(epoch FROM now() - seen_at)::float8 AS "ageSeconds"
+             extract(epoch FROM now() - seen_at)::float8 AS "ageSeconds",
+             clock_ahead_seconds AS "clockAheadSeconds"
         FROM verifiers WHERE seen_at > now() - make_interval(secs => $1)
        ORDER BY service, instance`,
     values: [verifierTimeoutSeconds],
