@@ -11,6 +11,8 @@ export interface SchemaState {
   mayCreate: boolean
   /** Names of the migrations that the schema lacks, in order. */
   pending: string[]
+  /** Names of the migrations that the folder lacks: those of a newer release. */
+  unknown: string[]
 }
 
 /**
@@ -33,9 +35,11 @@ export async function readSchemaState(
   const applied = hasTable
     ? await db.query(`SELECT name FROM ${escapeIdentifier(schema)}.migrations`)
     : { rows: [] }
-  const names = new Set(applied.rows.map(({ name }) => name))
-  const pending = listMigrations(migrations).filter((name) => !names.has(name))
-  return { schema, role, mayCreate, pending }
+  const names = new Set<string>(applied.rows.map(({ name }) => name))
+  const known = new Set(listMigrations(migrations))
+  const pending = [...known].filter((name) => !names.has(name))
+  const unknown = [...names].filter((name) => !known.has(name)).sort()
+  return { schema, role, mayCreate, pending, unknown }
 }
 
 /** The names of the migrations in a folder, in order. */

@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { createVerifier, openKeyring } from '@latchkey/verify'
 import type { Command } from 'commander'
 import { describeClaim, describeHeaderMember } from './describe.ts'
+import { escapeControls } from './escape.ts'
 
 interface InspectOptions {
   keys?: string
@@ -60,17 +61,8 @@ function formatPart(title: string, segment: string | undefined, describe: Descri
   return `${bold(title)}\n${lines.join('\n')}\n`
 }
 
-/**
- * JSON that no terminal interprets. JSON itself does not escape DEL, the C1 controls, and the
- * characters that reverse the writing direction.
- */
-const toSafeJson = (value: unknown): string =>
-  JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  )
+/** JSON that no terminal interprets. JSON itself does not escape every control. */
+const toSafeJson = (value: unknown): string => escapeControls(JSON.stringify(value))
 
 /** A member's name, escaped, without its quotes. */
 const formatName = (member: string): string => toSafeJson(member).slice(1, -1)

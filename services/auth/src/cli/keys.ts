@@ -18,23 +18,16 @@ import {
   retireKey,
 } from '../keys/rotation.ts'
 import { type AuthClientOptions, fetchKeysStatus, type KeysStatus } from './auth-client.ts'
+import { addAuthOptions, keysOption } from './options.ts'
 import { formatTable } from './table.ts'
 
-const keysOption = () =>
-  new Option('-k, --keys <file>', 'the key file').env('LATCHKEY_KEYS_FILE').makeOptionMandatory()
+const requiredKeysOption = () => keysOption().makeOptionMandatory()
 
 const verifyingKeysOption = () =>
   new Option(
     '-v, --verifying-keys <file>',
     'key file of the services, with the keys for access tokens alone; kept up to date',
   ).env('LATCHKEY_VERIFYING_KEYS_FILE')
-
-/** The options of a command that asks the auth service. */
-const addAuthOptions = (command: Command): Command =>
-  command
-    .addOption(keysOption())
-    .addOption(new Option('-u, --auth <url>', 'URL of the auth service').env('LATCHKEY_AUTH_URL'))
-    .addOption(new Option('-i, --issuer <issuer>', 'issuer of the tokens').env('LATCHKEY_ISSUER'))
 
 /** `latchkey keys …` */
 export function addKeys(program: Command): void {
@@ -49,15 +42,15 @@ export function addKeys(program: Command): void {
   keys
     .command('export')
     .description('write the key file of the services: the keys for access tokens alone')
-    .addOption(keysOption())
+    .addOption(requiredKeysOption())
     .addOption(verifyingKeysOption().makeOptionMandatory())
     .action(exportKeys)
   keys
     .command('list')
     .description('list the keys in the file, without their secrets')
-    .addOption(keysOption())
+    .addOption(requiredKeysOption())
     .action(list)
-  addAuthOptions(keys.command('status'))
+  addAuthOptions(keys.command('status').addOption(requiredKeysOption()))
     .description(
       'list the keys that each verifier has, and the keys whose tokens may still be valid',
     )
@@ -66,16 +59,16 @@ export function addKeys(program: Command): void {
     .command('add')
     .description('add a key that verifies; it signs once it is promoted')
     .argument('[kid]', 'key ID; default: the date and a random suffix')
-    .addOption(keysOption())
+    .addOption(requiredKeysOption())
     .addOption(verifyingKeysOption())
     .action(add)
-  addAuthOptions(keys.command('promote'))
+  addAuthOptions(keys.command('promote').addOption(requiredKeysOption()))
     .description('sign new tokens with a key; refused until every verifier has it')
     .argument('[kid]', 'key to promote; default: the key added last')
     .addOption(verifyingKeysOption())
     .option('--force', 'promote even if verifiers lack the key or auth does not answer')
     .action(promote)
-  addAuthOptions(keys.command('retire'))
+  addAuthOptions(keys.command('retire').addOption(requiredKeysOption()))
     .description('remove a key; refused until all tokens signed with it have expired')
     .argument('<kid>', 'key to remove')
     .addOption(verifyingKeysOption())

@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { addDoctor } from './doctor.ts'
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
 
 const program = new Command('latchkey')
-  .description('Manage Latchkey keys and inspect tokens.')
+  .description('Manage the keys of Latchkey, inspect tokens, and check an installation.')
   .version(manifest.version)
   .showHelpAfterError('(add --help for usage)')
 
 addKeys(program)
 addInspect(program)
+addDoctor(program)
 
 // A failure is one sentence on standard error and exit code 1, without a stack trace.
 try {
