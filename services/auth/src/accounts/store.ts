@@ -56,6 +56,15 @@ export async function findUserByEmail(db: Queryable, email: string): Promise<Use
   return rows[0]
 }
 
+/** The e-mail addresses of users, by ID; without those who have no account. */
+export async function findEmails(db: Queryable, ids: string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ id: string; email: string }>(
+    'SELECT id, email FROM users WHERE id = ANY ($1::uuid[])',
+    [ids],
+  )
+  return new Map(rows.map(({ id, email }) => [id, email]))
+}
+
 /**
  * Sets a new password and ends every session. Tokens are also revoked by subject, so that a recovery
  * can name the user.

@@ -4,15 +4,17 @@ import manifest from '../../package.json' with { type: 'json' }
 import { addDoctor } from './doctor.ts'
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
+import { addRecover } from './recover.ts'
 
 const program = new Command('latchkey')
-  .description('Manage the keys of Latchkey, inspect tokens, and check an installation.')
+  .description('Manage the keys of Latchkey, inspect tokens, check an installation, recover.')
   .version(manifest.version)
   .showHelpAfterError('(add --help for usage)')
 
 addKeys(program)
 addInspect(program)
 addDoctor(program)
+addRecover(program)
 
 // A failure is one sentence on standard error and exit code 1, without a stack trace.
 try {

@@ -78,3 +78,45 @@ export async function revokeAllSessions(transaction: Transaction, userId: string
     values: [userId],
   })
 }
+
+/** Sessions of one statement: few enough to finish within its time limit on slow storage. */
+const batchSize = 500
+
+/** Sessions that are open, or whose tokens may still be valid. $1: those opened until this time. */
+const openUntil = `
+  revoked_at IS NULL AND created_at <= coalesce($1::timestamptz, now())
+  AND expires_at > now() - interval '${revocationRetentionSeconds} seconds'`
+
+/**
+ * Counts the sessions that are open, or whose tokens may still be valid.
+ *
+ * @param until count only those opened until then; default: now
+ * @returns `asOf`, to pass as `until`
+ */
+export async function countOpenSessions(
+  db: Queryable,
+  until?: string,
+): Promise<{ count: number; asOf: string }> {
+  const { rows } = await db.query<{ count: number; asOf: string }>(
+    `SELECT count(*)::int AS count, coalesce($1::timestamptz, now())::text AS "asOf"
+       FROM sessions WHERE ${openUntil}`,
+    [until],
+  )
+  return rows[0] as { count: number; asOf: string }
+}
+
+/**
+ * Ends and revokes some of the sessions that `countOpenSessions` counts. It skips those whose rows
+ * are locked, so that it cannot deadlock with a logout.
+ *
+ * @returns how many
+ */
+export async function revokeOpenSessions(db: Queryable, until: string): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE sessions SET revoked_at = now() WHERE id = ANY (ARRAY(
+       SELECT id FROM sessions WHERE ${openUntil}
+        ORDER BY user_id, created_at LIMIT ${batchSize} FOR UPDATE SKIP LOCKED))`,
+    [until],
+  )
+  return rowCount ?? 0
+}

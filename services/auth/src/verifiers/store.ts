@@ -64,6 +64,25 @@ export async function listVerifiers(db: Queryable): Promise<VerifierReport[]> {
   return rows
 }
 
+/** An instance of auth that reported within the last minute. */
+export interface AuthInstance {
+  instance: string
+  uptimeSeconds: number
+}
+
+/** Lists the running instances of auth, the one that has been running longest first. */
+export async function listAuthInstances(db: Queryable): Promise<AuthInstance[]> {
+  const { rows } = await db.query<AuthInstance>(
+    `SELECT instance, extract(epoch FROM now() - started_at)::float8 AS "uptimeSeconds"
+       FROM verifiers
+      WHERE service = 'auth' AND started_at IS NOT NULL
+        AND seen_at > now() - make_interval(secs => $1)
+      ORDER BY started_at`,
+    [verifierTimeoutSeconds],
+  )
+  return rows
+}
+
 /** Stores that an instance signs with a key: its tokens may be valid for this long from now. */
 export async function reportSigningKey(
   db: Queryable,

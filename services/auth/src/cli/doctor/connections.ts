@@ -24,9 +24,9 @@ export function checkConnections(connections: Connections, pools: Pools): Findin
   const wanted = instances * poolMax
   const source = pools.poolMax === undefined ? 'the default' : 'set here'
   const numbers =
-    `${used} of ${limit} connections are in use, ${usedByInstances} by auth. ` +
-    `Auth's pools may open ${wanted} (instances: ${instances}; LATCHKEY_DATABASE_POOL_MAX is ${poolMax}, ` +
-    `${source}; each instance may have another).`
+    `${used} of ${limit} connections are in use, ${usedByInstances} by auth. Its pools may open ` +
+    `${wanted} (instances: ${instances}; LATCHKEY_DATABASE_POOL_MAX is ${poolMax}, ${source}; ` +
+    'each instance may have another).'
   if (others + wanted > limit) {
     const text = `${numbers} Lower LATCHKEY_DATABASE_POOL_MAX, or raise max_connections.`
     return [warning('connections_too_few', text)]

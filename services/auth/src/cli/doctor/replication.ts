@@ -26,10 +26,10 @@ function findLossyServer(server: Server): Finding[] {
     findings.push(error('full_page_writes_off', text))
   }
   if (commit === 'off' || (commit === 'local' && server.synchronousStandbyNames !== '')) {
-    const lost = commit === 'off' ? 'a crash of the server' : 'a failover'
     const text =
-      `Role ${role} commits with synchronous_commit = ${commit}: ${lost} can lose what was ` +
-      `acknowledged. Run ALTER ROLE ${role} RESET synchronous_commit, or set it to on.`
+      `Role ${role} commits with synchronous_commit = ${commit}. Auth sets it to on for what it ` +
+      'must not lose; your own statements can be lost after they were acknowledged. ' +
+      `Run ALTER ROLE ${role} RESET synchronous_commit.`
     findings.push(warning('synchronous_commit_off', text))
   }
   return findings
