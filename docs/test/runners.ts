@@ -42,6 +42,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Docker Compose': 'k8s/test/backup.test.ts',
     'Kubernetes, `dev` overlay': 'k8s/test/backup.test.ts',
     'Kubernetes with CloudNativePG': 'needs a cluster; the patch is checked in k8s/test/backup.test.ts',
+    'What a restore forgets': 'services/auth/test/recover.test.ts',
   },
   'docs/guides/compose.md': {
     '': 'needs a Docker engine; ops/compose/test/compose.test.ts starts the project and logs in',
@@ -61,6 +62,9 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
   },
   'docs/guides/migrate-to-latchkey-verify.md': {
     'From @fastify/jwt': examples,
+  },
+  'docs/guides/troubleshooting.md': {
+    'Start with the doctor': 'needs an installation; services/auth/test/doctor.test.ts runs the command',
   },
   'docs/guides/upgrade.md': {
     'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeKeyFile } from '@latchkey/test-kit'
 import { send, type Tokens } from '@latchkey/test-kit/client'
@@ -26,26 +27,36 @@ const needsImage = {
     : !hasEngine && process.env.CI !== 'true' && 'no Docker engine',
 }
 
+const auth = resolve(import.meta.dirname, '../../services/auth')
+
 /** Runs what `kubectl exec` and `docker compose exec` are given in a container. */
-const prelude = (container: string) => `
+const prelude = (container: string, databaseUrl: string) => `
   ls() { echo '${services.join(' ')}'; }
   tar() { :; }
   inside() { command docker exec -i '${container}' "$@"; }
+  npm() { node '${auth}/src/cli/main.ts' "\${@:5}"; }
   kubectl() {
-    [ "$3" = exec ] || return 0
-    while [ "$1" != -- ]; do shift; done
-    inside "\${@:2}"
+    case "$3" in
+      port-forward) exec sleep 300 ;;
+      get) if [ "$5" = auth-database ]; then printf '%s' '${databaseUrl}' | base64; fi ;;
+      exec)
+        while [ "$1" != -- ]; do shift; done
+        inside "\${@:2}" ;;
+    esac
   }
   docker() {
-    case "$2" in
-      exec) inside "\${@:5}" ;;
-      run) for one in $(ls); do inside createdb --username postgres "latchkey_$one"; done ;;
+    case "$*" in
+      'compose exec '*) inside "\${@:5}" ;;
+      *databases) for one in $(ls); do inside createdb --username postgres "latchkey_$one"; done ;;
+      *auth-migrate) LATCHKEY_DATABASE_URL='${databaseUrl}' node '${auth}/src/main.ts' migrate ;;
+      *' auth src/cli/main.ts '*)
+        LATCHKEY_DATABASE_URL='${databaseUrl}' node '${auth}/src/cli/main.ts' "\${@:9}" ;;
     esac
   }
   `
 
 /** Starts Postgres. The databases of all services are on this server. */
-async function startPostgres(t: Test, user: string) {
+async function startPostgres(t: Test, user: string, database: string) {
   const password = randomBytes(24).toString('hex')
   const settings = [`POSTGRES_USER=${user}`, `POSTGRES_PASSWORD=${password}`]
   const environment = settings.flatMap((setting) => ['--env', setting])
@@ -57,10 +68,11 @@ async function startPostgres(t: Test, user: string) {
   const isReady = ['exec', id, 'pg_isready', '--host', '127.0.0.1', '--username', user]
   while ((await execa('docker', isReady, { reject: false })).exitCode !== 0) await sleep(250)
   const cwd = t.testdir()
-  const bash = (script: string) =>
-    execa('bash', ['-euo', 'pipefail', '-c', prelude(id) + script], { cwd, stdin: 'ignore' })
   const address = (await execa('docker', ['port', id, '5432'])).stdout.split('\n')[0]
-  return { url: `postgres://${user}:${password}@${address}`, bash }
+  const url = `postgres://${user}:${password}@${address}/${database}`
+  const bash = (script: string) =>
+    execa('bash', ['-euo', 'pipefail', '-c', prelude(id, url) + script], { cwd, stdin: 'ignore' })
+  return { url, bash }
 }
 
 const ada = { email: 'ada@example.com', password: 'correct horse battery' }
@@ -68,18 +80,18 @@ const eve = { ...ada, email: 'eve@example.com' }
 // biome-ignore format: a table
 const setUps = [
   { heading: 'Kubernetes, `dev` overlay', user: 'latchkey', database: 'latchkey', create: '' },
-  { heading: 'Docker Compose', user: 'postgres', database: 'latchkey_auth', create: 'docker compose run' },
+  { heading: 'Docker Compose', user: 'postgres', database: 'latchkey_auth', create: 'docker compose run --rm databases' },
 ]
 
 for (const { heading, user, database, create } of setUps) {
   t.test(`${heading}: a restore brings accounts back and no session`, needsImage, async (t) => {
-    const [backUp = '', restore = ''] = readCommands(page, heading)
-    const { url, bash } = await startPostgres(t, user)
+    const [backUp = '', ...restore] = readCommands(page, heading)
+    const { url, bash } = await startPostgres(t, user, database)
     await bash(create)
     const { file } = writeKeyFile(t)
     const start = async () => {
       const service = await startService('auth', {
-        LATCHKEY_DATABASE_URL: `${url}/${database}`,
+        LATCHKEY_DATABASE_URL: url,
         LATCHKEY_KEYS_FILE: file,
         LATCHKEY_ISSUER: 'https://sso.latchkey.test/auth',
         LATCHKEY_AUDIENCES: 'orders',
@@ -97,7 +109,7 @@ for (const { heading, user, database, create } of setUps) {
     t.equal((await first.post('login', eve)).status, 200)
     await first.stop()
 
-    await bash(restore)
+    await bash(restore.join('\n'))
     const second = await start()
     t.equal((await second.post('refresh', { refresh_token })).status, 401)
     t.equal((await second.post('login', ada)).status, 200)

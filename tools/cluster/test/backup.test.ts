@@ -5,12 +5,14 @@ import { startCluster } from '../src/cluster.ts'
 import { makeFolder } from './helpers.ts'
 
 const page = 'docs/guides/backup-and-restore.md'
+const cli = new URL('../../../services/auth/src/cli/main.ts', import.meta.url).pathname
 const eve = { email: 'eve@example.com', password: 'correct horse battery' }
 
-t.test('a restored data folder has the accounts of the backup', async (t) => {
+t.test('a restored data folder has the accounts of the backup, and no session', async (t) => {
   const cwd = await makeFolder(t)
-  const [backUp = '', restore = ''] = readCommands(page, '`npm start`')
-  const run = (script: string) => execa('bash', ['-euc', `npm() { :; }\n${script}`], { cwd })
+  const [backUp = '', restore = '', endSessions = ''] = readCommands(page, '`npm start`')
+  const npm = `npm() { [ "$1" != run ] || node '${cli}' "\${@:5}"; }`
+  const run = (script: string) => execa('bash', ['-euc', `${npm}\n${script}`], { cwd })
   const start = () =>
     startCluster({
       port: 0,
@@ -28,6 +30,8 @@ t.test('a restored data folder has the accounts of the backup', async (t) => {
 
   const first = await start()
   const { demoUser } = first
+  const login = await post(first.url, 'login', demoUser)
+  const { refresh_token } = (await login.json()) as { refresh_token: string }
   await first.stop()
   await run(backUp)
   const second = await start()
@@ -36,6 +40,8 @@ t.test('a restored data folder has the accounts of the backup', async (t) => {
   await run(restore)
   const third = await start()
   t.teardown(() => third.stop())
+  await run(endSessions.replace('<address>', new URL(third.databaseUrls.auth).host))
+  t.equal((await post(third.url, 'refresh', { refresh_token })).status, 401)
   t.equal((await post(third.url, 'login', demoUser)).status, 200)
   t.equal((await post(third.url, 'login', eve)).status, 401)
 })
