@@ -1,4 +1,5 @@
 export { EmbeddedPostgresError } from './errors.ts'
 export { type PreparedPostgres, preparePostgres } from './prepare.ts'
-export { type RunningPostgres, startEmbeddedPostgres } from './start.ts'
+// biome-ignore format: a list
+export { type PostgresProcess, type RunningPostgres, runPostgres, startEmbeddedPostgres } from './start.ts'
 export { stopWithParent } from './stop-with-parent.ts'

@@ -33,7 +33,7 @@ export interface PreparedPostgres {
   /** Fast shutdown: sessions end, committed data is kept. */
   readonly stopSignal: 'SIGINT'
   readonly stopTimeoutMs: number
-  /** The server accepts connections once this is in its log. */
+  /** The server accepts connections, maybe read-only ones, once this is in its log. */
   readonly readyText: string
 }
 
@@ -71,7 +71,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
     user,
     stopSignal: 'SIGINT',
     stopTimeoutMs,
-    readyText: 'database system is ready to accept connections',
+    readyText: 'database system is ready to accept',
   }
 }
 

@@ -38,7 +38,7 @@ export async function startEmbeddedPostgres(
       durable,
       release,
     })
-    const stop = await run(server)
+    const { stop } = await runPostgres(server)
     return { url: server.url, stop: () => stop().then(remove) }
   } catch (err) {
     await remove()
@@ -46,7 +46,21 @@ export async function startEmbeddedPostgres(
   }
 }
 
-async function run(server: PreparedPostgres): Promise<() => Promise<void>> {
+/** A server process that accepts connections. */
+export interface PostgresProcess {
+  readonly pid: number | undefined
+  /** Resolves when it has ended. */
+  readonly exited: Promise<void>
+  /** Stops it; resolves when it has ended. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a prepared server; resolves when it accepts connections. It stops when this process dies.
+ *
+ * @throws EmbeddedPostgresError
+ */
+export async function runPostgres(server: PreparedPostgres): Promise<PostgresProcess> {
   const child = execa(server.command, server.args, {
     env: server.env,
     extendEnv: false,
@@ -73,8 +87,12 @@ async function run(server: PreparedPostgres): Promise<() => Promise<void>> {
       reject(new EmbeddedPostgresError(`PostgreSQL did not start: ${reason}`))
     })
   })
-  return async () => {
-    child.kill()
-    await exited
+  return {
+    pid: child.pid,
+    exited,
+    stop() {
+      child.kill()
+      return exited
+    },
   }
 }
