@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import type { PairOptions, PostgresPair } from './postgres-pair.ts'
 
 /** A failure that is caused on purpose, and the claims that have to hold meanwhile. */
 export interface Drill {
@@ -16,11 +17,15 @@ export interface Drill {
   obstacle?(): string | undefined
   /** Prepares a data folder for the cluster, which otherwise gets a temporary one. */
   dataFolder?(): Promise<{ readonly path: string; release(): Promise<void> }>
+  /** Runs the cluster on a primary and its standby, instead of the embedded server. */
+  readonly pair?: PairOptions
   run(context: Context): Promise<Finding[]>
 }
 
 export interface Context {
   readonly cluster: Cluster
+  /** The servers of a drill with `pair`. */
+  readonly pair?: PostgresPair | undefined
   /** 1 runs the whole drill; less shortens it, for a test. */
   readonly scale: number
   /** Shows at the terminal how far the drill is. */
@@ -34,6 +39,12 @@ export interface Finding {
   readonly holds: boolean
   /** A figure of speed or memory, which is meaningless while the machine does other work. */
   readonly needsQuiet?: true
+}
+
+/** The servers of a drill that has asked for them. */
+export function pairOf({ pair }: Context): PostgresPair {
+  if (!pair) throw new Error('This drill does not set `pair`.')
+  return pair
 }
 
 /** Scales a count, to at least one. */

@@ -4,14 +4,17 @@ import { clockAhead } from './clock-ahead.ts'
 import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
+import { failover } from './failover.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
 // biome-ignore format: a list
 import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from './postgres-outages.ts'
+import { primaryReturns } from './primary-returns.ts'
 import { restartRevoked } from './restart-revoked.ts'
 import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
+import { standbyAway } from './standby-away.ts'
 import { twoVersions } from './two-versions.ts'
 
 /** Every drill, in the order in which they run. */
@@ -19,6 +22,7 @@ import { twoVersions } from './two-versions.ts'
 export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
   postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
+  failover, standbyAway, primaryReturns,
   badClients, loginFlood, atRest, connectionsCut, clockAhead,
   revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
 ]

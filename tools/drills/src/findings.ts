@@ -58,6 +58,15 @@ export function noneWrong(answers: readonly Answer[]): Finding {
   return { claim: 'no answer is wrong', seen, holds: wrong.length === 0 && answers.length > 0 }
 }
 
+/** Checks that no client of refreshes is signed out. A client that gets another failure retries. */
+export function nobodySignedOut(answers: readonly Answer[]): Finding {
+  const refreshes = ofAction('refresh', answers)
+  const refused = refreshes.filter(({ status }) => status === 401)
+  const seen = `${refused.length} of ${refreshes.length} refreshes refused`
+  const holds = refused.length === 0 && refreshes.length > 0
+  return { claim: 'nobody is signed out by a refresh', seen, holds }
+}
+
 /** Checks that every instance is still the same process. */
 export function noRestart(cluster: Cluster, before: readonly (number | undefined)[]): Finding {
   const after = pidsOf(cluster)

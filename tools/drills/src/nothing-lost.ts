@@ -4,7 +4,7 @@ import { startLoad } from '@latchkey/test-kit/load'
 import { type Context, type Drill, type Finding, killAndAwaitRestart, repeat } from './drill.ts'
 
 /** What services have acknowledged. */
-interface Acknowledged {
+export interface Acknowledged {
   readonly people: Person[]
   /** Refresh tokens of sessions that were logged out, and of the others. */
   readonly ended: string[]
@@ -40,7 +40,7 @@ async function killInTurn(context: Context): Promise<void> {
  * Creates a client that registers a user, logs in, orders, and logs every second session out; it
  * records what is acknowledged.
  */
-function createWriter(url: string, done: Acknowledged) {
+export function createWriter(url: string, done: Acknowledged) {
   let endsSession = false
   return async () => {
     const person = await register(url).catch(() => sleep(50))
@@ -63,7 +63,7 @@ function createWriter(url: string, done: Acknowledged) {
   }
 }
 
-async function lookUp(url: string, { people, ended, open, orders }: Acknowledged) {
+export async function lookUp(url: string, { people, ended, open, orders }: Acknowledged) {
   const post = async (path: string, body: object) => (await send(`${url}${path}`, { body })).status
   const refresh = (refresh_token: string) => post('/auth/v1/refresh', { refresh_token })
   const logIn = (person: Person) => post('/auth/v1/login', person)

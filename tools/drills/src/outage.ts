@@ -16,8 +16,8 @@ import { type Answer, type Clients, underTraffic } from './traffic.ts'
  * as service-kit sets up its pool. A frozen server makes it wait that long; a stopped one refuses.
  */
 const databaseTimeoutMs = 2_000 + 5_000
-/** How long recovery may take once Postgres is available. */
-const recoveryMs = 2_000
+/** How long recovery may take once Postgres is available, unless a drill allows more. */
+const defaultRecoveryMs = 2_000
 
 /** How Postgres was disturbed. */
 interface Outage {
@@ -25,6 +25,8 @@ interface Outage {
   readonly unavailable?: Period
   /** When it became available again. */
   readonly back: number
+  /** How long recovery may take then; 2 s by default. */
+  readonly recoveryMs?: number
   readonly findings?: readonly Finding[]
 }
 
@@ -44,15 +46,15 @@ export const outageDrill = ({
     const { answers, result } = await underTraffic(cluster.url, clients, async (answers) => {
       await sleep(1_000)
       const outage = await disturb(context, answers)
-      await sleep(recoveryMs + 1_000)
+      await sleep((outage.recoveryMs ?? defaultRecoveryMs) + 1_000)
       return outage
     })
-    const { unavailable, back, findings = [] } = result
+    const { unavailable, back, recoveryMs, findings = [] } = result
     return [
       ...findings,
       ...judgeAnswers(answers),
       ...(unavailable ? [loginsFailed(answers, unavailable)] : []),
-      recovered(answers, back),
+      recovered(answers, back, recoveryMs),
       noneWrong(answers),
       noRestart(cluster, pids),
     ]
@@ -87,7 +89,11 @@ export function loginsFailed(answers: readonly Answer[], { from, to }: Period): 
 }
 
 /** Checks that everything works soon after Postgres is back. */
-export function recovered(answers: readonly Answer[], back: number): Finding {
+export function recovered(
+  answers: readonly Answer[],
+  back: number,
+  recoveryMs = defaultRecoveryMs,
+): Finding {
   const delays = failuresOf(answers).map(({ answeredAt }) => answeredAt - back)
   const last = Math.max(0, ...delays)
   const after = answers.filter(({ askedAt }) => askedAt > back + recoveryMs)

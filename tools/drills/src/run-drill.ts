@@ -1,5 +1,6 @@
 import { startCluster } from '@latchkey/cluster/cluster'
 import type { Context, Drill, Finding } from './drill.ts'
+import { startPostgresPair } from './postgres-pair.ts'
 
 /** Cheap hashes and no limit: clients register and log in by the hundred from one address. */
 export const drillSettings = {
@@ -10,17 +11,26 @@ export const drillSettings = {
 
 /** Runs a drill on a new cluster, which is removed afterwards. */
 export async function runDrill(
-  { instances = 2, env, dataFolder, run }: Drill,
+  { instances = 2, env, dataFolder, pair: pairOptions, run }: Drill,
   scale: number,
   progress: Context['progress'] = () => {},
 ): Promise<Finding[]> {
   const folder = await dataFolder?.()
+  const servers = pairOptions && (await startPostgresPair(pairOptions))
   const where = folder ? { dataFolder: folder.path, ephemeral: false } : { ephemeral: true }
   try {
-    const settings = { port: 0, instances, env: { ...drillSettings, ...env } }
+    const settings = {
+      port: 0,
+      instances,
+      databaseUrl: servers?.pair.url,
+      env: { ...drillSettings, ...env },
+    }
     const cluster = await startCluster({ ...settings, ...where })
-    return await run({ cluster, scale, progress }).finally(() => cluster.stop())
+    return await run({ cluster, pair: servers?.pair, scale, progress }).finally(() =>
+      cluster.stop(),
+    )
   } finally {
+    await servers?.remove()
     await folder?.release()
   }
 }

@@ -1,7 +1,7 @@
 import { startCluster } from '@latchkey/cluster/cluster'
 import t from 'tap'
 import { drills } from '../src/drills.ts'
-import { noneFails, noneWrong } from '../src/findings.ts'
+import { nobodySignedOut, noneFails, noneWrong } from '../src/findings.ts'
 import { judgeAnswers, loginsFailed, recovered } from '../src/outage.ts'
 import { drillSettings } from '../src/run-drill.ts'
 import type { Answer } from '../src/traffic.ts'
@@ -60,4 +60,9 @@ t.test('a claim fails when what it forbids has happened', async (t) => {
   t.ok(noneFails('', [read]).holds)
   t.notOk(noneFails('', [read, failedRead]).holds)
   t.notOk(noneFails('', []).holds, 'nothing was asked')
+
+  const refreshed = answer({ action: 'refresh' })
+  t.ok(nobodySignedOut([refreshed, { ...refreshed, status: 503, verdict: 'failed' }]).holds)
+  t.notOk(nobodySignedOut([refreshed, { ...refreshed, status: 401, verdict: 'wrong' }]).holds)
+  t.notOk(nobodySignedOut([later]).holds, 'nothing was refreshed')
 })

@@ -23,6 +23,9 @@ export const scales: Record<string, number> = {
   'restart-revoked': 0.1,
   rotation: 0.1,
   'two-versions': 1,
+  failover: 0.2,
+  'standby-away': 0.2,
+  'primary-returns': 0.5,
 }
 
 /**
@@ -35,8 +38,8 @@ export const sharing = Map.groupBy(
 )
 export const apart = drills.filter(needsOwnCluster)
 
-function needsOwnCluster({ env, dataFolder }: Drill): boolean {
-  return env !== undefined || dataFolder !== undefined
+function needsOwnCluster({ env, dataFolder, pair }: Drill): boolean {
+  return [env, dataFolder, pair].some((own) => own !== undefined)
 }
 
 /** Speed and memory need only be measured: other tests run on this machine meanwhile. */
