@@ -5,6 +5,7 @@ import { connectionsCut } from './connections-cut.ts'
 import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
 import { failover } from './failover.ts'
+import { failoverLossy } from './failover-lossy.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
 // biome-ignore format: a list
@@ -12,6 +13,7 @@ import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from '.
 import { primaryReturns } from './primary-returns.ts'
 import { restartRevoked } from './restart-revoked.ts'
 import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
+import { restoredBackup } from './restored-backup.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
 import { rotation } from './rotation.ts'
 import { standbyAway } from './standby-away.ts'
@@ -22,7 +24,7 @@ import { twoVersions } from './two-versions.ts'
 export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
   postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
-  failover, standbyAway, primaryReturns,
+  failover, failoverLossy, standbyAway, primaryReturns, restoredBackup,
   badClients, loginFlood, atRest, connectionsCut, clockAhead,
   revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
 ]

@@ -7,6 +7,7 @@ import {
   type Tokens,
 } from '@latchkey/test-kit/client'
 import { startLoad, type Timing } from '@latchkey/test-kit/load'
+import type { Claims } from '@latchkey/verify'
 
 /** What a client does again and again: read who it is, place an order, log in, or refresh. */
 export type Action = 'whoami' | 'orders' | 'login' | 'refresh'
@@ -132,5 +133,8 @@ async function renew(url: string, person: Person, { refresh_token }: Tokens): Pr
   return status === 200 ? (reply as Tokens) : login(url, person)
 }
 
-const subjectOf = ({ access_token }: Tokens): string =>
-  JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString()).sub
+/** The claims of the access token. */
+export const claimsOf = ({ access_token }: Tokens): Claims & { sid: string } =>
+  JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())
+
+const subjectOf = (tokens: Tokens): string => claimsOf(tokens).sub

@@ -24,8 +24,10 @@ export const scales: Record<string, number> = {
   rotation: 0.1,
   'two-versions': 1,
   failover: 0.2,
+  'failover-lossy': 0.1,
   'standby-away': 0.2,
   'primary-returns': 0.5,
+  'restored-backup': 0.1,
 }
 
 /**
