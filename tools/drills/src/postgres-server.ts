@@ -52,6 +52,8 @@ export class PostgresServer {
 
   /** Kills it with all its sessions: none of them can send or write anything more. */
   async kill(): Promise<void> {
+    // A session that saw its server die would still tell its client.
+    this.freeze()
     signalFamily(this.#process?.pid, 'SIGKILL')
     await this.#process?.exited
     this.#process = undefined
