@@ -68,9 +68,17 @@ export function createClientClass({ readUrl, unnamed = false, cancelAfterMs }: C
 
     /** @returns tells the error of the statement, if it failed or its commit is not confirmed */
     #watch(): (err: Error | undefined) => Error | undefined {
-      const timer = cancelAfterMs && setTimeout(cancel, cancelAfterMs, this as unknown as Connected)
+      let isCancelled = false
+      const timer =
+        cancelAfterMs &&
+        setTimeout(() => {
+          isCancelled = true
+          cancel(this as unknown as Connected)
+        }, cancelAfterMs)
       return (err) => {
         clearTimeout(timer || undefined)
+        // A late request would cancel the next statement: the pool drops a client that is ending.
+        if (isCancelled) this.end().catch(() => {})
         const isUnconfirmed = this.#isUnconfirmed
         this.#isUnconfirmed = false
         return err ?? (isUnconfirmed ? new UnconfirmedCommitError() : undefined)

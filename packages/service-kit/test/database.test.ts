@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDatabase } from '@latchkey/test-kit'
-import { DatabaseError } from 'pg'
+import { DatabaseError, Pool } from 'pg'
 import t from 'tap'
+import { createClientClass } from '../src/database-client.ts'
 import { isDatabaseUnavailable } from '../src/database-errors.ts'
 import {
   createFolder,
@@ -151,4 +152,19 @@ t.test('is ready only when the schema has every migration of this release', asyn
   const older = await startWithDatabase(t, { ...options, migrations: createMigrations(t) })
   t.equal((await older.app.inject('/readyz')).statusCode, 200, 'an older release stays ready')
   t.equal((await app.inject('/readyz')).statusCode, 200)
+})
+
+t.test('a late request to cancel ends no other statement', async (t) => {
+  const url = await createDatabase(t)
+  const Client = createClientClass({ readUrl: () => url, cancelAfterMs: 200 })
+  const pool = new Pool({ Client, max: 1 })
+  t.teardown(() => pool.end())
+  await pool.query('SELECT')
+  for (let n = 0; n < 3; n += 1) {
+    const first = pool.query('SELECT pg_sleep(0.1)')
+    await new Promise(setImmediate) // sent; then the process stops, as in a frozen machine
+    for (const end = performance.now() + 400; performance.now() < end; );
+    await first.catch(() => {})
+    await t.resolves(pool.query('SELECT pg_sleep(0.1)'))
+  }
 })
