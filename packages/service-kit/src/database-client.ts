@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { Client, type ClientConfig } from 'pg'
 import { markFailedConnect, UnconfirmedCommitError } from './database-errors.ts'
 
@@ -15,10 +15,11 @@ interface ClientOptions {
   cancelAfterMs?: number
 }
 
-/** The part of `pg`'s client that a request to cancel needs. Its type lacks the last two. */
+/** The part of `pg`'s client that a request to cancel needs. Its type lacks the last three. */
 interface Connected {
   readonly host: string
   readonly port: number
+  readonly connection: { readonly stream: Socket }
   readonly processID: number
   readonly secretKey: number
 }
@@ -94,14 +95,16 @@ const cancelTimeoutMs = 1_000
  * Sends a CancelRequest (PostgreSQL, section 54.2.8) over a connection of its own, which the server
  * or a pooler assigns by the key. If it fails, the request ends at its own time limit.
  */
-function cancel({ host, port, processID, secretKey }: Connected): void {
+function cancel({ host, port, connection, processID, secretKey }: Connected): void {
   const message = Buffer.alloc(16)
   message.writeInt32BE(16)
   message.writeInt32BE(80_877_102, 4)
   message.writeInt32BE(processID, 8)
   message.writeInt32BE(secretKey, 12)
-  const address = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
-  const socket = connect(address, () => socket.end(message))
+  // The name may mean another server by now.
+  const address = { host: connection.stream.remoteAddress ?? host, port }
+  const local = { path: `${host}/.s.PGSQL.${port}` }
+  const socket = connect(host.startsWith('/') ? local : address, () => socket.end(message))
   socket.setTimeout(cancelTimeoutMs, () => socket.destroy())
   socket.on('error', () => socket.destroy())
 }

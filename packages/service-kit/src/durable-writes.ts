@@ -5,7 +5,7 @@ import {
   CircuitState,
   ConsecutiveBreaker,
   circuitBreaker,
-  handleType,
+  handleWhen,
 } from 'cockatiel'
 import type { FastifyBaseLogger } from 'fastify'
 import { UnconfirmedCommitError } from './database-errors.ts'
@@ -19,8 +19,9 @@ export type DurableWrites = <T>(work: () => Promise<T>) => Promise<T>
 const maxUnconfirmed = 3
 /** How long they are refused, in milliseconds. Then one of them tries. */
 const refusalMs = 3_000
-/** Writes that may wait for one of the connections. More are refused. */
+/** Writes that may wait for one of the connections, and for how long, in milliseconds. */
 const queueLength = 100
+const maxQueuedMs = 2_000
 
 /**
  * Keeps writes that wait for a standby from occupying all connections: they may use half of them,
@@ -29,7 +30,10 @@ const queueLength = 100
  */
 export function createDurableWrites(maxConnections: number, log: FastifyBaseLogger): DurableWrites {
   const limit = bulkhead(Math.ceil(maxConnections / 2), queueLength)
-  const breaker = circuitBreaker(handleType(UnconfirmedCommitError), {
+  // The write that tries proves nothing by another error.
+  const isFailure = (err: unknown): boolean =>
+    err instanceof UnconfirmedCommitError || breaker.state === CircuitState.HalfOpen
+  const breaker = circuitBreaker(handleWhen(isFailure), {
     halfOpenAfter: refusalMs,
     breaker: new ConsecutiveBreaker(maxUnconfirmed),
   })
@@ -40,8 +44,10 @@ export function createDurableWrites(maxConnections: number, log: FastifyBaseLogg
   )
   breaker.onReset(() => log.info('a synchronous standby confirms commits again'))
   return async (work) => {
+    const queuedAt = performance.now()
     try {
       return await limit.execute(() => {
+        if (performance.now() - queuedAt > maxQueuedMs) throw new Overloaded()
         // One write tries whether a standby confirms; the others do not wait for the result.
         if (breaker.state === CircuitState.HalfOpen) throw refused()
         return breaker.execute(work)

@@ -65,7 +65,7 @@ function toProblem(err: unknown, { body }: FastifyRequest): ProblemError {
     return new ProblemError(
       503,
       'commit_unconfirmed',
-      'The change was made, but no standby of the database has confirmed it; a failover could undo it. Repeat the request.',
+      'The change was made, but no standby of the database has confirmed it; a failover could undo it. Repeat the request, or check later that the change is still there.',
       { 'retry-after': '1' },
     )
   }

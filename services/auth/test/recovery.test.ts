@@ -215,7 +215,7 @@ t.test('remembers the later expiry of a subject when all is read again', async (
   const memory = new RevocationMemory()
   memory.add({ sessions: '[]', subjects: '[["ada",200,5000]]' })
   memory.add({ sessions: '[]', subjects: '[["ada",100,2000]]' })
-  memory.forget(3_000)
+  memory.forget(3_000, { isDue: true })
   t.strictSame(memory.minus(new RevocationMemory()).subjects, [['ada', 200, 5_000]])
 })
 
@@ -229,19 +229,66 @@ t.test('restores nothing when the last revocations have only expired', async (t)
   t.strictSame(await recoveries(app), [])
 })
 
-t.test('a session whose login was lost: counted, and a logout still revokes it', async (t) => {
+t.test('a session whose login was lost: counted, and its refresh token revokes it', async (t) => {
   const app = await startAuth(t)
   const { access_token, refresh_token } = await login(app, await register(app))
   const { sid } = claimsOf(access_token)
   await lose(app, 'DELETE FROM sessions')
   t.match((await refresh(app, refresh_token)).json(), { code: 'refresh_token_invalid' })
   t.equal(await countOf(app, 'lost'), 1)
-  t.equal((await as(app, access_token, 'POST', '/v1/logout')).statusCode, 204)
-  t.equal((await post(app, '/v1/logout', { refresh_token })).statusCode, 204)
+  const byAccessToken = await as(app, access_token, 'POST', '/v1/logout')
+  t.match(byAccessToken.json(), { code: 'token_revoked' }, 'every verifier can sign such a token')
+  t.equal((await sessionsOf(app)).size, 0)
+  for (let n = 0; n < 2; n += 1) {
+    t.equal((await post(app, '/v1/logout', { refresh_token })).statusCode, 204)
+  }
   const { sessions } = (await poll(app, 'revocations')).json()
   t.match(sessions, [[sid]], 'once')
   t.match((await refresh(app, refresh_token)).json(), { code: 'refresh_token_invalid' })
   t.equal(await countOf(app, 'lost'), 1, 'a revoked session is not lost')
+})
+
+t.test('acknowledges no logout that the database has lost before it is remembered', async (t) => {
+  const app = await startAuth(t)
+  const { access_token } = await login(app, await register(app))
+  await app.rememberRevocations()
+  const query = app.db.query.bind(app.db)
+  let losses = 1
+  t.intercept(app.db, 'query', {
+    value: async (...args: Parameters<typeof query>) => {
+      const result = await query(...args)
+      const { name } = args[0] as { name?: string }
+      if (name === 'session_revoke' && losses-- > 0) {
+        await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+      }
+      return result
+    },
+  })
+  const logout = () => as(app, access_token, 'POST', '/v1/logout')
+  t.match((await logout()).json(), { status: 503, code: 'database_unavailable' })
+  t.equal((await logout()).statusCode, 204)
+  t.strictSame(await sessionsOf(app), new Set([claimsOf(access_token).sid]))
+})
+
+t.test('accepts a replaced token for the grace after an outage, too', async (t) => {
+  const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 1 })
+  const { refresh_token } = await login(app, await register(app))
+  const successor = (await refresh(app, refresh_token)).json().refresh_token
+  const query = app.db.query.bind(app.db)
+  let isDown = true
+  t.intercept(app.db, 'query', {
+    value: async (...args: Parameters<typeof query>) => {
+      if (isDown) throw new Error('Connection terminated')
+      return query(...args)
+    },
+  })
+  await app.rememberRevocations().catch(() => {})
+  while (app.recentOutageSeconds(1) < 4) await sleep(100)
+  t.equal((await refresh(app, refresh_token)).statusCode, 503)
+  isDown = false
+  t.equal((await refresh(app, refresh_token)).json().refresh_token, successor)
+  while (app.recentOutageSeconds(1) > 0) await sleep(100)
+  t.match((await refresh(app, refresh_token)).json(), { code: 'refresh_token_reused' })
 })
 
 t.test('moves a session forward whose refreshes were lost', async (t) => {

@@ -56,7 +56,10 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
           userAgent: headers['user-agent'],
         })
       }
-      const session = await app.revoking(() => inTransaction(db, replacePassword))
+      const session = await app.revoking(
+        () => inTransaction(db, replacePassword),
+        (opened) => (opened && user.sid ? [user.sid] : []),
+      )
       if (!session) throw passwordChanged()
       return app.issueTokens(session, reply)
     },

@@ -136,12 +136,14 @@ async function asAdmin<T>(
   { server, params, user }: UserRequest,
   change: (transaction: Transaction, old: LockedUser) => Promise<T>,
 ): Promise<T> {
-  return server.revoking(() =>
-    inTransaction(server.db, async (transaction) => {
-      const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
-      await checkOpenSession(transaction, user)
-      return change(transaction, old ?? notFound())
-    }),
+  const inOrder = async (transaction: Transaction) => {
+    const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
+    await checkOpenSession(transaction, user)
+    return change(transaction, old ?? notFound())
+  }
+  return server.revoking(
+    () => inTransaction(server.db, inOrder),
+    () => [],
   )
 }
 

@@ -10,10 +10,7 @@ export interface RevocationList {
 export class RevocationMemory {
   readonly #sessions = new Map<string, number>()
   readonly #subjects = new Map<string, readonly [notBefore: number, expires: number]>()
-
-  get size(): number {
-    return this.#sessions.size + this.#subjects.size
-  }
+  #forgottenAt = Number.NEGATIVE_INFINITY
 
   add({ sessions, subjects }: Pick<RevocationPage, 'sessions' | 'subjects'>): void {
     const read: RevocationList = { sessions: JSON.parse(sessions), subjects: JSON.parse(subjects) }
@@ -25,8 +22,17 @@ export class RevocationMemory {
     }
   }
 
-  /** Drops what has expired by the database's clock, in seconds. */
-  forget(now: number): void {
+  has(id: string): boolean {
+    return this.#sessions.has(id) || this.#subjects.has(id)
+  }
+
+  /**
+   * Drops what has expired by the database's clock, in seconds: once a minute, since it reads all,
+   * or when it is due.
+   */
+  forget(now: number, { isDue }: { isDue: boolean }): void {
+    if (!isDue && now < this.#forgottenAt + 60) return
+    this.#forgottenAt = now
     for (const [sid, expires] of this.#sessions) if (expires <= now) this.#sessions.delete(sid)
     for (const [sub, [, expires]] of this.#subjects) if (expires <= now) this.#subjects.delete(sub)
   }

@@ -1,9 +1,11 @@
-import { type DurableWrites, inTransaction } from '@latchkey/service-kit'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ProblemError } from '@latchkey/service-kit'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { repeatWhileOpen } from '../repeat.ts'
-import { type RevocationList, RevocationMemory } from './memory.ts'
-import { type Recovery, recordRecovery, restoreRevocations } from './recovery-store.ts'
+import { RevocationMemory } from './memory.ts'
+import { Outage } from './outage.ts'
+import { restore } from './restore.ts'
 import { type Cursor, listRevocations } from './store.ts'
 
 declare module 'fastify' {
@@ -12,18 +14,26 @@ declare module 'fastify' {
      * Resolves when this instance has read every revocation that was committed before the call, so
      * that it can restore them if the database loses them.
      *
-     * @throws the database's error
+     * @throws the database's error, or ProblemError 503
      */
     rememberRevocations(): Promise<void>
-    /** Runs a change that revokes, durably, and remembers what it has revoked. */
-    revoking: DurableWrites
+    /**
+     * Runs a change that revokes, durably, and remembers what it has revoked.
+     *
+     * @param idsOf the sessions that the change has ended: if the database has lost them already,
+     *   the change is not acknowledged
+     * @throws ProblemError 503; the caller has to repeat its request
+     */
+    revoking<T>(change: () => Promise<T>, idsOf: (result: T) => readonly string[]): Promise<T>
+    /** How long an outage of the database lasts, or lasted that has ended recently, in seconds. */
+    recentOutageSeconds(withinSeconds: number): number
   }
 }
 
 /** Pause between two polls of the database, in milliseconds, and after one that failed. */
 const pauseMs = { ok: 1_000, failed: 200 }
-/** Revocations restored in one transaction: few enough for the time limit of a statement. */
-const batchSize = 500
+/** Longest wait of a request until this instance remembers, in milliseconds: it may be restoring. */
+const rememberTimeoutMs = 5_000
 
 /**
  * Restores the revocations that the database has lost, in a failover to a standby that lagged or by
@@ -34,19 +44,8 @@ const batchSize = 500
 export const recovery = fp(
   async (app) => {
     const memory = new RevocationMemory()
-    let cursor: Cursor | undefined
-    const follow = async () => {
-      const { reread, next, now } = await readPages(app, memory, cursor)
-      const lost = reread && memory.minus(reread)
-      const isRestoring = lost !== undefined && lost.sessions.length + lost.subjects.length > 0
-      if (isRestoring) await restore(app, lost)
-      else if (lost) app.log.info('the history of the database has changed; no revocation is lost')
-      // What is restored is behind the next cursor. So the cursor stays until another reading finds
-      // everything: a failure meanwhile, or a second failover, is noticed by the same missing row.
-      if (!isRestoring) cursor = next
-      // Last: a session whose logout has expired during an outage can still be refreshed.
-      memory.forget(now)
-    }
+    const outage = new Outage()
+    const follow = createFollower(app, memory)
     // A poll that began before a commit may miss it, so a caller waits for the next one.
     let running: Promise<void> = Promise.resolve()
     let queued: Promise<void> | undefined
@@ -59,17 +58,25 @@ export const recovery = fp(
       queued ??= running.then(start, start)
       return queued
     }
-    app.decorate('rememberRevocations', poll)
-    app.decorate('revoking', async (change) => {
+    const remember = () => Promise.race([poll(), giveUp()])
+    app.decorate('rememberRevocations', remember)
+    app.decorate('revoking', async (change, idsOf) => {
       const result = await app.durably(change)
-      await poll()
+      await remember()
+      if (!idsOf(result).every((id) => memory.has(id))) throw notRemembered()
       return result
     })
+    app.decorate('recentOutageSeconds', (within) => outage.recentSeconds(within))
     repeatWhileOpen(app, () =>
       poll().then(
-        () => pauseMs.ok,
+        () => {
+          if (!outage.isOver) app.log.info('the revocations can be read again')
+          outage.succeeded()
+          return pauseMs.ok
+        },
         (err) => {
-          app.log.debug({ err }, 'the revocations could not be read; retrying')
+          if (outage.isOver) app.log.warn({ err }, 'the revocations cannot be read; retrying')
+          outage.failed()
           return pauseMs.failed
         },
       ),
@@ -77,6 +84,36 @@ export const recovery = fp(
   },
   { name: 'recovery', fastify: '5.x', dependencies: ['database', 'auth-metrics'] },
 )
+
+const notRemembered = () =>
+  new ProblemError(
+    503,
+    'database_unavailable',
+    'The database failed over during this request. Repeat the request.',
+    { 'retry-after': '1' },
+  )
+
+async function giveUp(): Promise<never> {
+  await sleep(rememberTimeoutMs, undefined, { ref: false })
+  throw notRemembered()
+}
+
+/** @returns a function that reads what is new, and restores what the database has lost */
+function createFollower(app: FastifyInstance, memory: RevocationMemory): () => Promise<void> {
+  let cursor: Cursor | undefined
+  return async () => {
+    const { reread, next, now } = await readPages(app, memory, cursor)
+    const lost = reread && memory.minus(reread)
+    const isRestoring = lost !== undefined && lost.sessions.length + lost.subjects.length > 0
+    if (isRestoring) await restore(app, lost)
+    else if (lost) app.log.info('the history of the database has changed; no revocation is lost')
+    // What is restored is behind the next cursor. So the cursor stays until another reading finds
+    // everything: a failure meanwhile, or a second failover, is noticed by the same missing row.
+    if (!isRestoring) cursor = next
+    // Last: a session whose logout has expired during an outage can still be refreshed.
+    memory.forget(now, { isDue: lost !== undefined })
+  }
+}
 
 /**
  * Adds every revocation after the cursor to the memory.
@@ -101,37 +138,3 @@ async function readPages(
     if (!page.more) return { next, reread, now: page.now }
   }
 }
-
-/** Restores in batches; logs and records what was lost. */
-async function restore(
-  { db, log, config, counters }: FastifyInstance,
-  { sessions, subjects }: RevocationList,
-): Promise<void> {
-  const total: Recovery = { sessions: 0, missingSessions: 0, userIds: [] }
-  let id: string | undefined
-  const batches = Math.ceil(Math.max(sessions.length, subjects.length) / batchSize)
-  for (let i = 0; i < batches; i += 1) {
-    const range = [i * batchSize, (i + 1) * batchSize] as const
-    const lost = { sessions: sessions.slice(...range), subjects: subjects.slice(...range) }
-    const part = await inTransaction(db, async (transaction) => {
-      const restored = await restoreRevocations(transaction, lost)
-      if (countOf(restored) > 0) {
-        const row = { id, instance: config.LATCHKEY_INSTANCE }
-        id = await recordRecovery(transaction, restored, row)
-      }
-      return restored
-    })
-    counters.restored.inc(countOf(part))
-    total.sessions += part.sessions
-    total.missingSessions += part.missingSessions
-    total.userIds.push(...part.userIds)
-  }
-  if (id === undefined) return
-  log.error(
-    { ...total, userIds: total.userIds.slice(0, 100) },
-    'the database had lost revocations, which are restored; run `latchkey recover` and check the password, roles and ban of these users',
-  )
-}
-
-const countOf = ({ sessions, missingSessions, userIds }: Recovery): number =>
-  sessions + missingSessions + userIds.length

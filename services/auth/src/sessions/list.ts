@@ -57,7 +57,11 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params, user }, reply) => {
       const session = { sessionId: params.id, userId: user.sub }
-      if (!(await app.revoking(() => revokeSession(db, session)))) {
+      const found = await app.revoking(
+        () => revokeSession(db, session),
+        (result) => (result?.wasOpen ? [params.id] : []),
+      )
+      if (!found?.wasOpen) {
         throw new ProblemError(404, 'session_not_found', 'You have no open session with this ID.')
       }
       return reply.code(204).send(null)
@@ -75,8 +79,9 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }, reply) => {
-      await app.revoking(() =>
-        inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub)),
+      await app.revoking(
+        () => inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub)),
+        (ids) => ids,
       )
       return reply.code(204).send(null)
     },

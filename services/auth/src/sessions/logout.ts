@@ -15,11 +15,18 @@ const LogoutRequest = Type.Optional(
  * the access token has expired, or else the access token. Ending a session twice is not an error.
  */
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
-  const { db } = app
+  const { config, db } = app
+  const maxAgeSeconds = config.LATCHKEY_SESSION_TTL_SECONDS
   const end = (session: { sessionId: string; userId?: string }) =>
-    app.revoking(async () => {
-      if (!(await revokeSession(db, session))) await revokeLostSession(db, session.sessionId)
-    })
+    app.revoking(
+      () => revokeSession(db, session),
+      (found) => (found?.wasOpen ? [session.sessionId] : []),
+    )
+  const endLost = (sessionId: string) =>
+    app.revoking(
+      () => revokeLostSession(db, { sessionId, maxAgeSeconds }),
+      () => [],
+    )
 
   app.post(
     '/logout',
@@ -38,12 +45,13 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
       if (refreshToken !== undefined) {
         const token = app.parseRefreshToken(refreshToken)
         if (!token) throw invalidRefreshToken()
-        await end({ sessionId: token.sessionId })
+        const { sessionId } = token
+        if (!(await end({ sessionId }))) await endLost(sessionId)
       } else {
         await request.jwtVerify()
         const { sid, sub } = request.user
         if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
-        await end({ sessionId: sid, userId: sub })
+        if (!(await end({ sessionId: sid, userId: sub }))) throw sessionEnded()
       }
       return reply.code(204).send(null)
     },

@@ -34,7 +34,9 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const token = app.parseRefreshToken(request.body.refresh_token)
-      const session = token && (await rotateSession(db, token, graceSeconds))
+      // A client whose answer was lost in an outage can only repeat its request after it.
+      const lenientSeconds = graceSeconds + app.recentOutageSeconds(graceSeconds)
+      const session = token && (await rotateSession(db, token, lenientSeconds))
       const isLost = token && !session && (await isLostSession(db, token.sessionId))
       counters.refreshes.inc({ result: isLost ? 'lost' : resultOf(session) })
       if (isLost) request.log.warn({ sid: token.sessionId }, 'the database has lost this session')

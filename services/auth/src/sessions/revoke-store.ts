@@ -8,12 +8,12 @@ import { revocationRetentionSeconds } from '../revocation/store.ts'
  * the first time, a repeated request waits for the confirmation too.
  *
  * @param session.userId its owner; leave it out when the caller presented its refresh token
- * @returns whether the session was open
+ * @returns whether the session was open; `undefined` when there is none
  */
 export async function revokeSession(
   db: Queryable,
   { sessionId, userId }: { sessionId: string; userId?: string },
-): Promise<boolean> {
+): Promise<{ wasOpen: boolean } | undefined> {
   const { rows } = await db.query<{ wasOpen: boolean }>({
     name: 'session_revoke',
     text: `
@@ -23,7 +23,7 @@ export async function revokeSession(
       RETURNING was_open AS "wasOpen", ${durably}`,
     values: [sessionId, userId],
   })
-  return rows[0]?.wasOpen ?? false
+  return rows[0]
 }
 
 /** A session whose row is missing, although it was not deleted, which would have revoked it. */
@@ -31,8 +31,17 @@ const isMissing = `
   NOT EXISTS (SELECT FROM sessions WHERE id = $1::uuid)
   AND NOT EXISTS (SELECT FROM revocations WHERE id = $1::text)`
 
-/** Revokes a session whose row the database has lost. Its token proves that it was opened. */
-export async function revokeLostSession(db: Queryable, sessionId: string): Promise<void> {
+/**
+ * Revokes a session whose row the database has lost. Only for a session that its refresh token
+ * names: anyone who has a key of the verifiers can sign access tokens for any number of sessions.
+ *
+ * @param session.maxAgeSeconds the row of an older session has been deleted
+ */
+export async function revokeLostSession(
+  db: Queryable,
+  { sessionId, maxAgeSeconds }: { sessionId: string; maxAgeSeconds: number },
+): Promise<void> {
+  if (!isYounger(sessionId, maxAgeSeconds)) return
   await db.query({
     name: 'session_revoke_lost',
     text: `
@@ -43,13 +52,16 @@ export async function revokeLostSession(db: Queryable, sessionId: string): Promi
   })
 }
 
+/** By the time in its ID, which this service has made. */
+const isYounger = (sessionId: string, seconds: number): boolean =>
+  Date.now() - uuidTime(sessionId) < seconds * 1_000
+
 /**
  * Whether the database has lost a session: its row is missing, and its ID says that it was opened
  * so recently that deleting it would have left a revocation.
  */
 export async function isLostSession(db: Queryable, sessionId: string): Promise<boolean> {
-  const ageMs = Date.now() - uuidTime(sessionId)
-  if (!(ageMs < revocationRetentionSeconds * 1_000)) return false
+  if (!isYounger(sessionId, revocationRetentionSeconds)) return false
   const { rows } = await db.query({
     name: 'session_find_lost',
     text: `SELECT WHERE ${isMissing}`,
@@ -65,18 +77,25 @@ export async function isLostSession(db: Queryable, sessionId: string): Promise<b
  * login or refresh holds a share lock on that row. Either it commits before, and the second
  * statement sees and ends its session, or it waits for the lock and sees what has changed about the
  * user.
+ *
+ * @returns the IDs of the sessions
  */
-export async function revokeAllSessions(transaction: Transaction, userId: string): Promise<void> {
+export async function revokeAllSessions(
+  transaction: Transaction,
+  userId: string,
+): Promise<string[]> {
   await transaction.query(`SELECT ${durably} FROM users WHERE id = $1 FOR NO KEY UPDATE`, [userId])
-  await transaction.query({
+  const { rows } = await transaction.query<{ id: string }>({
     name: 'session_revoke_all',
     // Sessions that expired recently are included: their tokens may still be valid.
     text: `
       UPDATE sessions SET revoked_at = now()
        WHERE user_id = $1 AND revoked_at IS NULL
-         AND expires_at > now() - interval '${revocationRetentionSeconds} seconds'`,
+         AND expires_at > now() - interval '${revocationRetentionSeconds} seconds'
+      RETURNING id`,
     values: [userId],
   })
+  return rows.map(({ id }) => id)
 }
 
 /** Sessions of one statement: few enough to finish within its time limit on slow storage. */
