@@ -21,7 +21,7 @@ const defaultRecoveryMs = 2_000
 
 /** How Postgres was disturbed. */
 interface Outage {
-  /** When it was unavailable. Absent for restarts, which can be too short for any login to fail. */
+  /** When it was unavailable. Absent if a login may succeed: restarts, for example, can be short. */
   readonly unavailable?: Period
   /** When it became available again. */
   readonly back: number

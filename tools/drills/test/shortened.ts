@@ -23,11 +23,11 @@ export const scales: Record<string, number> = {
   'restart-revoked': 0.1,
   rotation: 0.1,
   'two-versions': 1,
-  failover: 0.2,
-  'failover-lossy': 0.1,
+  failover: 0.1,
+  'failover-lossy': 0.06,
   'standby-away': 0.2,
-  'primary-returns': 0.5,
-  'restored-backup': 0.1,
+  'primary-returns': 0.25,
+  'restored-backup': 0.06,
 }
 
 /**
@@ -38,7 +38,10 @@ export const sharing = Map.groupBy(
   // A drill for one instance also runs with two.
   ({ instances = 2 }) => Math.max(2, instances),
 )
-export const apart = drills.filter(needsOwnCluster)
+export const apart = drills.filter((drill) => needsOwnCluster(drill) && !drill.pair)
+/** Drills with a standby of one kind. Files of tests run in parallel and have a time limit. */
+export const onPair = (isSynchronous: boolean) =>
+  drills.filter(({ pair }) => pair?.isSynchronous === isSynchronous)
 
 function needsOwnCluster({ env, dataFolder, pair }: Drill): boolean {
   return [env, dataFolder, pair].some((own) => own !== undefined)
