@@ -1,8 +1,11 @@
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startEmbeddedPostgres } from '@latchkey/embedded-postgres'
 import t, { type Test } from 'tap'
-import type { Finding } from '../src/cli/doctor/finding.ts'
+import { type Finding, isFault } from '../src/cli/doctor/finding.ts'
 import { exitCodeOf } from '../src/cli/doctor.ts'
+import type { AuthConfig } from '../src/config.ts'
 import { run } from './command.ts'
 import { issuer, startAuth } from './support.ts'
 
@@ -19,15 +22,15 @@ async function doctor(env: Record<string, string>, ...args: string[]) {
 }
 
 /** A listening auth service, and the environment in which the doctor reaches it. */
-async function startListening(t: Test) {
-  const app = await startAuth(t)
+async function startListening(t: Test, overrides: Partial<AuthConfig> = {}) {
+  const app = await startAuth(t, overrides)
   const env = {
     LATCHKEY_AUTH_URL: await app.listen({ host: '127.0.0.1', port: 0 }),
     LATCHKEY_DATABASE_URL: app.config.LATCHKEY_DATABASE_URL,
     LATCHKEY_ISSUER: issuer,
     LATCHKEY_KEYS_FILE: app.config.LATCHKEY_KEYS_FILE,
   }
-  while ((await app.db.query('SELECT FROM verifiers')).rowCount === 0);
+  while ((await app.db.query('SELECT FROM verifiers')).rowCount === 0) await sleep(50)
   return { app, env }
 }
 
@@ -56,6 +59,31 @@ t.test('finds what is wrong with the verifiers of a running installation', async
   const levels = findings.map(({ level }) => ['error', 'warning', 'ok'].indexOf(level))
   t.strictSame(levels, levels.toSorted(), 'the worst first')
 })
+
+t.test(
+  'finds nothing else wrong, until writes wait for a standby',
+  { timeout: 120_000 },
+  async (t) => {
+    // A server of its own, because this is a setting of the whole server.
+    const server = await startEmbeddedPostgres(50)
+    t.teardown(() => server.stop())
+    const { app, env } = await startListening(t, { LATCHKEY_DATABASE_URL: server.url })
+    const kids = app.keyring.current.keys.map(({ kid }) => kid)
+    await app.db.query(
+      `INSERT INTO verifiers VALUES ('orders-1', 'orders', $1, now() + interval '5 min')`,
+      [kids],
+    )
+    const findFaults = async () =>
+      (await doctor(env)).findings.filter(isFault).map(({ level, code }) => `${level} ${code}`)
+    const ofTests = ['error fsync_off', 'error full_page_writes_off']
+    t.strictSame(await findFaults(), ofTests)
+    await app.db.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+    await app.db.query('SELECT pg_reload_conf()')
+    const names = async () => (await app.db.query('SHOW synchronous_standby_names')).rows[0]
+    while ((await names()).synchronous_standby_names !== 'nobody') await sleep(20)
+    t.strictSame(await findFaults(), [...ofTests, 'error synchronous_standby_missing'])
+  },
+)
 
 t.test('prints a line for each finding, without what a terminal would interpret', async (t) => {
   const { app, env } = await startListening(t)
