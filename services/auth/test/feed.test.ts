@@ -228,7 +228,7 @@ t.test('stores the keys that a verifier reports with its poll', async (t) => {
   const app = await startAuth(t)
   const kid = app.keyring.current.signing.kid
   await poll(app, 'revocations?instance=orders-1&kids=a%2Cb')
-  await sleep(100)
+  while ((await app.db.query('SELECT FROM signing_keys')).rowCount === 0) await sleep(20)
   const { verifiers, signing_keys } = (await poll(app, 'keys/status')).json()
   t.match(verifiers, [
     { service: 'auth', instance: 'auth-1', kids: [kid] },
