@@ -11,9 +11,10 @@ const path = (file: string) => new URL(`../src/${file}`, import.meta.url).pathna
 /** Runs a program of the service's sources to its end. */
 export const run = (file: string, args: string[], env = process.env): Promise<Run> =>
   new Promise((resolve) => {
-    const options = { env, timeout: 20_000 }
+    const options = { env, timeout: 120_000 }
     execFile(process.execPath, [path(file), ...args], options, (err, stdout, stderr) =>
-      resolve({ code: Number(err?.code ?? 0), stdout, stderr }),
+      // Without a code, the program was killed.
+      resolve({ code: err ? Number(err.code ?? -1) : 0, stdout, stderr }),
     )
   })
 

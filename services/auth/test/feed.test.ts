@@ -163,10 +163,10 @@ t.test('locks rows before numbers, also for the statements of the previous relea
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
   const blocking = await app.db.connect()
   try {
-    await client.query('BEGIN')
+    await client.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0')
     await end('false') // part of every refresh
     t.equal((await client.query(locks)).rowCount, 0, 'no lock for no revocation')
-    await blocking.query('BEGIN')
+    await blocking.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0')
     await blocking.query('SELECT FROM sessions WHERE id = $1 FOR UPDATE', [sid])
     const ended = end(`id = '${sid}'`)
     const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = $1`

@@ -94,11 +94,11 @@ t.test('ends all open sessions in batches, and revokes their tokens', async (t) 
   const { refresh_token } = (await refresh(app, tokens.refresh_token)).json()
   // A logout that waits for its commit.
   const client = await app.db.connect()
-  await client.query('BEGIN')
+  await client.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0')
   await client.query('SELECT FROM sessions ORDER BY id LIMIT 1 FOR UPDATE')
   const ending = recover(url, '--end-sessions', '--yes', '--json')
   const count = async () => (await app.db.query('SELECT FROM revocations')).rowCount
-  while ((await count()) !== 1_200) await sleep(50)
+  while (((await count()) ?? 0) < 1_200) await sleep(50)
   await client.query('COMMIT')
   client.release()
   t.match(await ending, { code: 0, stdout: '{"ended_sessions":1201}\n' })

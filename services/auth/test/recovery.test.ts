@@ -199,7 +199,8 @@ t.test('does not deadlock with a logout from all sessions', async (t) => {
   t.teardown(() => client.release(true))
   const end = (sid: string) =>
     client.query('UPDATE sessions SET revoked_at = now() WHERE id = $1', [sid])
-  await client.query('BEGIN; SELECT FROM users FOR NO KEY UPDATE')
+  await client.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0')
+  await client.query('SELECT FROM users FOR NO KEY UPDATE')
   await end(last)
   const restored = app.rememberRevocations()
   const waiting = `
