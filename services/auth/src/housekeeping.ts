@@ -2,6 +2,7 @@ import type { Queryable } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
 import { deleteExpiredRateLimits } from './limits/store.ts'
 import { deleteExpiredLoginFailures } from './passwords/store.ts'
+import { deleteOldRecoveries } from './revocation/recovery-store.ts'
 import { deleteExpiredRevocations } from './revocation/store.ts'
 import { deleteExpiredSessions } from './sessions/store.ts'
 import { deleteOldReports } from './verifiers/store.ts'
@@ -15,6 +16,7 @@ const tasks: readonly ((db: Queryable) => Promise<void>)[] = [
   deleteExpiredRevocations,
   deleteExpiredSessions,
   deleteOldReports,
+  deleteOldRecoveries,
 ]
 
 /** Deletes what has expired. Every answer is correct without it; it only keeps the tables small. */

@@ -8,6 +8,7 @@ import { failover } from './failover.ts'
 import { failoverLossy } from './failover-lossy.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
+import { postgresKilled } from './postgres-killed.ts'
 // biome-ignore format: a list
 import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from './postgres-outages.ts'
 import { primaryReturns } from './primary-returns.ts'
@@ -23,7 +24,8 @@ import { twoVersions } from './two-versions.ts'
 // biome-ignore format: a list
 export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
-  postgresAway, postgresRestarted, postgresFrozen, postgresFull, diskFull, nothingLost,
+  postgresAway, postgresRestarted, postgresFrozen, postgresFull, postgresKilled, diskFull,
+  nothingLost,
   failover, failoverLossy, standbyAway, primaryReturns, restoredBackup,
   badClients, loginFlood, atRest, connectionsCut, clockAhead,
   revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,

@@ -8,7 +8,7 @@ import { claimsOf } from './traffic.ts'
 const logouts = 500
 /** Together 2,000 refreshes. */
 const refreshers = 500
-const refreshesEach = 4
+export const refreshesEach = 4
 /** Sessions that end afterwards, and the revocations that follow them beyond the lost ones. */
 const laterLogouts = 20
 /** More than the 32 numbers that a sequence may skip in a crash. */
@@ -44,6 +44,11 @@ export async function endAndRefresh(
 ): Promise<void> {
   progress(1, 4, 'writes that will be lost')
   await mapParallel(ended, ({ access_token }) => logout(cluster.url, access_token))
+  await refreshAll(cluster, refreshed)
+}
+
+/** Refreshes each session several times; resolves when all of it is acknowledged. */
+export async function refreshAll(cluster: Cluster, refreshed: readonly Tokens[]): Promise<void> {
   for (let n = 0; n < refreshesEach; n += 1) {
     await mapParallel(refreshed, async (tokens) => {
       const { status, reply } = await refresh(cluster, tokens)

@@ -71,7 +71,7 @@ export const none = (claim: string, left: number, all: readonly unknown[]): Find
 })
 
 /** Checks the answer to a refresh of every session. */
-async function allAnswer(
+export async function allAnswer(
   claim: string,
   cluster: Cluster,
   sessions: readonly Tokens[],

@@ -11,6 +11,7 @@ export const scales: Record<string, number> = {
   'postgres-restarted': 0.2,
   'postgres-frozen': 0.1,
   'postgres-full': 0.2,
+  'postgres-killed': 0.1,
   'disk-full': 0.3,
   'nothing-lost': 0.2,
   'bad-clients': 0.3,

@@ -1,5 +1,6 @@
 // Writes revocations that the database has lost, and recoveries.
 import { isUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
+import { deleteInBatches } from '../delete-in-batches.ts'
 import type { RevocationList } from './memory.ts'
 
 /** What a recovery has restored. */
@@ -107,4 +108,9 @@ export async function recordRecovery(
           [...counts, id],
         )
   return rows[0]?.id as string
+}
+
+/** Deletes the records of recoveries that no operator asks for any more. */
+export async function deleteOldRecoveries(db: Queryable): Promise<void> {
+  await deleteInBatches(db, 'recoveries', `recovered_at < now() - interval '90 days'`)
 }
