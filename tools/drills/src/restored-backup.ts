@@ -1,6 +1,8 @@
 import { rename, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import { login, register, send, type Tokens } from '@latchkey/test-kit/client'
+import { execaNode } from 'execa'
 import { type Finding, pairOf } from './drill.ts'
 import { nobodySignedOut } from './findings.ts'
 import {
@@ -14,6 +16,8 @@ import { outageDrill } from './outage.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { judgeRestored, none } from './restored-writes.ts'
 import { claimsOf } from './traffic.ts'
+
+const latchkey = resolve(import.meta.dirname, '../../../services/auth/src/cli/main.ts')
 
 /** Puts an older state of the database in its place while the services run. */
 export const restoredBackup = outageDrill({
@@ -46,7 +50,7 @@ export const restoredBackup = outageDrill({
         await countAccepted(cluster, changed),
         changed,
       ),
-      await recoveriesNamed(primary, cluster, { ended: sessions.ended.length, users: changed }),
+      await reportTrue(cluster, { ended: sessions.ended.length, users: changed }),
       nobodySignedOut(answers),
     ]
     return { unavailable: { from, to: back }, back, findings }
@@ -94,21 +98,24 @@ async function changeUsers({ url }: Cluster, { admin, demoted, disabled, renewed
 }
 
 /** Checks what the operator is told: whom to look at, because the backup brought them back. */
-async function recoveriesNamed(
-  server: PostgresServer,
-  cluster: Cluster,
+async function reportTrue(
+  { databaseUrls }: Cluster,
   lost: { readonly ended: number; readonly users: readonly Tokens[] },
 ): Promise<Finding> {
-  const text = `
-    SELECT (SELECT sum(sessions)::int FROM recoveries) AS sessions,
-           ARRAY(SELECT DISTINCT unnest(user_ids)::text FROM recoveries) AS ids`
-  const [found] = await server
-    .query(text, [], authDatabase(cluster))
-    .catch(({ message }) => [{ sessions: 0, ids: [], message }])
-  const named = lost.users.filter((tokens) => found.ids.includes(claimsOf(tokens).sub)).length
+  const env = { LATCHKEY_DATABASE_URL: databaseUrls.auth }
+  const run = await execaNode(latchkey, ['recover', '--json'], { env, reject: false })
+  if (run.exitCode !== 1)
+    throw new Error(`latchkey recover exits with ${run.exitCode}: ${run.stderr}`)
+  const report = JSON.parse(run.stdout) as {
+    recoveries: { sessions: number }[]
+    users: { id: string }[]
+  }
+  const sessions = report.recoveries.reduce((total, recovery) => total + recovery.sessions, 0)
+  const ids = new Set(report.users.map(({ id }) => id))
+  const named = lost.users.filter((tokens) => ids.has(claimsOf(tokens).sub)).length
   return {
-    claim: 'the table of recoveries counts the sessions and names the users',
-    seen: found.message ?? `${found.sessions} sessions, ${named} of ${lost.users.length} users`,
-    holds: found.sessions >= lost.ended && named === lost.users.length,
+    claim: '`latchkey recover` counts the sessions and names the users, and no other',
+    seen: `${sessions} sessions, ${named} of ${lost.users.length} users, ${ids.size} named`,
+    holds: sessions >= lost.ended && named === lost.users.length && ids.size === named,
   }
 }
