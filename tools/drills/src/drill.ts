@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
+import type { PatroniServers } from './patroni/servers.ts'
 import type { PairOptions, PostgresPair } from './postgres-pair.ts'
 
 /** A failure that is caused on purpose, and the claims that have to hold meanwhile. */
@@ -19,6 +20,8 @@ export interface Drill {
   dataFolder?(): Promise<{ readonly path: string; release(): Promise<void> }>
   /** Runs the cluster on a primary and its standby, instead of the embedded server. */
   readonly pair?: PairOptions
+  /** Runs the cluster on a Patroni cluster of Debian's packages. */
+  readonly patroni?: true
   run(context: Context): Promise<Finding[]>
 }
 
@@ -26,6 +29,8 @@ export interface Context {
   readonly cluster: Cluster
   /** The servers of a drill with `pair`. */
   readonly pair?: PostgresPair | undefined
+  /** The servers of a drill with `patroni`. */
+  readonly patroni?: PatroniServers | undefined
   /** 1 runs the whole drill; less shortens it, for a test. */
   readonly scale: number
   /** Shows at the terminal how far the drill is. */

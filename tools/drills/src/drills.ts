@@ -8,6 +8,7 @@ import { failover } from './failover.ts'
 import { failoverLossy } from './failover-lossy.ts'
 import { loginFlood } from './login-flood.ts'
 import { nothingLost } from './nothing-lost.ts'
+import { patroni } from './patroni.ts'
 import { postgresKilled } from './postgres-killed.ts'
 // biome-ignore format: a list
 import { postgresAway, postgresFrozen, postgresFull, postgresRestarted } from './postgres-outages.ts'
@@ -26,7 +27,7 @@ export const drills: readonly Drill[] = [
   kill, rollingRestart, edgeRestarted,
   postgresAway, postgresRestarted, postgresFrozen, postgresFull, postgresKilled, diskFull,
   nothingLost,
-  failover, failoverLossy, standbyAway, primaryReturns, restoredBackup,
+  failover, failoverLossy, standbyAway, primaryReturns, restoredBackup, patroni,
   badClients, loginFlood, atRest, connectionsCut, clockAhead,
   revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
 ]

@@ -29,6 +29,7 @@ export const scales: Record<string, number> = {
   'standby-away': 0.2,
   'primary-returns': 0.25,
   'restored-backup': 0.06,
+  patroni: 0.1,
 }
 
 /**
@@ -39,13 +40,15 @@ export const sharing = Map.groupBy(
   // A drill for one instance also runs with two.
   ({ instances = 2 }) => Math.max(2, instances),
 )
-export const apart = drills.filter((drill) => needsOwnCluster(drill) && !drill.pair)
+export const apart = drills.filter(
+  (drill) => needsOwnCluster(drill) && !drill.pair && !drill.patroni,
+)
 /** Drills with a standby of one kind. Files of tests run in parallel and have a time limit. */
 export const onPair = (isSynchronous: boolean) =>
   drills.filter(({ pair }) => pair?.isSynchronous === isSynchronous)
 
-function needsOwnCluster({ env, dataFolder, pair }: Drill): boolean {
-  return [env, dataFolder, pair].some((own) => own !== undefined)
+function needsOwnCluster({ env, dataFolder, pair, patroni }: Drill): boolean {
+  return [env, dataFolder, pair, patroni].some((own) => own !== undefined)
 }
 
 /** Speed and memory need only be measured: other tests run on this machine meanwhile. */
