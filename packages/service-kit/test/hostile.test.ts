@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -106,14 +105,20 @@ t.test('refuses every JSON body that is not UTF-8', async (t) => {
 
 t.test('ends a request that does not arrive within ten seconds', async (t) => {
   const { port } = await start(t)
-  const slow = async (begin: string) => {
+  const slow = async (begin: string, tries = 3): Promise<{ answer: string; seconds: number }> => {
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
     socket.write(begin)
     const drip = setInterval(() => socket.write('1'), 500)
     const started = performance.now()
-    const [answer] = await Promise.all([text(socket), once(socket, 'close')])
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    await new Promise((closed) => socket.on('close', closed))
     clearInterval(drip)
+    // What is written after the server has closed resets the connection, and may discard the answer.
+    if (answer === '' && tries > 1) return slow(begin, tries - 1)
     return { answer, seconds: (performance.now() - started) / 1_000 }
   }
   const head = 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n'

@@ -5,10 +5,11 @@ import { startAuth } from './support.ts'
 t.test('deletes a backlog in batches, and leaves locked rows to the next call', async (t) => {
   const app = await startAuth(t)
   await app.db.query(`
-    INSERT INTO revocations (kind, id, expires_at)
-    SELECT 'session', n, now() - interval '1 second' FROM generate_series(1, 1200) AS n`)
+    INSERT INTO revocations (kind, id, revoked_at, expires_at)
+    SELECT 'session', n, now() - interval '1 h', now() - interval '1 s' FROM generate_series(1, 1200) AS n`)
   await app.db.query(`
-    INSERT INTO revocations (kind, id, expires_at) VALUES ('session', 'live', now() + interval '1 h')`)
+    INSERT INTO revocations (kind, id, revoked_at, expires_at)
+    VALUES ('session', 'live', now() - interval '1 h', now() + interval '1 h')`)
   const other = await app.db.connect()
   await other.query('BEGIN')
   await other.query(`SELECT FROM revocations WHERE id IN ('1', '700') FOR UPDATE`)
@@ -17,7 +18,8 @@ t.test('deletes a backlog in batches, and leaves locked rows to the next call', 
   t.intercept(app.db, 'query', {
     value: async (text: string) => {
       const result = await query(text)
-      rowCounts.push(result.rowCount)
+      // The instance reads the feed and reports its keys meanwhile.
+      if (String(text).includes('DELETE')) rowCounts.push(result.rowCount)
       return result
     },
   })

@@ -13,7 +13,7 @@ t.test('every drill is run, shortened', async (t) => {
 
 for (const [instances, drills] of sharing) {
   const setting = `drills on a cluster with ${instances} instances of each service`
-  t.test(setting, { timeout: 240_000 }, async (t) => {
+  t.test(setting, { timeout: 400_000 }, async (t) => {
     const settings = { port: 0, instances, ephemeral: true, env: drillSettings }
     const cluster = await startCluster(settings)
     t.teardown(() => cluster.stop())
