@@ -87,17 +87,18 @@ export async function refresh({ url }: Cluster, { refresh_token }: Tokens) {
   return [200, 401].includes(first.status) ? first : ask()
 }
 
-/** How many tokens at least one verifier accepts. */
-export async function countAccepted(
+/** The sessions whose tokens at least one verifier accepts. */
+export async function findAccepted(
   { instances }: Cluster,
   sessions: readonly Tokens[],
-): Promise<number> {
+): Promise<Tokens[]> {
   const verifiers = instances.filter(({ service }) => service !== 'auth')
-  const accepted = await mapParallel(sessions, async ({ access_token: token }) => {
+  const accepted = await mapParallel(sessions, async (session) => {
+    const token = session.access_token
     const answers = await Promise.all(verifiers.map(({ url }) => send(`${url}/whoami`, { token })))
-    return answers.some(({ status }) => status !== 401)
+    return answers.some(({ status }) => status !== 401) ? [session] : []
   })
-  return accepted.filter(Boolean).length
+  return accepted.flat()
 }
 
 /** Does something with every item, eight at a time. @returns the results, in no order */

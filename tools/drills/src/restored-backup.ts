@@ -7,8 +7,8 @@ import { type Finding, pairOf } from './drill.ts'
 import { nobodySignedOut } from './findings.ts'
 import {
   authDatabase,
-  countAccepted,
   endAndRefresh,
+  findAccepted,
   openSessions,
   revokeMore,
 } from './lost-writes.ts'
@@ -47,7 +47,7 @@ export const restoredBackup = outageDrill({
       ...(await judgeRestored(context, primary, sessions)),
       none(
         'no verifier accepts tokens from before a new password, a lost role or a disabling',
-        await countAccepted(cluster, changed),
+        (await findAccepted(cluster, changed)).length,
         changed,
       ),
       await reportTrue(cluster, { ended: sessions.ended.length, users: changed }),

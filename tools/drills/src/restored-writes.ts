@@ -5,7 +5,7 @@ import { createRevocationFeed, openKeyring } from '@latchkey/verify'
 import { type Context, type Finding, formatSeconds } from './drill.ts'
 import {
   authDatabase,
-  countAccepted,
+  findAccepted,
   type LostWrites,
   mapParallel,
   refresh,
@@ -16,8 +16,6 @@ import { claimsOf } from './traffic.ts'
 
 /** From when the services reach the server. */
 const restoredWithinMs = 2_000
-/** A verifier whose polls have failed repeats them after two seconds. */
-const knownWithinMs = 4_000
 /** After this, a write is lost. */
 const lostAfterMs = 20_000
 
@@ -28,31 +26,37 @@ export async function judgeRestored(
   { ended, refreshed, endedLater }: LostWrites,
 ): Promise<Finding[]> {
   progress(2, 4, 'waiting for what is lost')
-  const [restored, known] = await Promise.all([
-    settle(() => countOpen(server, cluster, ended)),
-    settle(() => countAccepted(cluster, endedLater)),
+  const [restored, refused, known] = await Promise.all([
+    settle(ended, (sessions) => findOpen(server, cluster, sessions)),
+    settle(ended, (sessions) => findAccepted(cluster, sessions)),
+    settle(endedLater, (sessions) => findAccepted(cluster, sessions)),
   ])
   progress(3, 4, 'looking everything up')
   const both = [...ended, ...endedLater]
   return [
     within('the lost logouts are restored', restored.ms, restoredWithinMs),
-    within('every verifier knows the logouts that followed', known.ms, knownWithinMs),
+    within('every verifier refuses their tokens', refused.ms, restoredWithinMs),
+    within('every verifier knows the logouts that followed', known.ms, restoredWithinMs),
     none('the sessions of the lost logouts are ended again', restored.left, ended),
     await allAnswer('their refresh tokens are dead', cluster, ended, 401),
-    none('no verifier accepts their tokens', await countAccepted(cluster, ended), ended),
+    none('no verifier accepts their tokens', refused.left, ended),
     none('no verifier accepts the tokens of later logouts', known.left, endedLater),
     none('a verifier that starts now knows all of them', await countUnknown(cluster, both), both),
     await allAnswer('whoever refreshed can refresh with the newest token', cluster, refreshed, 200),
   ]
 }
 
-/** Counts until none is left, or it takes too long. */
-async function settle(count: () => Promise<number>): Promise<{ left: number; ms: number }> {
+/** Looks for what is left until there is nothing, or it takes too long. */
+async function settle<T>(
+  items: readonly T[],
+  findLeft: (items: readonly T[]) => Promise<readonly T[]>,
+): Promise<{ left: number; ms: number }> {
   const startedAt = performance.now()
+  let left = items
   for (;;) {
-    const left = await count()
+    left = await findLeft(left)
     const ms = performance.now() - startedAt
-    if (left === 0 || ms > lostAfterMs) return { left, ms }
+    if (left.length === 0 || ms > lostAfterMs) return { left: left.length, ms }
     await sleep(100)
   }
 }
@@ -84,10 +88,12 @@ export async function allAnswer(
   return none(claim, statuses.filter((status) => status !== expected).length, sessions)
 }
 
-/** How many of the sessions are open in the database. */
-async function countOpen(server: PostgresServer, cluster: Cluster, sessions: readonly Tokens[]) {
+/** The sessions that are open in the database. */
+async function findOpen(server: PostgresServer, cluster: Cluster, sessions: readonly Tokens[]) {
   const text = 'SELECT id FROM sessions WHERE id = ANY ($1) AND revoked_at IS NULL'
-  return (await server.query(text, [sessionIds(sessions)], authDatabase(cluster))).length
+  const rows = await server.query(text, [sessionIds(sessions)], authDatabase(cluster))
+  const open = new Set(rows.map(({ id }) => id))
+  return sessions.filter((tokens) => open.has(claimsOf(tokens).sid))
 }
 
 /** How many revocations a new verifier does not learn of. */

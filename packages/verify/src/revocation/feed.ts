@@ -35,9 +35,9 @@ export interface RevocationFeed extends Revocations {
  * While the auth service is unreachable, known revocations stay in force.
  *
  * The timer does not keep the process alive. Until the first complete poll, a failed one is
- * repeated after 0.1 s, then in growing steps of up to the interval; later, after one interval, and
- * from the second failure on after two. An entry is forgotten when no token it concerns can be
- * valid, by the clock of the server that sent it.
+ * repeated after 0.1 s, then in growing steps of up to the interval; later, after one interval. An
+ * entry is forgotten when no token it concerns can be valid, by the clock of the server that sent
+ * it.
  *
  * @throws TypeError or RangeError when an option is missing or wrong
  * @example
@@ -95,7 +95,7 @@ class BackgroundFeed extends FeedClient implements RevocationFeed {
 
   #nextDelayMs(): number {
     const { pollIntervalMs } = this.options
-    if (this.isComplete) return this.#failures > 1 ? 2 * pollIntervalMs : pollIntervalMs
+    if (this.isComplete) return pollIntervalMs
     // A server waits for the first complete poll, often while the auth service starts.
     return Math.min(100 * 1.25 ** (this.#failures - 1), pollIntervalMs)
   }
