@@ -22,7 +22,7 @@ export const isUnstorableText = (err: unknown): boolean =>
 
 /**
  * A change that is committed on the server, but that no synchronous standby has confirmed in time.
- * A failover may lose it. Whoever repeats the request learns whether it is confirmed by then.
+ * A failover may lose it. A client that repeats the request learns whether it is confirmed by then.
  */
 export class UnconfirmedCommitError extends Error {
   override name = 'UnconfirmedCommitError'

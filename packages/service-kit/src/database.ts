@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { Pool, type PoolClient } from 'pg'
 import { Gauge, type Registry } from 'prom-client'
 import { ConfigError } from './config.ts'
+import { countConnections } from './connections.ts'
 import { createClientClass } from './database-client.ts'
 import { isReadOnlyServer } from './database-errors.ts'
 import { createUrlReader, type DatabaseUrlConfig } from './database-url.ts'
@@ -139,14 +140,7 @@ function exposeConnections(pool: Pool, registry: Registry): void {
 
 /** Logs a warning when the server has fewer connections left than the pool may open. */
 async function warnOfPoolSize(db: Pool, max: number, log: FastifyBaseLogger): Promise<void> {
-  const { rows } = await db.query<{ limit: number; used: number }>(`
-    SELECT (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
-              FROM pg_settings
-             WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
-           )::int AS limit,
-           (SELECT count(*) FROM pg_stat_activity
-             WHERE datid IS NOT NULL AND pid <> pg_backend_pid())::int AS used`)
-  const { limit = max, used = 0 } = rows[0] ?? {}
+  const { limit, used } = await countConnections(db)
   if (max <= limit - used) return
   log.warn(
     { max, limit, used },

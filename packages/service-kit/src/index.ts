@@ -1,5 +1,6 @@
 export { countVerifications } from './authentication.ts'
 export { ConfigError, loadConfig } from './config.ts'
+export { type Connections, countConnections } from './connections.ts'
 export { inTransaction, type Queryable, type Transaction } from './database.ts'
 export { type CommandDatabase, connectDatabase } from './database-command.ts'
 export { readOnlyServer } from './database-errors.ts'

@@ -1,7 +1,5 @@
-/**
- * SQL for the outermost SELECT or RETURNING of a statement: when the server acknowledges the commit.
- * It applies to the transaction of that statement alone, also through a pooler.
- */
+// SQL for the outermost SELECT or RETURNING of a statement: when the server acknowledges the commit.
+// It applies to the transaction of that statement alone, also through a pooler.
 
 /** On disk, and on a synchronous standby if there is one, whatever the server's default is. */
 export const durably = `set_config('synchronous_commit', 'on', true) AS commit`

@@ -230,7 +230,7 @@ t.test('restores nothing when the last revocations have only expired', async (t)
   t.strictSame(await recoveries(app), [])
 })
 
-t.test('a session whose login was lost: counted, and its refresh token revokes it', async (t) => {
+t.test('counts a session whose login was lost, and lets its refresh token revoke it', async (t) => {
   const app = await startAuth(t)
   const { access_token, refresh_token } = await login(app, await register(app))
   const { sid } = claimsOf(access_token)

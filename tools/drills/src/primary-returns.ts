@@ -77,7 +77,7 @@ const neverReady = (statuses: readonly number[]): Finding => ({
 })
 
 const nothingFresh = (ages: readonly number[], seconds: number): Finding => ({
-  claim: 'no verifier takes what the standby answers for the latest revocations',
+  claim: 'no verifier treats the answers of the standby as the latest revocations',
   seen: `ages after ${seconds.toFixed(1)} s: ${ages.map((age) => `${age.toFixed(1)} s`).join(', ')}`,
   holds: ages.length > 0 && ages.every((age) => age >= seconds),
 })

@@ -42,7 +42,12 @@ export async function judgeRestored(
     none('no verifier accepts their tokens', refused.left, ended),
     none('no verifier accepts the tokens of later logouts', known.left, endedLater),
     none('a verifier that starts now knows all of them', await countUnknown(cluster, both), both),
-    await allAnswer('whoever refreshed can refresh with the newest token', cluster, refreshed, 200),
+    await allAnswer(
+      'every client that refreshed can use its newest token',
+      cluster,
+      refreshed,
+      200,
+    ),
   ]
 }
 

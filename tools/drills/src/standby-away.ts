@@ -18,7 +18,7 @@ const maxWaiting = 2 * 5
 /** Writes that wait for the standby may be refused for 5 s after the last failure. */
 const recoveryMs = 7_000
 
-/** Nobody confirms commits, so nothing that must be durable may be acknowledged. */
+/** No standby confirms commits, so nothing that must be durable may be acknowledged. */
 export const standbyAway = outageDrill({
   name: 'standby-away',
   description: 'the only synchronous standby frozen (SIGSTOP) for 30 s, under load',

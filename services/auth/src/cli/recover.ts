@@ -1,7 +1,8 @@
 import { type CommandDatabase, connectDatabase, type Queryable } from '@latchkey/service-kit'
 import { type Command, InvalidArgumentError } from 'commander'
 import { findEmails } from '../accounts/store.ts'
-import { findNewestRevocation, listRecoveries } from '../revocation/recoveries-store.ts'
+import { listRecoveries } from '../revocation/recoveries-store.ts'
+import { findNewestRevocation } from '../revocation/store.ts'
 import { listAuthInstances } from '../verifiers/store.ts'
 import { isFault } from './doctor/finding.ts'
 import { readServer } from './doctor/server-store.ts'
@@ -23,7 +24,7 @@ After PostgreSQL failed over or was restored, prints what auth instances have re
 only you can restore. Auth instances remember the revocations of the last hour, and write those that
 the database lacks; an instance that started later, or was stopped, cannot.
 
-Exit code 0: nothing was lost, or everything was restored. 1: something needs you. 2: could not find
+Exit code 0: nothing was lost, or everything was restored. 1: you have to act. 2: could not find
 out, or wrong usage. With --end-sessions, 0: all open sessions were ended. 2: they were not.`
 
 /** `latchkey recover` */

@@ -3,7 +3,7 @@ import { type Claims, limits } from '@latchkey/verify'
 import { Type } from 'typebox'
 import { requireService } from '../verifiers/require-service.ts'
 import { reportVerifier } from '../verifiers/store.ts'
-import { type Cursor, listRevocations, type RevocationPage } from './store.ts'
+import { listRevocations, parseCursor, type RevocationPage } from './store.ts'
 
 const FeedQuery = Type.Object(
   {
@@ -80,23 +80,19 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
         )
       }
       const page = await listRevocations(db, after)
-      const cursor = isNumber(after) ? page.cursor.replace(/\..*/, '') : `"${page.cursor}"`
-      const etag = isNumber(after) ? `"${cursor}"` : cursor
+      // A verifier before version 0.2 sends a number alone, and expects one.
+      const isNumber = after !== undefined && after.tag === undefined
+      const cursor = isNumber ? page.cursor.split('.', 1).join() : page.cursor
+      const etag = `"${cursor}"`
       reply.header('etag', etag).header('cache-control', 'no-cache')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
       // Fastify sends text as it is.
-      return reply.type('application/json').send(formatPage(page, cursor) as never)
+      return reply
+        .type('application/json')
+        .send(formatPage(page, isNumber ? cursor : etag) as never)
     },
   )
 }
-
-function parseCursor(text: string | undefined): Cursor | undefined {
-  const [seq, tag] = text?.split('.') ?? []
-  return seq === undefined ? undefined : { seq, tag }
-}
-
-/** Whether it is the cursor of a verifier before version 0.2, which expects numbers. */
-const isNumber = (cursor: Cursor | undefined) => cursor !== undefined && cursor.tag === undefined
 
 /** A `FeedPage` as text: its cursor and its lists are JSON already. */
 function formatPage({ sessions, subjects, more, now }: RevocationPage, cursor: string): string {

@@ -1,5 +1,10 @@
-// Reads what auth instances have restored, for `latchkey recover`.
-import type { Queryable } from '@latchkey/service-kit'
+// Records what auth instances have restored, for `latchkey recover`.
+import { isUuid, type Queryable } from '@latchkey/service-kit'
+import { deleteInBatches } from '../delete-in-batches.ts'
+import type { Restored } from './restore-store.ts'
+
+/** Users that one recovery names at most. */
+const maxUserIds = 1_000
 
 /** What one auth instance restored after the database had lost revocations. */
 export interface Recovery {
@@ -11,7 +16,7 @@ export interface Recovery {
   missingSessions: number
   /** Users whose tokens were revoked again. */
   subjects: number
-  /** The users concerned, at most a thousand. */
+  /** The users concerned, at most a thousand. Their password, roles or ban may be lost. */
   userIds: string[]
 }
 
@@ -27,13 +32,32 @@ export async function listRecoveries(db: Queryable, sinceHours: number): Promise
   return rows
 }
 
-/** @returns the revocation with the highest number, or `undefined` if there is none */
-export async function findNewestRevocation(
+/** Adds what was restored to the row of a recovery, or creates the row. @returns its ID */
+export async function recordRecovery(
   db: Queryable,
-): Promise<{ seq: number; revokedAt: Date } | undefined> {
-  const { rows } = await db.query<{ seq: number; revokedAt: Date }>(
-    `SELECT seq::float8 AS seq, revoked_at AS "revokedAt"
-       FROM revocations ORDER BY seq DESC LIMIT 1`,
-  )
-  return rows[0]
+  { sessions, missingSessions, userIds }: Restored,
+  { id, instance }: { id: string | undefined; instance: string },
+): Promise<string> {
+  const named = userIds.filter(isUuid).slice(0, maxUserIds)
+  const counts = [sessions, missingSessions, userIds.length, named]
+  const { rows } =
+    id === undefined
+      ? await db.query<{ id: string }>(
+          `INSERT INTO recoveries (sessions, missing_sessions, subjects, user_ids, instance)
+           VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+          [...counts, instance],
+        )
+      : await db.query<{ id: string }>(
+          `UPDATE recoveries
+              SET sessions = sessions + $1, missing_sessions = missing_sessions + $2,
+                  subjects = subjects + $3, user_ids = (user_ids || $4)[1:${maxUserIds}]
+            WHERE id = $5 RETURNING id`,
+          [...counts, id],
+        )
+  return rows[0]?.id as string
+}
+
+/** Deletes the records of recoveries that no operator asks for any more. */
+export async function deleteOldRecoveries(db: Queryable): Promise<void> {
+  await deleteInBatches(db, 'recoveries', `recovered_at < now() - interval '90 days'`)
 }

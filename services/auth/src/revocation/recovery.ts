@@ -6,7 +6,7 @@ import { repeatWhileOpen } from '../repeat.ts'
 import { RevocationMemory } from './memory.ts'
 import { Outage } from './outage.ts'
 import { restore } from './restore.ts'
-import { type Cursor, listRevocations } from './store.ts'
+import { type Cursor, listRevocations, parseCursor } from './store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -125,16 +125,15 @@ async function readPages(
   { db }: FastifyInstance,
   memory: RevocationMemory,
   after: Cursor | undefined,
-): Promise<{ next: Cursor; reread: RevocationMemory | undefined; now: number }> {
+): Promise<{ next: Cursor | undefined; reread: RevocationMemory | undefined; now: number }> {
   let next = after
   let reread: RevocationMemory | undefined
   for (;;) {
     const page = await listRevocations(db, next)
-    if (next !== undefined && !page.isContinued && next.tag !== '0') reread = new RevocationMemory()
+    if (next !== undefined && !page.isContinued) reread = new RevocationMemory()
     memory.add(page)
     reread?.add(page)
-    const [seq = '', tag = ''] = page.cursor.split('.')
-    next = { seq, tag }
+    next = parseCursor(page.cursor)
     if (!page.more) return { next, reread, now: page.now }
   }
 }

@@ -1,7 +1,8 @@
 import { inTransaction } from '@latchkey/service-kit'
 import type { FastifyInstance } from 'fastify'
 import type { RevocationList } from './memory.ts'
-import { type Recovery, recordRecovery, restoreRevocations } from './recovery-store.ts'
+import { recordRecovery } from './recoveries-store.ts'
+import { type Restored, restoreRevocations } from './restore-store.ts'
 
 /** Revocations restored in one transaction: few enough for the time limit of a statement. */
 const batchSize = 500
@@ -13,7 +14,7 @@ export async function restore(
   { db, log, config, counters }: FastifyInstance,
   { sessions, subjects }: RevocationList,
 ): Promise<void> {
-  const total: Recovery = { sessions: 0, missingSessions: 0, userIds: [] }
+  const total: Restored = { sessions: 0, missingSessions: 0, userIds: [] }
   let id: string | undefined
   const batches = Math.ceil(Math.max(sessions.length, subjects.length) / batchSize)
   try {
@@ -42,5 +43,5 @@ export async function restore(
   }
 }
 
-const countOf = ({ sessions, missingSessions, userIds }: Recovery): number =>
+const countOf = ({ sessions, missingSessions, userIds }: Restored): number =>
   sessions + missingSessions + userIds.length

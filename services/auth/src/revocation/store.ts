@@ -30,6 +30,12 @@ export interface Cursor {
   tag: string | undefined
 }
 
+/** @returns the cursor of a page; `undefined`, to start from the beginning, for `0.0` and no text */
+export function parseCursor(text = '0.0'): Cursor | undefined {
+  const [seq = '', tag] = text.split('.')
+  return text === '0.0' ? undefined : { seq, tag }
+}
+
 /** Maximum entries in one page. A verifier that has just started polls until all are read. */
 const pageSize = 10_000
 
@@ -92,6 +98,17 @@ export async function listRevocations(
   const { isReadOnly, ...page } = rows[0] as RevocationPage & { isReadOnly: boolean }
   if (isReadOnly) throw readOnlyServer()
   return page
+}
+
+/** @returns the revocation with the highest number, or `undefined` if there is none */
+export async function findNewestRevocation(
+  db: Queryable,
+): Promise<{ seq: number; revokedAt: Date } | undefined> {
+  const { rows } = await db.query<{ seq: number; revokedAt: Date }>(
+    `SELECT seq::float8 AS seq, revoked_at AS "revokedAt"
+       FROM revocations ORDER BY seq DESC LIMIT 1`,
+  )
+  return rows[0]
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { Connections } from '@latchkey/service-kit'
 import { type Finding, ok, warning } from './finding.ts'
-import type { Connections, Server } from './server-store.ts'
+import type { Server } from './server-store.ts'
 
 interface Pools {
   /** How many auth instances reported in the last minute. */

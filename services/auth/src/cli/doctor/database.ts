@@ -1,11 +1,11 @@
-import { type CommandDatabase, readSchemaState } from '@latchkey/service-kit'
+import { type CommandDatabase, countConnections, readSchemaState } from '@latchkey/service-kit'
 import type { VerifierReport } from '../../verifiers/store.ts'
 import type { Clock } from './clocks.ts'
 import { checkConnections, checkPooler } from './connections.ts'
 import { type Finding, tryCheck } from './finding.ts'
 import { checkReplication } from './replication.ts'
 import { checkSchema } from './schema.ts'
-import { countConnections, listStandbys, readServer } from './server-store.ts'
+import { listStandbys, readServer } from './server-store.ts'
 import { checkDatabaseUrl } from './settings.ts'
 
 const migrations = new URL('../../../migrations/', import.meta.url)

@@ -43,7 +43,7 @@ export function checkKeys(
 
 function findSilence(verifiers: readonly VerifierReport[]): Finding[] {
   if (!verifiers.some(({ service }) => service === 'auth')) {
-    const text = 'No auth instance has reported in the last minute: nobody can log in. Start auth.'
+    const text = 'No auth instance has reported in the last minute: no user can log in. Start auth.'
     return [error('auth_silent', text)]
   }
   if (verifiers.some(({ service }) => service !== 'auth')) return []

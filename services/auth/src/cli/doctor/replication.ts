@@ -60,7 +60,7 @@ function checkStandbys(server: Server, standbys: readonly Standby[]): Finding[] 
   }
   const text =
     `Replication to ${describeStandbys(standbys)} is asynchronous: a failover can lose an ` +
-    'acknowledged logout, unless an auth instance lives that knows it. ' +
+    'acknowledged logout, unless an auth instance that knows it still runs. ' +
     'Set synchronous_standby_names.'
   return [warning('standby_asynchronous', text)]
 }

@@ -56,28 +56,3 @@ export async function listStandbys(db: Queryable): Promise<Standby[]> {
       FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup' ORDER BY application_name`)
   return rows
 }
-
-/** Connections of the server, without this one. */
-export interface Connections {
-  /** How many a role without privileges may open. */
-  limit: number
-  used: number
-  /** How many of those have the name of one of the instances. */
-  usedByInstances: number
-}
-
-export async function countConnections(db: Queryable, instances: string[]): Promise<Connections> {
-  const { rows } = await db.query<Connections>(
-    `SELECT (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
-               FROM pg_settings WHERE name IN
-                 ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
-            )::int AS limit,
-            count(*)::int AS used,
-            (count(*) FILTER (WHERE application_name = ANY (ARRAY(
-              SELECT unnest($1::text[])::name::text)) AND datname = current_database())
-            )::int AS "usedByInstances"
-       FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid()`,
-    [instances],
-  )
-  return rows[0] as Connections
-}

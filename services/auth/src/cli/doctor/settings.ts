@@ -76,7 +76,7 @@ const rules: readonly [
     'login_limit',
     (config) => config.LATCHKEY_LOGIN_LIMIT > 6_000 || config.LATCHKEY_REGISTER_LIMIT > 600,
     () =>
-      'LATCHKEY_LOGIN_LIMIT or LATCHKEY_REGISTER_LIMIT is more than ten times its default: it limits nobody.',
+      'LATCHKEY_LOGIN_LIMIT or LATCHKEY_REGISTER_LIMIT is more than ten times its default: it hardly limits anyone.',
   ],
 ]
 

@@ -1,10 +1,9 @@
-// Writes revocations that the database has lost, and recoveries.
-import { isUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
-import { deleteInBatches } from '../delete-in-batches.ts'
+// Writes revocations that the database has lost.
+import { isUuid, type Transaction } from '@latchkey/service-kit'
 import type { RevocationList } from './memory.ts'
 
-/** What a recovery has restored. */
-export interface Recovery {
+/** What was restored. */
+export interface Restored {
   /** Sessions that were open again and have been ended again. */
   sessions: number
   /** Sessions that were revoked although their row is lost. */
@@ -12,9 +11,6 @@ export interface Recovery {
   /** Users whose tokens were revoked again. Their password, roles or ban may be lost. */
   userIds: string[]
 }
-
-/** Users that one row of `recoveries` names at most. */
-const maxUserIds = 1_000
 
 /**
  * Revokes again what the database has lost, unless another instance has done so.
@@ -29,7 +25,7 @@ const maxUserIds = 1_000
 export async function restoreRevocations(
   transaction: Transaction,
   { sessions, subjects }: RevocationList,
-): Promise<Recovery> {
+): Promise<Restored> {
   const sids = sessions.map(([sid]) => sid)
   const subs = subjects.map(([sub]) => sub)
   const knownSids = sids.filter(isUuid)
@@ -83,34 +79,4 @@ export async function restoreRevocations(
     missingSessions: missing.rowCount ?? 0,
     userIds: [...moved.rows, ...unknown.rows].map(({ id }) => id),
   }
-}
-
-/** Adds what was restored to the row of a recovery, or creates the row. @returns its ID */
-export async function recordRecovery(
-  db: Queryable,
-  { sessions, missingSessions, userIds }: Recovery,
-  { id, instance }: { id: string | undefined; instance: string },
-): Promise<string> {
-  const named = userIds.filter(isUuid).slice(0, maxUserIds)
-  const counts = [sessions, missingSessions, userIds.length, named]
-  const { rows } =
-    id === undefined
-      ? await db.query<{ id: string }>(
-          `INSERT INTO recoveries (sessions, missing_sessions, subjects, user_ids, instance)
-           VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-          [...counts, instance],
-        )
-      : await db.query<{ id: string }>(
-          `UPDATE recoveries
-              SET sessions = sessions + $1, missing_sessions = missing_sessions + $2,
-                  subjects = subjects + $3, user_ids = (user_ids || $4)[1:${maxUserIds}]
-            WHERE id = $5 RETURNING id`,
-          [...counts, id],
-        )
-  return rows[0]?.id as string
-}
-
-/** Deletes the records of recoveries that no operator asks for any more. */
-export async function deleteOldRecoveries(db: Queryable): Promise<void> {
-  await deleteInBatches(db, 'recoveries', `recovered_at < now() - interval '90 days'`)
 }
