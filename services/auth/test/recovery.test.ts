@@ -223,7 +223,7 @@ t.test('remembers the later expiry of a subject when all is read again', async (
 t.test('restores nothing when the last revocations have only expired', async (t) => {
   const app = await startAuth(t)
   await app.db.query(`
-    INSERT INTO revocations (kind, id, expires_at) VALUES ('session', gen_random_uuid(), now())`)
+    INSERT INTO revocations (kind, id, expires_at) VALUES ('session', gen_random_uuid(), now() - interval '1 minute')`)
   await app.rememberRevocations()
   await lose(app, 'SELECT 1')
   await app.rememberRevocations()
