@@ -1,14 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { Pool, type PoolClient } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { Gauge, type Registry } from 'prom-client'
 import { ConfigError } from './config.ts'
 import { countConnections } from './connections.ts'
-import { createClientClass } from './database-client.ts'
-import { isReadOnlyServer } from './database-errors.ts'
 import { createUrlReader, type DatabaseUrlConfig } from './database-url.ts'
 import { createDurableWrites, type DurableWrites } from './durable-writes.ts'
 import { migrateOnceReachable } from './migrations.ts'
+import { createPipeline } from './pipeline.ts'
+import { createPools, leaveReadOnlyServer } from './pools.ts'
 import { assertSchemaIsCurrent } from './schema-state.ts'
 import type { ServiceConfig } from './settings.ts'
 
@@ -29,6 +29,8 @@ interface DatabaseOptions {
     >
   /** Folder of plain SQL migrations. */
   migrations: URL
+  /** Whether one of the connections is for `app.pipeline`. */
+  hasPipeline?: boolean | undefined
 }
 
 declare module 'fastify' {
@@ -37,18 +39,13 @@ declare module 'fastify' {
     db: Pool
     /** Runs a write that must survive a failover. Its commit waits for a synchronous standby. */
     durably: DurableWrites
+    /**
+     * For frequent short statements that wait for nothing, `{ name, text, values }`. Without a
+     * connection of its own, the same as `db`.
+     */
+    pipeline: Queryable
   }
 }
-
-/**
- * Longest wait for a connection, in milliseconds: an unreachable server must not block for long.
- */
-const connectionTimeoutMs = 2_000
-/**
- * Longest time of a statement, in milliseconds. After half a second more, a commit that waits for a
- * standby is cancelled; after another half, the client gives up.
- */
-const statementTimeoutMs = 4_000
 
 const migrateElsewhere =
   'LATCHKEY_MIGRATE_ON_START must be false with LATCHKEY_DATABASE_POOLER=transaction, because migrations use a lock ' +
@@ -57,52 +54,31 @@ const migrateElsewhere =
 
 /** Decorates `app.db` with a pool whose every wait is bounded, and runs the migrations. */
 export const database = fp<DatabaseOptions>(
-  async (app, { config, migrations }) => {
+  async (app, { config, migrations, hasPipeline = false }) => {
     const { LATCHKEY_DATABASE_POOL_MAX: max, LATCHKEY_MIGRATE_ON_START = true } = config
-    const pooled = config.LATCHKEY_DATABASE_POOLER === 'transaction'
-    if (pooled && LATCHKEY_MIGRATE_ON_START) throw new ConfigError(migrateElsewhere)
+    const isPooled = config.LATCHKEY_DATABASE_POOLER === 'transaction'
+    if (isPooled && LATCHKEY_MIGRATE_ON_START) throw new ConfigError(migrateElsewhere)
     const readUrl = createUrlReader(config, app.log)
     const stopping = new AbortController()
     const migrated = LATCHKEY_MIGRATE_ON_START
       ? migrateOnceReachable(readUrl, migrations, app.log, stopping.signal)
       : { firstTry: undefined, done: Promise.resolve() }
-    const pool = new Pool({
-      Client: createClientClass({
-        readUrl,
-        unnamed: pooled,
-        cancelAfterMs: statementTimeoutMs + 500,
-      }),
-      application_name: config.LATCHKEY_INSTANCE,
-      max,
-      connectionTimeoutMillis: connectionTimeoutMs,
-      query_timeout: statementTimeoutMs + 1_000,
-      keepAlive: true,
-      ...(!pooled && {
-        statement_timeout: statementTimeoutMs,
-        // An instance that dies inside a transaction must not keep its locks.
-        idle_in_transaction_session_timeout: statementTimeoutMs,
-      }),
-    })
-    // Without these listeners a lost connection would end the process. The pool removes its own
-    // listener from a client that is in use, so each client needs another one.
-    pool.on('error', (err) => app.log.warn({ err }, 'idle database connection lost'))
-    pool.on('connect', (client) => {
-      client.on('error', (err) => app.log.warn({ err }, 'database connection lost'))
-    })
-    pool.on('release', (err) => leaveReadOnlyServer(pool, err))
-    app.decorate('db', pool)
-    app.decorate('durably', createDurableWrites(max, app.log))
-    exposeConnections(pool, app.metrics)
-    migrated.done.then(() => warnOfPoolSize(pool, max, app.log)).catch(() => {})
+    const { db, single } = createPools({ config, readUrl, hasPipeline, log: app.log })
+    const pools = single ? [db, single] : [db]
+    app.decorate('db', db)
+    app.decorate('durably', createDurableWrites(db.options.max, app.log))
+    app.decorate('pipeline', single ? createPipeline(single, db) : db)
+    exposeConnections(pools, app.metrics)
+    migrated.done.then(() => warnOfPoolSize(db, max, app.log)).catch(() => {})
     app.readiness.add('database', () =>
-      assertSchemaIsCurrent(pool, migrations).catch((err) => {
-        leaveReadOnlyServer(pool, err)
+      assertSchemaIsCurrent(db, migrations).catch((err) => {
+        leaveReadOnlyServer(db, err)
         throw err
       }),
     )
     app.addHook('onClose', async () => {
       stopping.abort()
-      await pool.end()
+      await Promise.all(pools.map((pool) => pool.end()))
     })
     // A service that verifies tokens is useful without its database, so it starts without one.
     await migrated.firstTry
@@ -110,30 +86,27 @@ export const database = fp<DatabaseOptions>(
   { name: 'database', fastify: '5.x' },
 )
 
-/**
- * Closes the idle connections when their server has become read-only: after a failover, new ones
- * lead to the promoted server. The pool itself closes only the connection that failed.
- */
-function leaveReadOnlyServer(pool: Pool, err: unknown): void {
-  if (!isReadOnlyServer(err)) return
-  for (let idle = pool.idleCount; idle > 0; idle -= 1) {
-    pool.connect().then(
-      (client) => client.release(true),
-      () => {},
-    )
-  }
-}
-
-function exposeConnections(pool: Pool, registry: Registry): void {
+function exposeConnections(pools: readonly Pool[], registry: Registry): void {
+  const sum = (countOf: (pool: Pool) => number) =>
+    pools.map(countOf).reduce((total, count) => total + count)
   new Gauge({
     name: 'latchkey_database_connections',
     help: 'Database connections in use and idle, and requests waiting for one',
     labelNames: ['state'] as const,
     registers: [registry],
     collect() {
-      this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
-      this.set({ state: 'idle' }, pool.idleCount)
-      this.set({ state: 'waiting' }, pool.waitingCount)
+      this.set(
+        { state: 'used' },
+        sum((pool) => pool.totalCount - pool.idleCount),
+      )
+      this.set(
+        { state: 'idle' },
+        sum((pool) => pool.idleCount),
+      )
+      this.set(
+        { state: 'waiting' },
+        sum((pool) => pool.waitingCount),
+      )
     },
   })
 }

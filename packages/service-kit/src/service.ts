@@ -20,6 +20,8 @@ export interface ServiceDefinition<T extends TObject> {
   readonly settings: T
   /** Folder of plain SQL migrations. */
   readonly migrations: URL
+  /** Whether one of the database connections is for `app.pipeline`. */
+  readonly hasPipeline?: boolean
   /** Registers the service's own plugins and routes. `app.keyring` and `app.db` exist by then. */
   readonly setUp: (app: Service, config: Static<T>) => Promise<void>
 }
@@ -37,13 +39,13 @@ interface ResourceService<T extends TProperties> {
 
 /** Creates a service: a server with a keyring, a database, and the service's own routes. */
 export async function createService<T extends TObject>(
-  { name, migrations, setUp }: ServiceDefinition<T>,
+  { name, migrations, hasPipeline, setUp }: ServiceDefinition<T>,
   config: Static<T>,
 ): Promise<Service> {
   const shared = config as ServiceConfig
   const app = createServer({ name, config: shared })
   await app.register(keyring, { file: shared.LATCHKEY_KEYS_FILE })
-  await app.register(database, { config: shared, migrations })
+  await app.register(database, { config: shared, migrations, hasPipeline })
   await setUp(app, config)
   return app
 }

@@ -105,7 +105,8 @@ export const serviceSettings = {
     minimum: 1,
     maximum: 100,
     default: 10,
-    description: 'Maximum database connections of this instance.',
+    description:
+      'Maximum database connections of this instance. Auth keeps one of them for refreshes.',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({

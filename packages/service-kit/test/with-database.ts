@@ -71,7 +71,7 @@ export async function startWithDatabase(t: Test, overrides: Partial<DatabaseConf
   t.teardown(() => app.close())
   const lines = { warn: t.capture(app.log, 'warn'), info: t.capture(app.log, 'info') }
   const migrations = overrides.migrations ?? createMigrations(t)
-  await app.register(database, { config, migrations })
+  await app.register(database, { config, migrations, hasPipeline: overrides.hasPipeline })
   app.get('/things', async () => (await app.db.query('SELECT * FROM things')).rows)
   app.post('/things', async () => (await app.db.query('INSERT INTO things VALUES (1)')).rowCount)
   await app.ready()
@@ -82,8 +82,10 @@ interface DatabaseConfig {
   LATCHKEY_DATABASE_URL: string
   LATCHKEY_DATABASE_URL_FILE: string
   LATCHKEY_DATABASE_POOLER: 'none' | 'transaction'
+  LATCHKEY_DATABASE_POOL_MAX: number
   LATCHKEY_MIGRATE_ON_START: boolean
   migrations: URL
+  hasPipeline: boolean
 }
 
 /** The log lines so far, as `[members, message]`. */

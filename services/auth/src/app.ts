@@ -33,6 +33,7 @@ export const auth: ServiceDefinition<typeof settings> = {
   name: 'auth',
   settings,
   migrations: new URL('../migrations/', import.meta.url),
+  hasPipeline: true,
   setUp,
 }
 

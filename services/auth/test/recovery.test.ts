@@ -275,14 +275,16 @@ t.test('accepts a replaced token for the grace after an outage, too', async (t) 
   const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 1 })
   const { refresh_token } = await login(app, await register(app))
   const successor = (await refresh(app, refresh_token)).json().refresh_token
-  const query = app.db.query.bind(app.db)
   let isDown = true
-  t.intercept(app.db, 'query', {
-    value: async (...args: Parameters<typeof query>) => {
-      if (isDown) throw new Error('Connection terminated')
-      return query(...args)
-    },
-  })
+  for (const db of [app.db, app.pipeline]) {
+    const query = db.query.bind(db)
+    t.intercept(db, 'query', {
+      value: async (...args: Parameters<typeof query>) => {
+        if (isDown) throw new Error('Connection terminated')
+        return query(...args)
+      },
+    })
+  }
   await app.rememberRevocations().catch(() => {})
   while (app.recentOutageSeconds(1) < 4) await sleep(100)
   t.equal((await refresh(app, refresh_token)).statusCode, 503)

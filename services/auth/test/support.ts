@@ -141,14 +141,16 @@ export const hasherOf = (app: Service) => app.passwords.admit('::', async (hashe
 /** Counts the statements that requests run. Heartbeat and recovery run theirs, at any time. */
 export function countStatements(t: Test, app: Service): { count: number } {
   const statements = { count: 0 }
-  const query = app.db.query.bind(app.db)
-  t.intercept(app.db, 'query', {
-    value: (...args: Parameters<typeof query>) => {
-      const { name = '' } = args[0] as { name?: string }
-      if (!/^((verifier|signing_key)_report|revocation_list)$/.test(name)) statements.count += 1
-      return query(...args)
-    },
-  })
+  for (const db of [app.db, app.pipeline]) {
+    const query = db.query.bind(db)
+    t.intercept(db, 'query', {
+      value: (...args: Parameters<typeof query>) => {
+        const { name = '' } = args[0] as { name?: string }
+        if (!/^((verifier|signing_key)_report|revocation_list)$/.test(name)) statements.count += 1
+        return query(...args)
+      },
+    })
+  }
   return statements
 }
 

@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { isUuid, NoContent, Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { endSession } from './end-session.ts'
 import { invalidRefreshToken, sessionEnded } from './problems.ts'
 import { RefreshRequest } from './refresh.ts'
-import { revokeLostSession, revokeSession } from './revoke-store.ts'
+import { revokeLostSession } from './revoke-store.ts'
 
 /** Everything is optional: some clients send `{}` or `null` where there is nothing to send. */
 const LogoutRequest = Type.Optional(
@@ -17,11 +18,6 @@ const LogoutRequest = Type.Optional(
 export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db } = app
   const maxAgeSeconds = config.LATCHKEY_SESSION_TTL_SECONDS
-  const end = (session: { sessionId: string; userId?: string }) =>
-    app.revoking(
-      () => revokeSession(db, session),
-      (found) => (found?.wasOpen ? [session.sessionId] : []),
-    )
   const endLost = (sessionId: string) =>
     app.revoking(
       () => revokeLostSession(db, { sessionId, maxAgeSeconds }),
@@ -46,12 +42,12 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
         const token = app.parseRefreshToken(refreshToken)
         if (!token) throw invalidRefreshToken()
         const { sessionId } = token
-        if (!(await end({ sessionId }))) await endLost(sessionId)
+        if (!(await endSession(app, { sessionId }))) await endLost(sessionId)
       } else {
         await request.jwtVerify()
         const { sid, sub } = request.user
         if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
-        if (!(await end({ sessionId: sid, userId: sub }))) throw sessionEnded()
+        if (!(await endSession(app, { sessionId: sid, userId: sub }))) throw sessionEnded()
       }
       return reply.code(204).send(null)
     },

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { endSession } from './end-session.ts'
 import { invalidRefreshToken, reusedRefreshToken } from './problems.ts'
 import { isLostSession } from './revoke-store.ts'
 import { type Rotation, rotateSession } from './store.ts'
@@ -36,13 +37,13 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       const token = app.parseRefreshToken(request.body.refresh_token)
       // A client whose answer was lost in an outage can only repeat its request after it.
       const lenientSeconds = graceSeconds + app.recentOutageSeconds(graceSeconds)
-      const session = token && (await rotateSession(db, token, lenientSeconds))
+      const session = token && (await rotateSession(app.pipeline, token, lenientSeconds))
       const isLost = token && !session && (await isLostSession(db, token.sessionId))
       counters.refreshes.inc({ result: isLost ? 'lost' : resultOf(session) })
       if (isLost) request.log.warn({ sid: token.sessionId }, 'the database has lost this session')
       if (!session) throw invalidRefreshToken()
       if (session.reused) {
-        await app.rememberRevocations()
+        await endSession(app, session)
         request.log.warn({ sid: session.sessionId }, 'old refresh token reused; session revoked')
         throw reusedRefreshToken()
       }

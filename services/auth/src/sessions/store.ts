@@ -94,7 +94,7 @@ const maxReplaced = 64
 
 /** The outcome of a rotation. */
 export type Rotation = Session & {
-  /** The rotation has revoked the session. */
+  /** The token was replaced before the grace. Nothing has moved, and the session must end. */
   reused: boolean
   /** The token was ahead of its row, which has moved forward. */
   recovered: boolean
@@ -106,8 +106,8 @@ export type Rotation = Session & {
  * One conditional UPDATE decides under the session's row lock. Of several requests racing with the
  * same token, the first moves the generation; the others find it moved. A generation that was
  * replaced within the grace gets the current one, however often it has moved since (the last
- * 64 moves are known). An older one is reuse (RFC 9700 section 4.14.2) and revokes the
- * session, for verifiers too. Logout serialises on the same row.
+ * 64 moves are known). An older one is reuse (RFC 9700 section 4.14.2): the caller has to end the
+ * session. Logout serialises on the same row.
  *
  * The commit waits neither for the disk nor for a standby. If it is lost, the client has a token
  * whose generation is ahead of the row. Its MAC proves that it was issued, so the row moves forward
@@ -136,22 +136,26 @@ export async function rotateSession(
                      array_fill(now(), ARRAY[least($2 - generation, ${maxReplaced})])
                      || refreshed_at || replaced_at) AS t
                   WHERE t > now() - make_interval(secs => $3)
-                  ORDER BY t DESC LIMIT ${maxReplaced - 1}) END,
-               revoked_at = CASE WHEN generation > $2 AND now() - make_interval(secs => $3) >=
-                   coalesce((refreshed_at || replaced_at)[generation - $2], '-infinity')
-                 THEN now() END
+                  ORDER BY t DESC LIMIT ${maxReplaced - 1}) END
           FROM u
          WHERE sessions.id = $1 AND sessions.user_id = u.id
            AND revoked_at IS NULL AND expires_at > now()
         RETURNING sessions.*
       )
-      SELECT ${asSession}, s.revoked_at IS NOT NULL AS reused, u.stored < $2 AS recovered,
+      SELECT ${asSession}, u.stored < $2 AS recovered,
+             s.refreshed_at <> now() AND now() - make_interval(secs => $3) >=
+               coalesce((s.refreshed_at || s.replaced_at)[s.generation - $2], '-infinity') AS reused,
              ${withoutWaiting}
         FROM s, u`,
     values: [sessionId, generation, graceSeconds],
   })
-  return rows[0]
+  const [rotation] = rows
+  // Many clients share the connection. Should its answers ever get out of step, none gets another's.
+  if (rotation && rotation.sessionId !== sessionId) throw new Error(outOfStep)
+  return rotation
 }
+
+const outOfStep = 'the answers of the database belong to other statements'
 
 /** Deletes sessions a day after they expired. Verifiers may need to be told of them until then. */
 export async function deleteExpiredSessions(db: Queryable): Promise<void> {
