@@ -87,18 +87,26 @@ export async function refresh({ url }: Cluster, { refresh_token }: Tokens) {
   return [200, 401].includes(first.status) ? first : ask()
 }
 
-/** The sessions whose tokens at least one verifier accepts. */
+/**
+ * Asks every verifier for each token, a few at a time, until one of them is accepted: more requests
+ * would delay what they wait for.
+ *
+ * @returns the sessions whose tokens are accepted, or not asked for
+ */
 export async function findAccepted(
   { instances }: Cluster,
   sessions: readonly Tokens[],
-): Promise<Tokens[]> {
+): Promise<readonly Tokens[]> {
   const verifiers = instances.filter(({ service }) => service !== 'auth')
-  const accepted = await mapParallel(sessions, async (session) => {
-    const token = session.access_token
+  const isRefused = async ({ access_token: token }: Tokens) => {
     const answers = await Promise.all(verifiers.map(({ url }) => send(`${url}/whoami`, { token })))
-    return answers.some(({ status }) => status !== 401) ? [session] : []
-  })
-  return accepted.flat()
+    return answers.every(({ status }) => status === 401)
+  }
+  for (let asked = 0; asked < sessions.length; asked += parallel) {
+    const refused = await Promise.all(sessions.slice(asked, asked + parallel).map(isRefused))
+    if (refused.includes(false)) return sessions.slice(asked)
+  }
+  return []
 }
 
 /** Does something with every item, eight at a time. @returns the results, in no order */

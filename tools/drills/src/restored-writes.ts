@@ -51,7 +51,11 @@ export async function judgeRestored(
   ]
 }
 
-/** Looks for what is left until there is nothing, or it takes too long. */
+/**
+ * Looks for what is left until there is nothing, or it takes too long.
+ *
+ * @returns `ms`: when the look began that found nothing. Looking for all takes a second of its own.
+ */
 async function settle<T>(
   items: readonly T[],
   findLeft: (items: readonly T[]) => Promise<readonly T[]>,
@@ -59,10 +63,10 @@ async function settle<T>(
   const startedAt = performance.now()
   let left = items
   for (;;) {
-    left = await findLeft(left)
     const ms = performance.now() - startedAt
+    left = await findLeft(left)
     if (left.length === 0 || ms > lostAfterMs) return { left: left.length, ms }
-    await sleep(100)
+    await sleep(50)
   }
 }
 
