@@ -6,8 +6,11 @@ import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
  */
 export const pipelineLockTimeoutMs = 20
 
-/** Statements on their way at most: the connection may have stopped answering. */
-const maxRunning = 100
+/**
+ * Statements on their way at most. With more, the server takes long for each, for example to read
+ * from a disk, and several connections are faster.
+ */
+const maxRunning = 32
 
 /** A connection while it has statements on their way. */
 interface Shared {
