@@ -1,5 +1,6 @@
-// SQL for the outermost SELECT or RETURNING of a statement: when the server acknowledges the commit.
-// It applies to the transaction of that statement alone, also through a pooler.
+// SQL for the outermost SELECT or RETURNING of a statement, or for what takes its first lock: when
+// the server acknowledges the commit. Without a row there, it has no effect. It applies to the
+// transaction of that statement alone, also through a pooler.
 
 /** On disk, and on a synchronous standby if there is one, whatever the server's default is. */
 export const durably = `set_config('synchronous_commit', 'on', true) AS commit`

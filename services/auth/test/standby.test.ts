@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbeddedPostgres } from '@latchkey/embedded-postgres'
+import type { Service } from '@latchkey/service-kit'
 import t from 'tap'
 import {
   as,
@@ -11,7 +12,21 @@ import {
   refresh,
   register,
   startAuth,
+  type Tokens,
 } from './support.ts'
+
+/** Refreshes a session while a transaction changes it, which does not wait for a standby. */
+async function refreshWhile(app: Service, tokens: Tokens, change: string) {
+  const client = await app.db.connect()
+  await client.query('BEGIN; SET LOCAL synchronous_commit = off')
+  await client.query(`${change} WHERE id = $1`, [claimsOf(tokens.access_token).sid])
+  const reply = refresh(app, tokens.refresh_token)
+  const isWaiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
+  while ((await app.db.query(isWaiting)).rowCount === 0) await sleep(1)
+  await client.query('COMMIT')
+  client.release()
+  return reply
+}
 
 /** A test of its own server: whether commits wait for a standby is a setting of the whole server. */
 t.test(
@@ -31,6 +46,8 @@ t.test(
       await login(app, email),
       await login(app, email),
     ]
+    const byDefault = await startAuth(t, { LATCHKEY_DATABASE_URL: server.url })
+    const four = await login(byDefault, await register(byDefault))
     const requireStandby = async (name: string) => {
       await app.db.query(`ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
       await app.db.query('SELECT pg_reload_conf()')
@@ -49,6 +66,8 @@ t.test(
     const refreshed = await refresh(app, two.refresh_token)
     t.equal(refreshed.statusCode, 200, 'a refresh does not wait')
     t.equal((await refresh(app, three.refresh_token)).statusCode, 200)
+    const ended = await refreshWhile(byDefault, four, 'UPDATE sessions SET expires_at = now()')
+    t.equal(ended.statusCode, 401, 'nor one whose session ends while it waits for the lock')
     const reused = await refresh(app, three.refresh_token)
     t.match(reused.json(), { code: 'commit_unconfirmed' }, 'a refresh that revokes waits')
     const reply = await logout()

@@ -111,7 +111,9 @@ export type Rotation = Session & {
  *
  * The commit waits neither for the disk nor for a standby. If it is lost, the client has a token
  * whose generation is ahead of the row. Its MAC proves that it was issued, so the row moves forward
- * to it; the generations between count as replaced just now.
+ * to it; the generations between count as replaced just now. A session that ends while this
+ * statement waits for its lock returns no row, but the lock of the user is a write too. So the
+ * commit is told with that lock, not with the result.
  *
  * @returns the session at its current generation, or `undefined` when it is unknown or has ended
  */
@@ -124,7 +126,8 @@ export async function rotateSession(
     name: 'session_rotate',
     text: `
       WITH u AS (
-        SELECT users.*, generation AS stored FROM users JOIN sessions ON sessions.user_id = users.id
+        SELECT users.*, generation AS stored, ${withoutWaiting}
+          FROM users JOIN sessions ON sessions.user_id = users.id
          WHERE sessions.id = $1 AND disabled_at IS NULL
            FOR SHARE OF users
       ), s AS (
@@ -144,8 +147,7 @@ export async function rotateSession(
       )
       SELECT ${asSession}, u.stored < $2 AS recovered,
              s.refreshed_at <> now() AND now() - make_interval(secs => $3) >=
-               coalesce((s.refreshed_at || s.replaced_at)[s.generation - $2], '-infinity') AS reused,
-             ${withoutWaiting}
+               coalesce((s.refreshed_at || s.replaced_at)[s.generation - $2], '-infinity') AS reused
         FROM s, u`,
     values: [sessionId, generation, graceSeconds],
   })
