@@ -1,4 +1,4 @@
-import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
+import type { Pool, PoolClient, QueryConfig } from 'pg'
 
 /**
  * Longest wait for a lock, in milliseconds, since the statements behind wait too. A transaction
@@ -11,6 +11,15 @@ export const pipelineLockTimeoutMs = 20
  * from a disk, and several connections are faster.
  */
 const maxRunning = 32
+
+const lockTimeout = '55P03'
+
+/**
+ * Errors after which nothing has happened, so that another connection may run the statement: it
+ * waited for a lock, or its prepared statement is missing (26000) or exists already (42P05). Those
+ * behind one that waited for a lock while the server parsed it rely on what it has not prepared.
+ */
+const undone = new Set([lockTimeout, '26000', '42P05'])
 
 /** A connection while it has statements on their way. */
 interface Shared {
@@ -42,10 +51,13 @@ export function createPipeline(single: Pool, db: Pool): Pick<Pool, 'query'> {
       const client = await shared.client
       return await client.query(statement)
     } catch (err) {
-      if (isLockTimeout(err)) return db.query(statement)
-      // The statements on their way fail too, or end; the next one opens another connection.
-      shared.failure ??= err as Error
-      leave(shared)
+      const { code = '' } = err as { code?: string }
+      if (code !== lockTimeout) {
+        // The statements on their way fail too, or end; the next one opens another connection.
+        shared.failure ??= err as Error
+        leave(shared)
+      }
+      if (undone.has(code)) return db.query(statement)
       throw err
     } finally {
       shared.running -= 1
@@ -67,6 +79,3 @@ export function createPipeline(single: Pool, db: Pool): Pick<Pool, 'query'> {
 
   return { query: query as Pool['query'] }
 }
-
-const isLockTimeout = (err: unknown): boolean =>
-  err instanceof DatabaseError && err.code === '55P03'

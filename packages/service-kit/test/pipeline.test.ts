@@ -66,6 +66,17 @@ t.test('a statement that has to wait for a lock keeps nothing waiting', async (t
   t.not((await waiting)?.pid, pid, 'it waits on another connection')
 })
 
+t.test('runs every statement behind one whose preparation waits for a lock', async (t) => {
+  const { app, url, send } = await startPipeline(t)
+  const unlock = await lockThings(t, url)
+  await send(0)
+  const isEmpty = 'NOT EXISTS (SELECT FROM things)'
+  const answers = Promise.all([1, 2, 3, 4, 5].map((n) => send(n, isEmpty)))
+  await Promise.race([answers, until(() => app.db.waitingCount === 3)])
+  await unlock()
+  t.match(await answers, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }])
+})
+
 t.test('opens another connection when the server has closed it', async (t) => {
   const { url, send, sendAll } = await startPipeline(t)
   const before = await send(0)
