@@ -34,6 +34,16 @@ t.test('returns the same successor to twenty concurrent refreshes of one token',
   t.strictSame(rows, [{ generation: 1 }])
 })
 
+t.test('counts one reuse when many requests race with an old token', async (t) => {
+  const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 0 })
+  const { refresh_token } = await login(app, await register(app))
+  await refresh(app, refresh_token)
+  const replies = await Promise.all(Array.from({ length: 20 }, () => refresh(app, refresh_token)))
+  const codes = replies.map((reply) => reply.json().code).sort()
+  t.strictSame(codes, [...Array(19).fill('refresh_token_invalid'), 'refresh_token_reused'])
+  t.match((await app.inject('/metrics')).body, /refreshes_total\{result="reused".*\} 1\n/)
+})
+
 t.test('reuse of an older token revokes its session and leaves others open', async (t) => {
   const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 0 })
   const email = await register(app)

@@ -37,13 +37,15 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       const token = app.parseRefreshToken(request.body.refresh_token)
       // A client whose answer was lost in an outage can only repeat its request after it.
       const lenientSeconds = graceSeconds + app.recentOutageSeconds(graceSeconds)
-      const session = token && (await rotateSession(app.pipeline, token, lenientSeconds))
+      const found = token && (await rotateSession(app.pipeline, token, lenientSeconds))
+      // Of requests racing with an old token, one ends the session; the others come too late.
+      const isLate = found?.reused && !(await endSession(app, found))?.wasOpen
+      const session = isLate ? undefined : found
       const isLost = token && !session && (await isLostSession(db, token.sessionId))
       counters.refreshes.inc({ result: isLost ? 'lost' : resultOf(session) })
       if (isLost) request.log.warn({ sid: token.sessionId }, 'the database has lost this session')
       if (!session) throw invalidRefreshToken()
       if (session.reused) {
-        await endSession(app, session)
         request.log.warn({ sid: session.sessionId }, 'old refresh token reused; session revoked')
         throw reusedRefreshToken()
       }

@@ -8,7 +8,8 @@ import { revocationRetentionSeconds } from '../revocation/store.ts'
  * the first time, a repeated request waits for the confirmation too.
  *
  * @param session.userId its owner; leave it out when the caller presented its refresh token
- * @returns whether the session was open; `undefined` when there is none
+ * @returns whether the session was open, which one of several racing requests is told; `undefined`
+ *   when there is none
  */
 export async function revokeSession(
   db: Queryable,
@@ -17,10 +18,9 @@ export async function revokeSession(
   const { rows } = await db.query<{ wasOpen: boolean }>({
     name: 'session_revoke',
     text: `
-      UPDATE sessions SET revoked_at = coalesce(sessions.revoked_at, now())
-        FROM (SELECT id, revoked_at IS NULL AS was_open FROM sessions WHERE id = $1) AS old
-       WHERE sessions.id = old.id AND ($2::uuid IS NULL OR user_id = $2)
-      RETURNING was_open AS "wasOpen", ${durably}`,
+      UPDATE sessions SET revoked_at = coalesce(revoked_at, now())
+       WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)
+      RETURNING revoked_at = now() AS "wasOpen", ${durably}`,
     values: [sessionId, userId],
   })
   return rows[0]
