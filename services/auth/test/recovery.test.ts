@@ -151,7 +151,7 @@ t.test('ends a session again whose logout has expired during an outage', async (
   await client.query(`
     BEGIN;
     UPDATE sessions SET revoked_at = now();
-    UPDATE revocations SET expires_at = now() + interval '3 seconds';
+    UPDATE revocations SET expires_at = now() + interval '8 seconds';
     COMMIT`)
   client.release()
   await app.rememberRevocations()
@@ -272,7 +272,7 @@ t.test('acknowledges no logout that the database has lost before it is remembere
 })
 
 t.test('accepts a replaced token for the grace after an outage, too', async (t) => {
-  const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 1 })
+  const app = await startAuth(t, { LATCHKEY_REFRESH_GRACE_SECONDS: 2 })
   const { refresh_token } = await login(app, await register(app))
   const successor = (await refresh(app, refresh_token)).json().refresh_token
   let isDown = true
@@ -286,11 +286,11 @@ t.test('accepts a replaced token for the grace after an outage, too', async (t) 
     })
   }
   await app.rememberRevocations().catch(() => {})
-  while (app.recentOutageSeconds(1) < 4) await sleep(100)
+  while (app.recentOutageSeconds(2) < 6) await sleep(100)
   t.equal((await refresh(app, refresh_token)).statusCode, 503)
   isDown = false
   t.equal((await refresh(app, refresh_token)).json().refresh_token, successor)
-  while (app.recentOutageSeconds(1) > 0) await sleep(100)
+  while (app.recentOutageSeconds(2) > 0) await sleep(100)
   t.match((await refresh(app, refresh_token)).json(), { code: 'refresh_token_reused' })
 })
 
