@@ -15,11 +15,11 @@ const maxRunning = 32
 const lockTimeout = '55P03'
 
 /**
- * Errors after which nothing has happened, so that another connection may run the statement: it
- * waited for a lock, or its prepared statement is missing (26000) or exists already (42P05). Those
- * behind one that waited for a lock while the server parsed it rely on what it has not prepared.
+ * Errors of a statement that had no effect, so that another connection may run it: it waited for a
+ * lock, or its prepared statement does not exist (26000) or exists already (42P05). If the first use
+ * of a statement waits for a lock while it is parsed, those sent behind it are not prepared either.
  */
-const undone = new Set([lockTimeout, '26000', '42P05'])
+const withoutEffect = new Set([lockTimeout, '26000', '42P05'])
 
 /** A connection while it has statements on their way. */
 interface Shared {
@@ -34,7 +34,7 @@ interface Shared {
  * fewer writes to sockets, and fewer switches between this process and the server's.
  *
  * A statement delays those behind it, so it must neither be slow nor wait for a standby. One that
- * would wait for a lock is cancelled, which undoes it, and runs again on a connection of its own.
+ * waits for a lock is cancelled, without effect, and runs again on a connection of its own.
  *
  * @param single a pool with one connection, of `pg`'s pipeline mode and with the lock time-out
  * @param db runs what does not fit
@@ -53,11 +53,11 @@ export function createPipeline(single: Pool, db: Pool): Pick<Pool, 'query'> {
     } catch (err) {
       const { code = '' } = err as { code?: string }
       if (code !== lockTimeout) {
-        // The statements on their way fail too, or end; the next one opens another connection.
+        // The statements on their way may still succeed; the next one opens another connection.
         shared.failure ??= err as Error
         leave(shared)
       }
-      if (undone.has(code)) return db.query(statement)
+      if (withoutEffect.has(code)) return db.query(statement)
       throw err
     } finally {
       shared.running -= 1

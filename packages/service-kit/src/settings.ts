@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { limits } from '@latchkey/verify'
 import { type Static, Type } from 'typebox'
 
-/** Part of the error when the key file is missing or invalid. There is no default secret. */
+/** Part of the error when the key file is missing or invalid. No secret has a default. */
 export const howToMakeKeys = 'create a key file with `latchkey keys generate --out <file>`'
 
 /**

@@ -30,7 +30,7 @@ async function lockThings(t: Test, connectionString: string): Promise<() => Prom
   return () => client.query('COMMIT')
 }
 
-t.test('answers each of many statements on one connection with its own result', async (t) => {
+t.test('returns its own result to each of many statements on one connection', async (t) => {
   const { sendAll } = await startPipeline(t)
   for (const _ of ['first', 'again']) {
     const answers = await sendAll(32)
@@ -42,7 +42,7 @@ t.test('answers each of many statements on one connection with its own result', 
   }
 })
 
-t.test('an error is that of its statement, and ends none of the others', async (t) => {
+t.test('a statement that fails does not affect the others', async (t) => {
   const { send } = await startPipeline(t)
   await send(0)
   const work = Array.from({ length: 30 }, (_, n) => send(n, n % 10 ? 'true' : '1 / ($1 * 0) = 1'))
@@ -53,7 +53,7 @@ t.test('an error is that of its statement, and ends none of the others', async (
   t.match(await send(1), { n: 1 })
 })
 
-t.test('a statement that has to wait for a lock keeps nothing waiting', async (t) => {
+t.test('a statement that waits for a lock does not delay the others', async (t) => {
   const { app, url, send, sendAll } = await startPipeline(t)
   const unlock = await lockThings(t, url)
   const [{ pid } = { pid: 0 }] = await sendAll(1)
@@ -77,7 +77,7 @@ t.test('runs every statement behind one whose preparation waits for a lock', asy
   t.match(await answers, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }])
 })
 
-t.test('opens another connection when the server has closed it', async (t) => {
+t.test('opens another connection after the server has closed one', async (t) => {
   const { url, send, sendAll } = await startPipeline(t)
   const before = await send(0)
   const sleeping = [1, 2, 3].map((n) => send(n, 'pg_sleep(3.5) IS NOT NULL'))
@@ -90,7 +90,7 @@ t.test('opens another connection when the server has closed it', async (t) => {
   t.not(after?.pid, before?.pid)
 })
 
-t.test('uses the pool, too, while many statements are on their way', async (t) => {
+t.test('uses the pool as well while many statements are on their way', async (t) => {
   const { send, sendAll } = await startPipeline(t)
   const first = await send(0)
   const slow = send(0, 'pg_sleep(1) IS NOT NULL')

@@ -44,7 +44,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   const verifier = createVerifier({ keys: app.keyring, issuer, audience: authAudience })
   await app.register(latchkey, {
     verifier: countVerifications(verifier, app.metrics),
-    // Its routes are public knowledge, so a stranger may be told that there is no such one.
+    // Its routes are public knowledge, so a stranger may learn that a route does not exist.
     publicNotFound: true,
   })
   await app.register(openapi)

@@ -1,6 +1,6 @@
-// SQL for the outermost SELECT or RETURNING of a statement, or for what takes its first lock: when
-// the server acknowledges the commit. Without a row there, it has no effect. It applies to the
-// transaction of that statement alone, also through a pooler.
+// SQL that sets when the server acknowledges the commit of a statement, for that statement alone and
+// also through a pooler. It belongs in the outermost SELECT or RETURNING, or where the first lock is
+// taken: it has no effect unless a row is returned there.
 
 /** On disk, and on a synchronous standby if there is one, whatever the server's default is. */
 export const durably = `set_config('synchronous_commit', 'on', true) AS commit`

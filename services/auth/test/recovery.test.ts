@@ -6,6 +6,7 @@ import {
   as,
   claimsOf,
   createConfig,
+  interceptStatements,
   login,
   password,
   poll,
@@ -156,17 +157,14 @@ t.test('ends a session again whose logout has expired during an outage', async (
   client.release()
   await app.rememberRevocations()
   t.strictSame(await sessionsOf(app), new Set([claimsOf(access_token).sid]))
-  const query = app.db.query.bind(app.db)
   let isDown = true
-  t.intercept(app.db, 'query', {
-    value: async (...args: Parameters<typeof query>) => {
-      if (isDown && (args[0] as { name?: string }).name === 'revocation_list')
-        throw new Error('Connection terminated')
-      return query(...args)
-    },
+  interceptStatements(t, app, async (name, run) => {
+    if (isDown && name === 'revocation_list') throw new Error('Connection terminated')
+    return run()
   })
   const isExpired = async () =>
-    (await query("SELECT FROM revocations WHERE expires_at < now() - interval '1 second'")).rows
+    (await app.db.query("SELECT FROM revocations WHERE expires_at < now() - interval '1 second'"))
+      .rows
   await until(async () => (await isExpired()).length > 0)
   await lose(app, 'UPDATE sessions SET revoked_at = NULL')
   isDown = false
@@ -253,17 +251,13 @@ t.test('acknowledges no logout that the database has lost before it is remembere
   const app = await startAuth(t)
   const { access_token } = await login(app, await register(app))
   await app.rememberRevocations()
-  const query = app.db.query.bind(app.db)
   let losses = 1
-  t.intercept(app.db, 'query', {
-    value: async (...args: Parameters<typeof query>) => {
-      const result = await query(...args)
-      const { name } = args[0] as { name?: string }
-      if (name === 'session_revoke' && losses-- > 0) {
-        await lose(app, 'UPDATE sessions SET revoked_at = NULL')
-      }
-      return result
-    },
+  interceptStatements(t, app, async (name, run) => {
+    const result = await run()
+    if (name === 'session_revoke' && losses-- > 0) {
+      await lose(app, 'UPDATE sessions SET revoked_at = NULL')
+    }
+    return result
   })
   const logout = () => as(app, access_token, 'POST', '/v1/logout')
   t.match((await logout()).json(), { status: 503, code: 'database_unavailable' })
@@ -276,15 +270,10 @@ t.test('accepts a replaced token for the grace after an outage, too', async (t) 
   const { refresh_token } = await login(app, await register(app))
   const successor = (await refresh(app, refresh_token)).json().refresh_token
   let isDown = true
-  for (const db of [app.db, app.pipeline]) {
-    const query = db.query.bind(db)
-    t.intercept(db, 'query', {
-      value: async (...args: Parameters<typeof query>) => {
-        if (isDown) throw new Error('Connection terminated')
-        return query(...args)
-      },
-    })
-  }
+  interceptStatements(t, app, async (_name, run) => {
+    if (isDown) throw new Error('Connection terminated')
+    return run()
+  })
   await app.rememberRevocations().catch(() => {})
   while (app.recentOutageSeconds(2) < 6) await sleep(100)
   t.equal((await refresh(app, refresh_token)).statusCode, 503)

@@ -30,7 +30,7 @@ async function refreshWhile(app: Service, tokens: Tokens, change: string) {
 
 /** A test of its own server: whether commits wait for a standby is a setting of the whole server. */
 t.test(
-  'refuses what must be durable, and refreshes, while no standby confirms commits',
+  'refuses durable writes, but not refreshes, while no standby confirms commits',
   { timeout: 120_000 },
   async (t) => {
     const server = await startEmbeddedPostgres(50)
@@ -67,7 +67,7 @@ t.test(
     t.equal(refreshed.statusCode, 200, 'a refresh does not wait')
     t.equal((await refresh(app, three.refresh_token)).statusCode, 200)
     const ended = await refreshWhile(byDefault, four, 'UPDATE sessions SET expires_at = now()')
-    t.equal(ended.statusCode, 401, 'nor one whose session ends while it waits for the lock')
+    t.equal(ended.statusCode, 401, 'nor does one whose session ends while it waits for the lock')
     const reused = await refresh(app, three.refresh_token)
     t.match(reused.json(), { code: 'commit_unconfirmed' }, 'a refresh that revokes waits')
     const reply = await logout()
@@ -92,7 +92,7 @@ t.test(
     const codes = (await replies).map((reply) => reply.json().code)
     t.ok(codes.includes('commit_unconfirmed') && codes.includes('database_unavailable'))
     t.equal((await refresh(app, refreshed.json().refresh_token)).statusCode, 200)
-    // When writes are no longer refused at once.
+    // Until then, writes are refused immediately.
     while ((await logout()).json().code !== 'commit_unconfirmed') await sleep(200)
 
     await requireStandby('')

@@ -138,19 +138,28 @@ export async function login(app: Service, email: string): Promise<Tokens> {
 /** The app's shared hasher, for tests that intercept it. */
 export const hasherOf = (app: Service) => app.passwords.admit('::', async (hasher) => hasher)
 
-/** Counts the statements that requests run. Heartbeat and recovery run theirs, at any time. */
-export function countStatements(t: Test, app: Service): { count: number } {
-  const statements = { count: 0 }
+/** Passes the name of each statement of an app to `handle`, with a function that runs it. */
+export function interceptStatements(
+  t: Test,
+  app: Service,
+  handle: (name: string, run: () => Promise<unknown>) => unknown,
+): void {
   for (const db of [app.db, app.pipeline]) {
     const query = db.query.bind(db)
     t.intercept(db, 'query', {
-      value: (...args: Parameters<typeof query>) => {
-        const { name = '' } = args[0] as { name?: string }
-        if (!/^((verifier|signing_key)_report|revocation_list)$/.test(name)) statements.count += 1
-        return query(...args)
-      },
+      value: (...args: Parameters<typeof query>) =>
+        handle((args[0] as { name?: string }).name ?? '', async () => query(...args)),
     })
   }
+}
+
+/** Counts the statements that requests run. Heartbeat and recovery run theirs, at any time. */
+export function countStatements(t: Test, app: Service): { count: number } {
+  const statements = { count: 0 }
+  interceptStatements(t, app, (name, run) => {
+    if (!/^((verifier|signing_key)_report|revocation_list)$/.test(name)) statements.count += 1
+    return run()
+  })
   return statements
 }
 

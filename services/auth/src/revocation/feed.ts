@@ -99,7 +99,7 @@ function formatPage({ sessions, subjects, more, now }: RevocationPage, cursor: s
   return `{"cursor":${cursor},"more":${more},"now":${now},"sessions":${sessions},"subjects":${subjects}}`
 }
 
-/** Whether a report names a verifier and its keys, and is no longer than a verifier sends. */
+/** Whether a report names a verifier and its keys, within the lengths that a verifier sends. */
 function isReportable(instance: string, kids: string): boolean {
   const { maxInstanceLength, maxKidsLength } = limits
   const isShort = instance.length <= maxInstanceLength && kids.length <= maxKidsLength

@@ -57,7 +57,7 @@ export async function recordRecovery(
   return rows[0]?.id as string
 }
 
-/** Deletes the records of recoveries that no operator asks for any more. */
+/** Deletes the records of recoveries after 90 days. */
 export async function deleteOldRecoveries(db: Queryable): Promise<void> {
   await deleteInBatches(db, 'recoveries', `recovered_at < now() - interval '90 days'`)
 }

@@ -49,7 +49,7 @@ export interface RevocationPage {
   subjects: string
   /** Whether the page is full. */
   more: boolean
-  /** The place after this page; `0.0` if there is no revocation at all. */
+  /** The place after this page; `0.0` while the table is empty. */
   cursor: string
   /** The database's time, in seconds since 1970. */
   now: number

@@ -33,7 +33,7 @@ const isMissing = `
 
 /**
  * Revokes a session whose row the database has lost. Only for a session that its refresh token
- * names: anyone who has a key of the verifiers can sign access tokens for any number of sessions.
+ * names: every verifier can sign access tokens, for invented sessions too.
  *
  * @param session.maxAgeSeconds the row of an older session has been deleted
  */

@@ -94,7 +94,7 @@ const maxReplaced = 64
 
 /** The outcome of a rotation. */
 export type Rotation = Session & {
-  /** The token was replaced before the grace. Nothing has moved, and the session must end. */
+  /** The token was replaced longer ago than the grace. The caller has to end the session. */
   reused: boolean
   /** The token was ahead of its row, which has moved forward. */
   recovered: boolean
@@ -112,8 +112,8 @@ export type Rotation = Session & {
  * The commit waits neither for the disk nor for a standby. If it is lost, the client has a token
  * whose generation is ahead of the row. Its MAC proves that it was issued, so the row moves forward
  * to it; the generations between count as replaced just now. A session that ends while this
- * statement waits for its lock returns no row, but the lock of the user is a write too. So the
- * commit is told with that lock, not with the result.
+ * statement waits for its lock returns no row, but the lock of the user is a write too. So
+ * `synchronous_commit` is set where that lock is taken, not where the result is returned.
  *
  * @returns the session at its current generation, or `undefined` when it is unknown or has ended
  */
@@ -152,12 +152,12 @@ export async function rotateSession(
     values: [sessionId, generation, graceSeconds],
   })
   const [rotation] = rows
-  // Many clients share the connection. Should its answers ever get out of step, none gets another's.
-  if (rotation && rotation.sessionId !== sessionId) throw new Error(outOfStep)
+  // Clients share the connection: with answers in the wrong order, one would get another's tokens.
+  if (rotation && rotation.sessionId !== sessionId) throw new Error(wrongAnswer)
   return rotation
 }
 
-const outOfStep = 'the answers of the database belong to other statements'
+const wrongAnswer = 'the database answered for another session'
 
 /** Deletes sessions a day after they expired. Verifiers may need to be told of them until then. */
 export async function deleteExpiredSessions(db: Queryable): Promise<void> {
