@@ -1,5 +1,13 @@
 export { parseKeySet } from './keys/key-set.ts'
-export type { Key, Keyring, KeyringErrorCode, KeySet } from './keys/keyring.ts'
+export type {
+  EcKey,
+  HmacKey,
+  Key,
+  Keyring,
+  KeyringErrorCode,
+  KeySet,
+  ServiceKey,
+} from './keys/keyring.ts'
 export { KeyringError } from './keys/keyring.ts'
 export { type KeyringFileOptions, openKeyring } from './keys/keyring-file.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'

@@ -1,17 +1,25 @@
 import { decodeBase64url } from '../encoding/base64url.ts'
 import { isObject, parseJson } from '../encoding/json.ts'
-import { createKey, createKeySet, type Key, KeyringError, type KeySet } from './keyring.ts'
+import { createEcKey } from './ec-key.ts'
+import {
+  createKey,
+  createKeySet,
+  type HmacKey,
+  type Key,
+  KeyringError,
+  type KeySet,
+  type ServiceKey,
+} from './keyring.ts'
 import { checkSecretStrength } from './secret-strength.ts'
 
-/** The `use` of the key that refresh tokens are derived from. */
-const REFRESH = 'latchkey:refresh'
+type Jwk = Readonly<Record<string, unknown>>
 
 /**
- * Parses a JWK Set (RFC 7517 section 5) of `oct` keys. The first key for access tokens signs.
+ * Parses a JWK Set (RFC 7517 section 5). The first key for access tokens signs.
  *
- * A key whose `use` is missing or `sig` is for access tokens and must have `alg` HS256. A key with
- * `latchkey:refresh` is for refresh tokens. Keys with another `use` are ignored. One bad key
- * refuses the whole set.
+ * A key whose `use` is missing or `sig` is for access tokens: `oct` with `alg` HS256, or `EC` with
+ * `alg` ES256. The uses of `latchkey:refresh`, `latchkey:root` and `latchkey:service` are those of
+ * `KeySet`. Keys with another `use` are ignored. One bad key refuses the whole set.
  *
  * @throws KeyringError which names the key and the rule, never a secret
  * @example
@@ -22,6 +30,33 @@ const REFRESH = 'latchkey:refresh'
  * ```
  */
 export function parseKeySet(text: string): KeySet {
+  const keys: Key[] = []
+  const roots: HmacKey[] = []
+  let refresh: HmacKey | undefined
+  let service: ServiceKey | undefined
+  for (const [index, jwk] of readJwks(text).entries()) {
+    switch (jwk.use) {
+      case undefined:
+      case 'sig':
+        keys.push(readTokenKey(jwk, index))
+        break
+      case 'latchkey:root':
+        roots.push(readSecret(jwk, index))
+        break
+      case 'latchkey:refresh':
+        if (refresh !== undefined) throw malformed('more than one key for refresh tokens')
+        refresh = readSecret(jwk, index)
+        break
+      case 'latchkey:service':
+        if (service !== undefined) throw malformed('more than one key of a service')
+        service = readServiceKey(jwk, index)
+    }
+  }
+  refuseSharedSecrets(keys, [...roots, refresh, service])
+  return createKeySet(keys, { service, refresh, roots })
+}
+
+function readJwks(text: string): Jwk[] {
   if (typeof text !== 'string' || text.trim() === '') throw malformed('it is empty')
   if (text.startsWith('\ufeff')) {
     throw malformed('it starts with a byte order mark: save it as UTF-8 without one')
@@ -31,28 +66,26 @@ export function parseKeySet(text: string): KeySet {
   if (!isObject(document) || !Array.isArray(document.keys)) {
     throw malformed('not a JWK Set: expected {"keys":[…]} without duplicate members')
   }
-  const keys: Key[] = []
-  let refresh: Key | undefined
   for (const [index, jwk] of document.keys.entries()) {
     if (!isObject(jwk)) throw malformed(`key ${index + 1} is not an object`)
-    if (jwk.use === REFRESH) {
-      if (refresh !== undefined) throw malformed('more than one key for refresh tokens')
-      refresh = readKey(jwk, index)
-    } else if (jwk.use === undefined || jwk.use === 'sig') {
-      if (jwk.alg !== 'HS256') throw malformed(`key ${index + 1}: alg must be "HS256"`)
-      keys.push(readKey(jwk, index))
-    }
   }
-  if (refresh !== undefined && keys.some((key) => hasSameSecret(key, refresh))) {
-    throw malformed('the key for refresh tokens must differ from those for access tokens')
-  }
-  return createKeySet(keys, refresh)
+  return document.keys
 }
 
-function readKey(jwk: Record<string, unknown>, index: number): Key {
-  const { kty, kid, k } = jwk
+function readTokenKey(jwk: Jwk, index: number): Key {
+  if (jwk.alg === 'HS256') return readSecret(jwk, index)
+  if (jwk.alg !== 'ES256') throw malformed(`key ${index + 1}: alg must be "HS256" or "ES256"`)
+  if (jwk.kty !== 'EC') throw malformed(`key ${index + 1}: kty must be "EC"`)
+  const kid = readKid(jwk, index)
+  const key = createEcKey(kid, jwk)
+  if (typeof key === 'string') throw malformed(`key ${JSON.stringify(kid)}: ${key}`)
+  return key
+}
+
+function readSecret(jwk: Jwk, index: number): HmacKey {
+  const { kty, k } = jwk
   if (kty !== 'oct') throw malformed(`key ${index + 1}: kty must be "oct"`)
-  if (typeof kid !== 'string' || kid === '') throw malformed(`key ${index + 1}: kid is missing`)
+  const kid = readKid(jwk, index)
   const name = `key ${JSON.stringify(kid)}`
   const secret = typeof k === 'string' ? decodeBase64url(k) : undefined
   if (secret === undefined) throw malformed(`${name}: k must be base64url without padding`)
@@ -60,8 +93,37 @@ function readKey(jwk: Record<string, unknown>, index: number): Key {
   return createKey(kid, secret)
 }
 
-function hasSameSecret(a: Key, b: Key): boolean {
-  return a.secret.length === b.secret.length && a.secret.every((byte, i) => byte === b.secret[i])
+function readServiceKey(jwk: Jwk, index: number): ServiceKey {
+  const key = readSecret(jwk, index)
+  const service = /^[^/]+\/([\w.-]{1,64})$/.exec(key.kid)?.[1]
+  if (service === undefined) {
+    throw malformed(`key ${index + 1}: the kid of a service's key must be <root key>/<service>`)
+  }
+  const named = Object.defineProperty({ kid: key.kid, alg: key.alg, service }, 'secret', {
+    value: key.secret,
+  })
+  return Object.freeze(named) as ServiceKey
+}
+
+function readKid({ kid }: Jwk, index: number): string {
+  if (typeof kid === 'string' && kid !== '') return kid
+  throw malformed(`key ${index + 1}: kid is missing`)
+}
+
+/** A secret with two purposes would let the holder of one act for the other. */
+function refuseSharedSecrets(
+  tokenKeys: readonly Key[],
+  others: readonly (HmacKey | undefined)[],
+): void {
+  const seen = new Map<string, string>()
+  for (const key of tokenKeys) if (key.alg === 'HS256') seen.set(key.secret.join(), key.kid)
+  for (const key of others) {
+    if (key === undefined) continue
+    const secret = key.secret.join()
+    const kids = [seen.get(secret), key.kid].map((kid) => JSON.stringify(kid))
+    if (seen.has(secret)) throw malformed(`keys ${kids.join(' and ')} have the same secret`)
+    seen.set(secret, key.kid)
+  }
 }
 
 function malformed(message: string): KeyringError {

@@ -1,17 +1,61 @@
 /**
- * A key of the keyring. `secret` is not enumerable: logging or serialising a key leaves it out.
+ * A shared secret: whoever verifies with it can also sign. `secret` is not enumerable: logging or
+ * serialising a key leaves it out.
  * @example
  * ```ts
- * import type { Key } from '@latchkey/verify'
- * const describe = ({ kid, secret }: Key) => `${kid}, ${secret.length * 8} bits`
+ * import type { HmacKey } from '@latchkey/verify'
+ * const describe = ({ kid, secret }: HmacKey) => `${kid}, ${secret.length * 8} bits`
  * ```
  */
-export interface Key {
+export interface HmacKey {
   /** Key ID (RFC 7515 section 4.1.4). */
   readonly kid: string
   readonly alg: 'HS256'
   /** At least 32 bytes. */
   readonly secret: Uint8Array
+}
+
+/**
+ * A key pair on the curve P-256, or only its public part: then it verifies and cannot sign.
+ * @example
+ * ```ts
+ * import type { EcKey } from '@latchkey/verify'
+ * const toJwk = ({ kid, alg, x, y }: EcKey) => ({ kty: 'EC', crv: 'P-256', kid, alg, x, y })
+ * ```
+ */
+export interface EcKey {
+  /** Key ID (RFC 7515 section 4.1.4). */
+  readonly kid: string
+  readonly alg: 'ES256'
+  /** Coordinates of the public point: base64url of 32 bytes each (RFC 7518 section 6.2.1). */
+  readonly x: string
+  readonly y: string
+  /** The private key, in the auth service alone: base64url of 32 bytes. Not enumerable. */
+  readonly d?: string | undefined
+}
+
+/**
+ * A key for access tokens. It is for one algorithm, whatever a token says.
+ * @example
+ * ```ts
+ * import type { Key } from '@latchkey/verify'
+ * const canForge = (key: Key) => key.alg === 'HS256'
+ * ```
+ */
+export type Key = HmacKey | EcKey
+
+/**
+ * The key with which a service authenticates to auth. It is derived from a root key of auth and the
+ * service's name; its `kid` is both, separated by a slash.
+ * @example
+ * ```ts
+ * import type { ServiceKey } from '@latchkey/verify'
+ * const describe = ({ kid, service }: ServiceKey) => `${kid} speaks as ${service}`
+ * ```
+ */
+export interface ServiceKey extends HmacKey {
+  /** The name of the service. */
+  readonly service: string
 }
 
 /**
@@ -23,12 +67,16 @@ export interface Key {
  * ```
  */
 export interface KeySet {
-  /** The first key: new tokens are signed with it. */
+  /** The first key: the auth service signs new tokens with it. */
   readonly signing: Key
   /** Every key that a token may be signed with, including the signing key. */
   readonly keys: readonly Key[]
-  /** The key that refresh tokens are derived from; never one of `keys`. */
-  readonly refresh: Key | undefined
+  /** The key with which this service authenticates to auth; never one of `keys`. */
+  readonly service?: ServiceKey | undefined
+  /** The key that refresh tokens are derived from. In auth's file alone. */
+  readonly refresh?: HmacKey | undefined
+  /** The keys that service keys are derived from, the newest first. In auth's file alone. */
+  readonly roots: readonly HmacKey[]
 }
 
 /**
@@ -85,21 +133,32 @@ export class KeyringError extends Error {
 Object.defineProperty(KeyringError.prototype, 'name', { value: 'KeyringError' })
 
 /** Creates a key from a copy of `secret`. */
-export function createKey(kid: string, secret: Uint8Array): Key {
+export function createKey(kid: string, secret: Uint8Array): HmacKey {
   const key = { kid, alg: 'HS256' as const }
   Object.defineProperty(key, 'secret', { value: Uint8Array.from(secret) })
-  return Object.freeze(key) as Key
+  return Object.freeze(key) as HmacKey
 }
 
+/** The keys of a set that are not for access tokens. */
+type OtherKeys = Partial<Pick<KeySet, 'service' | 'refresh' | 'roots'>>
+
 /** Creates a set whose first key signs. Throws if there is no key, or two keys share an ID. */
-export function createKeySet(keys: readonly Key[], refresh?: Key): KeySet {
+export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')
+  const { service, refresh, roots = [] } = others
   const kids = new Set<string>()
-  for (const { kid } of refresh === undefined ? keys : [...keys, refresh]) {
-    const message = `two keys have the kid ${JSON.stringify(kid)}`
-    if (kids.has(kid)) throw new KeyringError('keyring_duplicate_kid', message)
-    kids.add(kid)
+  for (const key of [...keys, service, refresh, ...roots]) {
+    if (key === undefined) continue
+    const message = `two keys have the kid ${JSON.stringify(key.kid)}`
+    if (kids.has(key.kid)) throw new KeyringError('keyring_duplicate_kid', message)
+    kids.add(key.kid)
   }
-  return Object.freeze({ signing, keys: Object.freeze([...keys]), refresh })
+  return Object.freeze({
+    signing,
+    keys: Object.freeze([...keys]),
+    service,
+    refresh,
+    roots: Object.freeze([...roots]),
+  })
 }

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
-import type { Key, Keyring } from '@latchkey/verify'
+import type { HmacKey, Keyring } from '@latchkey/verify'
 import type { Session } from './store.ts'
 
 /** The part of a session that its refresh token contains. */
@@ -56,7 +56,7 @@ const missingKey =
   'the key file has no key with "use": "latchkey:refresh"; `latchkey keys generate` creates a file with one'
 
 /** A key object, because `createHmac` makes one of other keys on each call, which costs more. */
-const deriveMacKey = ({ secret }: Key): KeyObject =>
+const deriveMacKey = ({ secret }: HmacKey): KeyObject =>
   createSecretKey(
     Buffer.from(hkdfSync('sha256', secret, '', 'latchkey refresh token v1', macBytes)),
   )
