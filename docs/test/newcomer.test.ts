@@ -132,7 +132,10 @@ t.test('the key file of another host is that of the services', async (t) => {
   const cli = `npm() { "${process.execPath}" "${root}/services/auth/src/cli/main.ts" "\${@:5}"; }\n`
   await runShell(clone, cli + command)
   const read = (file: string) => JSON.parse(readFileSync(file, 'utf8'))
-  t.strictSame(read(join(clone, 'shop-keys.json')), read(cluster.verifyingKeysFile))
+  t.strictSame(
+    read(join(clone, 'shop-keys.json')),
+    read(join(cluster.serviceKeys, 'shop', 'keys.json')),
+  )
 })
 
 t.test('the commands of the README lead from a login to two services', async (t) => {

@@ -22,7 +22,7 @@ const found = await run({ teardown: (step) => cleanups.unshift(step) }).finally(
 async function run(t: Parameters<typeof writeKeyFile>[0]): Promise<Finding> {
   const postgres = await startPostgres()
   t.teardown(() => postgres.stop())
-  const { file } = writeKeyFile(t)
+  const { file, exportFor } = writeKeyFile(t)
   const auth = await startService('auth', {
     LATCHKEY_ISSUER: issuer,
     LATCHKEY_AUDIENCES: 'orders',
@@ -42,7 +42,9 @@ async function run(t: Parameters<typeof writeKeyFile>[0]): Promise<Finding> {
   console.log('Following the feed from its start …')
   const follower = join(import.meta.dirname, 'follow-feed.ts')
   const nodeOptions = ['--expose-gc']
-  return JSON.parse((await execaNode(follower, [auth.url, file, issuer], { nodeOptions })).stdout)
+  return JSON.parse(
+    (await execaNode(follower, [auth.url, exportFor('orders'), issuer], { nodeOptions })).stdout,
+  )
 }
 
 const { distinct, repeated } = found

@@ -1,7 +1,10 @@
 import {
   createRevocationFeed,
   createVerifier,
+  KeyringError,
+  type KeySet,
   type RevocationFeed,
+  type RevocationFeedOptions,
   TokenError,
   type Verifier,
 } from '@latchkey/verify'
@@ -9,6 +12,7 @@ import { latchkey } from '@latchkey/verify/fastify'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { ConfigError } from './config.ts'
 import type { VerifierConfig } from './settings.ts'
 
 interface AuthenticationOptions {
@@ -26,6 +30,7 @@ export const authentication = fp<AuthenticationOptions>(
   async (app, { service, config }) => {
     const { LATCHKEY_ISSUER: issuer, LATCHKEY_REVOCATIONS_ON_STALE: onStale } = config
     const maxStaleSeconds = config.LATCHKEY_REVOCATIONS_MAX_STALE_SECONDS
+    warnOfAuthKeys(app, service)
     const revocations = followRevocations(app, service, config)
     app.readiness.add(
       'revocations',
@@ -61,7 +66,7 @@ function followRevocations(
     registers: [app.metrics],
   })
   let isFailing = false
-  const revocations = createRevocationFeed({
+  const revocations = createFeedOrExplain({
     url: config.LATCHKEY_AUTH_URL,
     keys: app.keyring,
     issuer: config.LATCHKEY_ISSUER,
@@ -93,6 +98,28 @@ function followRevocations(
     },
   })
   return revocations
+}
+
+function createFeedOrExplain(options: RevocationFeedOptions): RevocationFeed {
+  try {
+    return createRevocationFeed(options)
+  } catch (err) {
+    if (!(err instanceof KeyringError)) throw err
+    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${err.message}`)
+  }
+}
+
+/** With auth's own file, a thief of this service's files could act as auth. */
+function warnOfAuthKeys({ keyring, log }: FastifyInstance, service: string): void {
+  const warn = ({ keys, refresh, roots }: KeySet) => {
+    const isPrivate = keys.some((key) => key.alg === 'ES256' && key.d !== undefined)
+    if (refresh === undefined && roots.length === 0 && !isPrivate) return
+    log.warn(
+      `LATCHKEY_KEYS_FILE is the key file of auth; give this service its own: latchkey keys export --service ${service}`,
+    )
+  }
+  warn(keyring.current)
+  keyring.subscribe(warn)
 }
 
 /** Wraps a verifier so that every result is counted. */

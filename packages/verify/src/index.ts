@@ -1,3 +1,4 @@
+export { clientAssertionType, signClientAssertion } from './client/client-assertion.ts'
 export { parseKeySet } from './keys/key-set.ts'
 export type {
   EcKey,
@@ -12,9 +13,7 @@ export { KeyringError } from './keys/keyring.ts'
 export { type KeyringFileOptions, openKeyring } from './keys/keyring-file.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'
 export { createRevocationFeed, type RevocationFeed } from './revocation/feed.ts'
-export type { ServiceTokenOptions } from './revocation/service-token.ts'
-export { authAudience, mintServiceToken } from './revocation/service-token.ts'
-export { limits } from './token/bounds.ts'
+export { authAudience, limits } from './token/bounds.ts'
 export type { Refused, TokenErrorCode, TokenErrorStatus } from './token/error.ts'
 export { TokenError } from './token/error.ts'
 export type { FeedSettings, RevocationFeedOptions } from './token/feed-options.ts'

@@ -18,6 +18,7 @@ import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
 import { refreshRoute } from './sessions/refresh.ts'
 import { sessionTokens } from './sessions/tokens.ts'
+import { createAssertionVerifier } from './verifiers/client-assertions.ts'
 import { heartbeat } from './verifiers/heartbeat.ts'
 import { keysStatusRoute } from './verifiers/status.ts'
 
@@ -79,9 +80,14 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
       v1.register(refreshRoute)
       v1.register(logoutRoute)
       v1.register(sessionsRoutes)
-      v1.register(feedRoute)
-      v1.register(keysStatusRoute)
       v1.register(adminUsersRoutes)
+      v1.register(async (clients) => {
+        await clients.register(latchkey, {
+          verifier: createAssertionVerifier(app.keyring, issuer),
+        })
+        clients.register(feedRoute)
+        clients.register(keysStatusRoute)
+      })
     },
     { prefix: '/v1' },
   )

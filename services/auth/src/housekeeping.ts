@@ -5,7 +5,7 @@ import { deleteExpiredLoginFailures } from './passwords/store.ts'
 import { deleteOldRecoveries } from './revocation/recoveries-store.ts'
 import { deleteExpiredRevocations } from './revocation/store.ts'
 import { deleteExpiredSessions } from './sessions/store.ts'
-import { deleteOldReports } from './verifiers/store.ts'
+import { deleteExpiredAssertions, deleteOldReports } from './verifiers/store.ts'
 
 /** How often each instance deletes, in milliseconds. A second one finds nothing left to delete. */
 const intervalMs = 60_000
@@ -16,6 +16,7 @@ const tasks: readonly ((db: Queryable) => Promise<void>)[] = [
   deleteExpiredRevocations,
   deleteExpiredSessions,
   deleteOldReports,
+  deleteExpiredAssertions,
   deleteOldRecoveries,
 ]
 

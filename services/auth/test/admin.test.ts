@@ -11,6 +11,7 @@ import {
   post,
   refresh,
   register,
+  signingSecretOf,
   startAuth,
 } from './support.ts'
 
@@ -119,7 +120,7 @@ t.test('refuses tokens whose session, subject and grants do not agree', async (t
   const app = await startAuth(t)
   const admin = claimsOf(await loginAsAdmin(app))
   const own = claimsOf((await login(app, await register(app))).access_token)
-  const key = app.keyring.current.signing
+  const key = signingSecretOf(app)
   /** A token that a service could sign. */
   const forge = (claims: object) =>
     mintToken({ key, issuer, audience: 'latchkey:auth', claims: { ...own, ...claims } })

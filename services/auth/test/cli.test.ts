@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { latchkey, run } from './command.ts'
@@ -11,9 +11,14 @@ t.test('keys generate writes a file for its owner only, and never overwrites one
   const text = await readFile(file, 'utf8')
   const { keys } = JSON.parse(text)
   t.match(keys, [
-    { kty: 'oct', alg: 'HS256', k: /^[\w-]{43}$/ },
-    { kty: 'oct', use: 'latchkey:refresh', k: /^[\w-]{43}$/ },
+    { kty: 'oct', alg: 'HS256' },
+    { kty: 'oct', use: 'latchkey:refresh' },
+    { kty: 'oct', use: 'latchkey:root' },
   ])
+  for (const { k } of keys) {
+    // As text, other software can use the same secret.
+    t.match(Buffer.from(k, 'base64url').toString('latin1'), /^[\w-]{43}$/)
+  }
   t.equal((await stat(file)).mode & 0o777, 0o600)
   t.notOk(generated.stdout.includes(keys[0].k), 'prints no secret')
   const again = await latchkey('keys', 'generate', '--out', file)
@@ -22,40 +27,85 @@ t.test('keys generate writes a file for its owner only, and never overwrites one
   t.equal(await readFile(file, 'utf8'), text)
 })
 
-t.test('every change of the keys updates the file of the other services', async (t) => {
+type Keys = { kid: string; use?: string; k?: string; d?: string }[]
+
+const readKeys = async (file: string): Promise<Keys> =>
+  JSON.parse(await readFile(file, 'utf8')).keys
+
+t.test('every change of the keys updates the files of the services', async (t) => {
   const folder = t.testdir()
-  const [keys, verifying] = [join(folder, 'keys.json'), join(folder, 'verifying.json')]
-  const files = ['--keys', keys, '--verifying-keys', verifying]
-  const read = async (file: string): Promise<{ kid: string; use?: string }[]> =>
-    JSON.parse(await readFile(file, 'utf8')).keys
+  const [keys, serviceKeys] = [join(folder, 'keys.json'), join(folder, 'services')]
+  const files = ['--keys', keys, '--service-keys', serviceKeys]
+  const services = ['orders', 'billing']
   const matches = async (title: string) => {
-    const all = await read(keys)
-    t.ok(all.some(({ use }) => use === 'latchkey:refresh'))
-    t.strictSame(
-      await read(verifying),
-      all.filter(({ use }) => use === undefined),
-      title,
-    )
-    t.equal((await stat(verifying)).mode & 0o777, 0o600)
+    const all = await readKeys(keys)
+    const root = all.find(({ use }) => use === 'latchkey:root')
+    for (const service of services) {
+      const file = join(serviceKeys, service, 'keys.json')
+      const exported = await readKeys(file)
+      const own = exported.pop()
+      t.match(own, { kid: `${root?.kid}/${service}`, use: 'latchkey:service' }, title)
+      const tokenKeys = all.filter(({ use }) => use === undefined)
+      t.strictSame(
+        exported,
+        tokenKeys.map(({ d: _private, ...key }) => key),
+        title,
+      )
+      t.equal((await stat(file)).mode & 0o777, 0o600)
+    }
   }
-  await latchkey('keys', 'generate', '--out', keys, '--verifying-keys', verifying)
+  const generated = await latchkey(
+    ...['keys', 'generate', '--out', keys, '--service-keys', serviceKeys],
+    ...['--service', ...services],
+  )
+  t.equal(generated.code, 0, generated.stderr)
   await matches('generate')
-  const [first] = await read(keys)
+  const [first] = await readKeys(keys)
   for (const step of [
-    ['add', 'next'],
+    ['add', 'next', '--alg', 'ES256'],
+    ['add', 'next-root', '--root'],
     ['promote', 'next', '--force'],
+    ['promote', 'next-root', '--force'],
     ['retire', first?.kid ?? '', '--force'],
-    ['export'],
   ]) {
-    if (step[0] === 'export') await rm(verifying)
     const { code, stderr } = await latchkey('keys', ...step, ...files)
     t.equal(code, 0, stderr)
     await matches(step.join(' '))
   }
-  const clash = await latchkey('keys', 'export', '--keys', keys, '--verifying-keys', keys)
-  t.equal(clash.code, 1)
-  t.match(clash.stderr, /must name another file/)
-  t.equal((await read(keys)).length, 2)
+  await rm(join(serviceKeys, 'orders'), { recursive: true })
+  t.match(await latchkey('keys', 'export', ...files, '--service', 'orders'), { code: 0 })
+  await matches('export')
+  const [ecKey] = await readKeys(join(serviceKeys, 'orders', 'keys.json'))
+  t.match(ecKey, { kid: 'next', kty: 'EC', alg: 'ES256', crv: 'P-256', d: undefined })
+})
+
+t.test('keys export refuses names that speak for auth, or leave the folder', async (t) => {
+  const folder = t.testdir()
+  const keys = join(folder, 'keys.json')
+  await latchkey('keys', 'generate', '--out', keys)
+  const files = ['--keys', keys, '--service-keys', join(folder, 'services')]
+  for (const name of ['operator', 'auth', '..', '.', 'a/b', '', 'ü', 'x'.repeat(65)]) {
+    const refused = await latchkey('keys', 'export', ...files, '--service', name)
+    t.match(refused, { code: 1, stderr: /a service's name is 1 to 64 letters/ }, name)
+  }
+  t.match(await latchkey('keys', 'export', ...files), { code: 1, stderr: /pass --service <name>/ })
+  t.strictSame(await readdir(folder), ['keys.json'])
+})
+
+t.test('a key file of version 0.1 gets a root key, and then key files of services', async (t) => {
+  const folder = t.testdir()
+  const [keys, services] = [join(folder, 'keys.json'), join(folder, 'services')]
+  await latchkey('keys', 'generate', '--out', keys)
+  const old = (await readKeys(keys)).filter(({ use }) => use !== 'latchkey:root')
+  await writeFile(keys, JSON.stringify({ keys: old }))
+  const files = ['--keys', keys, '--service-keys', services]
+  const early = await latchkey('keys', 'export', ...files, '--service', 'orders')
+  t.match(early, { code: 1, stderr: /has no root key.*latchkey keys add --root/ })
+  const added = await latchkey('keys', 'add', '--root', ...files)
+  t.match(added, { code: 0, stdout: /keys of services are derived from it/ })
+  const exported = await latchkey('keys', 'export', ...files, '--service', 'orders')
+  t.match(exported, { code: 0, stdout: /Wrote .*orders\/keys\.json/ })
+  t.match(await readKeys(keys), [...old, { use: 'latchkey:root' }])
 })
 
 t.test('inspect explains a token and reports whether it is valid', async (t) => {

@@ -8,7 +8,7 @@ import { checkReplication } from '../src/cli/doctor/replication.ts'
 import { checkSchema } from '../src/cli/doctor/schema.ts'
 import type { Server, Standby } from '../src/cli/doctor/server-store.ts'
 import { checkDatabaseUrl, checkSettings } from '../src/cli/doctor/settings.ts'
-import { createJwk } from '../src/keys/key-file.ts'
+import { createRootJwk, createTokenJwk } from '../src/keys/jwk.ts'
 import { issuer } from './support.ts'
 
 const codes = (findings: Finding[]) => findings.map(({ level, code }) => `${level} ${code}`)
@@ -72,11 +72,13 @@ t.test('compares the connections with what the pools of auth may open', async (t
 
 t.test('finds keys to rotate, to retire and to restore', async (t) => {
   const now = new Date('2026-11-26')
-  const set = { keys: ['2024-01-01-a', '2026-10-01-b', '2026-11-25-c'].map(createJwk) }
-  const kids = set.keys.map(({ kid }) => kid)
+  const kids = ['2024-01-01-a', '2026-10-01-b', '2026-11-25-c']
+  const tokenKeys = kids.map((kid) => createTokenJwk(kid, 'HS256'))
+  const set = { keys: [...tokenKeys, createRootJwk('root')] }
   const seen = { ageSeconds: 1, clockAheadSeconds: 0 }
-  const auth = { service: 'auth', instance: 'auth-1', kids, ...seen }
-  const orders = { service: 'orders', instance: 'orders-1', kids: kids.slice(0, 2), ...seen }
+  const auth = { service: 'auth', instance: 'auth-1', kids: [...kids, 'root'], ...seen }
+  const two = [...kids.slice(0, 2), 'root/orders']
+  const orders = { service: 'orders', instance: 'orders-1', kids: two, ...seen }
   const check = (verifiers: (typeof auth)[], live: [string, number][] = []) =>
     codes(checkKeys(set, { verifiers, live: new Map(live) }, now)).filter(
       (code) => code !== 'ok key_known',
@@ -100,6 +102,8 @@ t.test('finds keys to rotate, to retire and to restore', async (t) => {
     ),
     ['warning live_key_lost', 'warning signing_key_old'],
   )
+  const withoutRoot = checkKeys({ keys: tokenKeys }, { verifiers: [auth], live: new Map() }, now)
+  t.match(codes(withoutRoot), ['warning root_key_missing'])
 })
 
 t.test('judges clocks by what verifiers tolerate', async (t) => {

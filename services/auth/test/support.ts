@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createService, type Service } from '@latchkey/service-kit'
 import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
-import { mintServiceToken } from '@latchkey/verify'
+import { type HmacKey, type ServiceKey, signClientAssertion } from '@latchkey/verify'
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { auth } from '../src/app.ts'
 import type { AuthConfig } from '../src/config.ts'
+import { deriveServiceSecret } from '../src/keys/jwk.ts'
 
 export const issuer = 'https://sso.example.com'
 export const password = 'correct horse battery'
@@ -104,17 +105,31 @@ export const as = (
     ...(payload && { payload }),
   })
 
-/** Polls the feed, or another route for services, as a service does. */
+/** The secret that access tokens are signed with. */
+export function signingSecretOf({ keyring }: Service): HmacKey {
+  const { signing } = keyring.current
+  if (signing.alg !== 'HS256') throw new Error('the signing key is not a secret')
+  return signing
+}
+
+/** The key of a service, or of the operator. */
+export function deriveKey(app: Service, service: string): ServiceKey {
+  const [root] = app.keyring.current.roots
+  if (root === undefined) throw new Error('the keyring has no root key')
+  const secret = deriveServiceSecret(root.secret, service)
+  return { kid: `${root.kid}/${service}`, alg: 'HS256', service, secret }
+}
+
+/** A client assertion of a service, or of the operator. */
+export const assertAs = (app: Service, service: string): Promise<string> =>
+  signClientAssertion(deriveKey(app, service), issuer)
+
+/** Polls the feed as a service, or asks for the status of the keys as the operator. */
 export async function poll(app: Service, path: string, headers: Record<string, string> = {}) {
-  const token = await mintServiceToken(app.keyring, {
-    issuer,
-    service: 'orders',
-    audience: 'latchkey:auth',
-    scope: 'revocations:read keys:read',
-  })
+  const assertion = await assertAs(app, path.startsWith('keys/') ? 'operator' : 'orders')
   return app.inject({
     url: `/v1/${path}`,
-    headers: { authorization: `Bearer ${token}`, ...headers },
+    headers: { authorization: `Bearer ${assertion}`, ...headers },
   })
 }
 

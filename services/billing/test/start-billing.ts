@@ -22,7 +22,7 @@ export async function startBilling(t: Test, ordersUrl: string, keys: KeyFile = w
     LATCHKEY_LOG_LEVEL: 'silent',
     LATCHKEY_DRAIN_SECONDS: 0,
     LATCHKEY_ISSUER: issuer,
-    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_KEYS_FILE: keys.exportFor('billing'),
     LATCHKEY_DATABASE_URL: await createDatabase(t),
     LATCHKEY_DATABASE_POOL_MAX: 5,
     LATCHKEY_AUTH_URL: await startEmptyFeed(t),
@@ -65,7 +65,7 @@ export async function startOrders(t: Test, keys: KeyFile) {
     LATCHKEY_INSTANCE: 'orders-1',
     LATCHKEY_AUTH_URL: await startEmptyFeed(t),
     LATCHKEY_ISSUER: issuer,
-    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_KEYS_FILE: keys.exportFor('orders'),
     LATCHKEY_DATABASE_URL: await createDatabase(t),
   })
   t.teardown(orders.stop)

@@ -9,8 +9,12 @@ export const issuer = 'https://sso.test'
 /** Differences from a valid token for orders. */
 export type TokenOptions = Partial<MintOptions>
 
-/** Starts the orders service on a free port, with new keys and, by default, a new database. */
-export async function startOrders(t: Test, databaseUrl?: string) {
+/**
+ * Starts the orders service on a free port, with new keys and, by default, a new database.
+ *
+ * @param service whose key file it gets
+ */
+export async function startOrders(t: Test, databaseUrl?: string, service = 'orders') {
   const keys: KeyFile = writeKeyFile(t)
   const app = await createService(orders, {
     LATCHKEY_HOST: '127.0.0.1',
@@ -19,7 +23,7 @@ export async function startOrders(t: Test, databaseUrl?: string) {
     LATCHKEY_LOG_LEVEL: 'silent',
     LATCHKEY_DRAIN_SECONDS: 0,
     LATCHKEY_ISSUER: issuer,
-    LATCHKEY_KEYS_FILE: keys.file,
+    LATCHKEY_KEYS_FILE: keys.exportFor(service),
     LATCHKEY_DATABASE_URL: databaseUrl ?? (await createDatabase(t)),
     LATCHKEY_DATABASE_POOL_MAX: 5,
     LATCHKEY_AUTH_URL: await startEmptyFeed(t),

@@ -19,6 +19,14 @@ t.test('returns the token’s claims and the instance that answered', async (t) 
   })
 })
 
+t.test('refuses to start with the key file of another service', async (t) => {
+  await t.rejects(startOrders(t, undefined, 'billing'), {
+    name: 'ConfigError',
+    message:
+      /^LATCHKEY_KEYS_FILE: the keys are those of the service billing, not of orders: run latchkey keys export --service orders$/,
+  })
+})
+
 t.test('logs the user of a request', async (t) => {
   const { app, request } = await startOrders(t)
   const lines = t.capture(app.log, 'info')

@@ -86,7 +86,7 @@ async function startAll(started: Started, secrets: Secrets, options: ClusterOpti
 
 function createHandle(
   started: Started,
-  { edgeUrl, keysFile, verifyingKeysFile, databaseUrls }: SharedSettings,
+  { edgeUrl, keysFile, serviceKeys, databaseUrls }: SharedSettings,
   demoUser: DemoUser,
   options: ClusterOptions,
 ): Cluster {
@@ -108,7 +108,7 @@ function createHandle(
     },
     dataFolder: folder.path,
     keysFile,
-    verifyingKeysFile,
+    serviceKeys,
     databaseUrls,
     pid: (name) => find(name).pid,
     isUp: (name) => find(name).value !== undefined,

@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import type { Cluster } from './cluster.ts'
 import { shortenPath } from './data/data-folder.ts'
+import { serviceNameOf } from './data/keys.ts'
 import type { Flags } from './flags.ts'
 import { resourceServiceNames, serviceNames } from './services/services.ts'
 
@@ -41,12 +43,14 @@ export function createConsole(stream: WriteStream) {
 }
 
 /** The settings of a verifier outside of the cluster. */
-function describeVerifier({ url, verifyingKeysFile }: Cluster, audience: string): string {
+function describeVerifier({ url, serviceKeys }: Cluster, audience: string): string {
+  const service = serviceNameOf(audience)
   return [
     `\nTokens are also for ${audience}. A service of your own verifies them with:`,
-    `  key file    ${shortenPath(verifyingKeysFile)}`,
+    `  key file    ${shortenPath(join(serviceKeys, service, 'keys.json'))}`,
     `  issuer      ${url}/auth, which is also the URL of the revocation feed`,
     `  audience    ${audience}`,
+    `  service     ${service}`,
   ].join('\n')
 }
 

@@ -28,9 +28,10 @@ export async function prepareDependencies(
   secrets: Secrets,
   options: ClusterOptions,
 ): Promise<SharedSettings> {
-  const { keysFile, verifyingKeysFile, logFile } = started.folder
+  const { keysFile, serviceKeys, logFile } = started.folder
+  const audiences = [...resourceServiceNames, ...(options.audiences ?? [])]
   const databaseServer = prepareDatabaseServer(started, options, secrets)
-  const work = [edge.start(), databaseServer, ensureKeys(started.folder)] as const
+  const work = [edge.start(), databaseServer, ensureKeys(started.folder, audiences)] as const
   // After a failure, the others must settle before they can be stopped.
   await Promise.allSettled(work)
   const [port, databases] = await Promise.all(work)
@@ -38,9 +39,7 @@ export async function prepareDependencies(
   options.onReady?.('keys', shortenPath(keysFile))
   options.onReady?.('edge', edgeUrl)
   const env = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
-  const audiences = [...resourceServiceNames, ...(options.audiences ?? [])]
-  const keyFiles = { keysFile, verifyingKeysFile }
-  return { edgeUrl, audiences, ...keyFiles, databaseUrls: databases.urls, env, logFile }
+  return { edgeUrl, audiences, keysFile, serviceKeys, databaseUrls: databases.urls, env, logFile }
 }
 
 /** The name under which this machine reaches the edge. */

@@ -1,8 +1,9 @@
 /** The key files of a cluster. */
 export interface KeyFiles {
+  /** The key file of auth. */
   readonly keysFile: string
-  /** For the services that verify: the keys for access tokens alone. */
-  readonly verifyingKeysFile: string
+  /** The folder with the key files of the other services: `<service>/keys.json`. */
+  readonly serviceKeys: string
 }
 
 export interface ClusterOptions {

@@ -80,19 +80,19 @@ t.test('billing invoices an order, which it reads with the caller’s token', as
   t.match(await invoiced.json(), { order_id: id, amount_cents: 700 })
 })
 
-t.test('only auth gets the key of refresh tokens', async (t) => {
+t.test('only auth gets its keys; another service gets its own', async (t) => {
   for (const name of cluster.instances.map((instance) => instance.name)) {
     const environment = await readFile(`/proc/${cluster.pid(name)}/environ`, 'utf8')
     const [, file = ''] = /LATCHKEY_KEYS_FILE=([^\0]*)/.exec(environment) ?? []
-    const hasRefreshKey = (await readFile(file, 'utf8')).includes('latchkey:refresh')
-    t.equal(hasRefreshKey, name.startsWith('auth-'), name)
+    const uses = (await readFile(file, 'utf8')).match(/(?<="use": "latchkey:)\w+/g)
+    t.strictSame(uses, name.startsWith('auth-') ? ['refresh', 'root'] : ['service'], name)
   }
 })
 
 t.test('only the owner can read secrets; a role can connect only to its database', async (t) => {
   for (const file of [
     cluster.keysFile,
-    cluster.verifyingKeysFile,
+    `${cluster.serviceKeys}/orders/keys.json`,
     `${cluster.dataFolder}/secrets.json`,
   ]) {
     t.equal((await stat(file)).mode & 0o777, 0o600)

@@ -120,7 +120,7 @@ t.test('issues tokens for the audiences it is given, and has a page at /', async
   const flags = ['--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`]
   const run = runMain(t, ...flags, '--audience', 'shop', '--audience=https://stock.example.com')
   await run.sees(/Ctrl-C stops everything/)
-  t.match(run.output(), /Tokens are also for shop\.[\s\S]*verifying-keys\.json/)
+  t.match(run.output(), /Tokens are also for shop\.[\s\S]*service-keys\/shop\/keys\.json/)
   const [, url = ''] = / at (http:\S+)/.exec(run.output()) ?? []
   const [, password = ''] = / with password (\S+)/.exec(run.output()) ?? []
   const { access_token } = await login(url, { email: 'demo@example.com', password })
@@ -198,7 +198,7 @@ t.test(
       'logs',
       'postgres',
       'secrets.json',
-      'verifying-keys.json',
+      'service-keys',
     ])
     const { postgres } = JSON.parse(await readFile(join(folder, 'secrets.json'), 'utf8'))
     for (const log of await readdir(join(folder, 'logs'))) {

@@ -49,7 +49,7 @@ t.test('no log, metric or database contains a key, password or token', async (t)
 async function useEverything({
   url,
   keysFile,
-  verifyingKeysFile,
+  serviceKeys,
   databaseUrls,
 }: Cluster): Promise<[string, string][]> {
   const person = await register(url)
@@ -69,7 +69,7 @@ async function useEverything({
   await post('/auth/v1/login', { ...person, unknown: token })
   await post('/orders/v1/orders', { item: 'key', quantity: 1, unit_price_cents: 5 })
 
-  const files = ['--keys', keysFile, '--verifying-keys', verifyingKeysFile]
+  const files = ['--keys', keysFile, '--service-keys', serviceKeys]
   const where = [...files, '--auth', `${url}/auth`, '--issuer', `${url}/auth`]
   await run(process.execPath, [latchkey, 'keys', 'add', 'next', ...files])
   await sleep(3_500)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '@latchkey/cluster/cluster'
 import type { Tokens } from '@latchkey/test-kit/client'
@@ -108,9 +109,9 @@ async function findOpen(server: PostgresServer, cluster: Cluster, sessions: read
 
 /** How many revocations a new verifier does not learn of. */
 async function countUnknown(cluster: Cluster, sessions: readonly Tokens[]): Promise<number> {
-  const keys = openKeyring(cluster.verifyingKeysFile)
+  const keys = openKeyring(join(cluster.serviceKeys, 'orders', 'keys.json'))
   const issuer = `${cluster.url}/auth`
-  const names = { issuer, service: 'drill', instance: 'drill-1' }
+  const names = { issuer, service: 'orders', instance: 'drill-1' }
   const feed = createRevocationFeed({ url: issuer, keys, ...names })
   try {
     if (!(await feed.catchUp())) throw new Error('The revocation feed does not answer.')

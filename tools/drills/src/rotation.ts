@@ -80,9 +80,9 @@ async function readKeys({ keysFile }: Cluster): Promise<{ kid: string; use?: str
 
 /** Runs `latchkey keys …` on the cluster. */
 async function runKeys(cluster: Cluster, verb: string, ...kid: string[]) {
-  const { keysFile, verifyingKeysFile, url } = cluster
+  const { keysFile, serviceKeys, url } = cluster
   const args = ['keys', verb, ...kid, '--keys', keysFile]
-  if (verb !== 'status') args.push('--verifying-keys', verifyingKeysFile)
+  if (verb !== 'status') args.push('--service-keys', serviceKeys)
   if (verb !== 'add') args.push('--auth', `${url}/auth`, '--issuer', `${url}/auth`)
   return (await execaNode(latchkey, args, { timeout: 20_000 })).stdout
 }

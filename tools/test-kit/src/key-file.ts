@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,29 +9,43 @@ export interface KeyFile {
   readonly file: string
   readonly kid: string
   readonly secret: Buffer
+  /** Writes the key file of a service: the key for access tokens, and the service's own. */
+  exportFor(service: string): string
 }
 
 /**
- * Writes a key file for `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with a random key for access
- * tokens and a random key for refresh tokens, readable only by its owner. The test's teardown
+ * Writes a key file of auth for `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with random keys for
+ * access tokens, refresh tokens and services, readable only by its owner. The test's teardown
  * removes it.
  */
 export function writeKeyFile(t: HasTeardown): KeyFile {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-keys-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const file = join(folder, 'keys.json')
   const kid = `test-${randomBytes(4).toString('hex')}`
-  const secret = randomBytes(32)
-  const keys = [
-    { kty: 'oct', kid, alg: 'HS256', k: secret.toString('base64url') },
-    {
-      kty: 'oct',
-      kid: `${kid}-refresh`,
-      alg: 'HS256',
-      use: 'latchkey:refresh',
-      k: randomBytes(32).toString('base64url'),
+  const [secret, root] = [randomBytes(32), randomBytes(32)]
+  const write = (name: string, keys: object[]): string => {
+    const file = join(folder, name)
+    writeFileSync(file, JSON.stringify({ keys }), { mode: 0o600 })
+    return file
+  }
+  const tokenKey = toJwk(kid, secret)
+  return {
+    file: write('keys.json', [
+      tokenKey,
+      toJwk(`${kid}-refresh`, randomBytes(32), 'latchkey:refresh'),
+      toJwk(`${kid}-root`, root, 'latchkey:root'),
+    ]),
+    kid,
+    secret,
+    exportFor(service) {
+      const own = hkdfSync('sha256', root, '', `latchkey service key v1/${service}`, 32)
+      const ownKey = toJwk(`${kid}-root/${service}`, Buffer.from(own), 'latchkey:service')
+      return write(`${service}.json`, [tokenKey, ownKey])
     },
-  ]
-  writeFileSync(file, JSON.stringify({ keys }), { mode: 0o600 })
-  return { file, kid, secret }
+  }
 }
+
+const toJwk = (kid: string, secret: Buffer, use?: string) => ({
+  ...{ kty: 'oct', kid, alg: 'HS256', use },
+  k: secret.toString('base64url'),
+})

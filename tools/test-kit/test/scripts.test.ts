@@ -40,7 +40,7 @@ for (const line of lines) {
     t.equal(help.exitCode, 0)
     // With the options that a command of `keys` requires.
     const required =
-      subcommands.length > 1 ? ['--keys', 'x', '--out', 'x', '--verifying-keys', 'x'] : []
+      subcommands.length > 1 ? ['--keys', 'x', '--out', 'x', '--service-keys', 'x'] : []
     const refused = await run('--nonsense', ...required)
     t.match(refused.stderr, /nonsense/)
     t.notMatch(refused.stderr, /\n +at /, 'without a stack')

@@ -109,6 +109,7 @@ export type KeyringErrorCode =
   | 'keyring_empty'
   | 'keyring_duplicate_kid'
   | 'keyring_weak_secret'
+  | 'keyring_other_service'
 
 /**
  * Keys were refused. The message names the key ID and the rule, never a secret.

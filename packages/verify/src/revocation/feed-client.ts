@@ -1,10 +1,10 @@
+import { Credentials } from '../client/credentials.ts'
 import { callSafely, checkCallbacks } from '../options/call-safely.ts'
 import { checkNames } from '../options/check-names.ts'
 import { limits, readNumbers } from '../token/bounds.ts'
 import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Claims, Revocations } from '../token/types.ts'
-import { type RevocationPage, readRevocationPage } from './page.ts'
-import { authAudience, mintServiceToken } from './service-token.ts'
+import { type RevocationPage, readRevocationPage, readText } from './page.ts'
 import { RevocationSet } from './set.ts'
 
 const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
@@ -15,6 +15,7 @@ export class FeedClient implements Revocations {
   readonly options: RevocationFeedOptions & Record<keyof typeof BOUNDS, number>
   readonly #url: URL
   readonly #warn: (message: string) => void
+  readonly #credentials: Credentials
   readonly #set = new RevocationSet()
   /** The cursor of the last page; `undefined` to start from the beginning. */
   #cursor: string | number | undefined
@@ -46,6 +47,7 @@ export class FeedClient implements Revocations {
       throw new RangeError(`instance must be at most ${limits.maxInstanceLength} characters`)
     }
     if (!Array.isArray(options.keys?.current?.keys)) throw new TypeError('keys must be a keyring')
+    this.#credentials = new Credentials(options)
   }
 
   isRevoked({ sid, sub, iat }: Claims): boolean {
@@ -116,7 +118,7 @@ export class FeedClient implements Revocations {
 
   /** @returns the next page, or `undefined` when nothing is new */
   async #pollPage(): Promise<RevocationPage | undefined> {
-    const { keys, issuer, service, instance, timeoutMs } = this.options
+    const { keys, instance, timeoutMs } = this.options
     this.#polling = new AbortController()
     const url = new URL(this.#url)
     if (this.#cursor !== undefined) url.searchParams.set('after', String(this.#cursor))
@@ -124,16 +126,19 @@ export class FeedClient implements Revocations {
     const kids = keys.current.keys.map(({ kid }) => kid).join()
     const isShort = encodeURIComponent(kids).length <= limits.maxKidsLength
     if (isShort) url.searchParams.set('kids', kids)
-    const scope = 'revocations:read'
-    const token = await mintServiceToken(keys, { issuer, service, audience: authAudience, scope })
-    const response = await fetch(url, {
-      headers: { authorization: `Bearer ${token}`, 'if-none-match': `"${this.#etag ?? ''}"` },
-      // Not followed: Cloudflare Workers do not know `error`. A redirect is not 200, so it fails.
-      redirect: 'manual',
-      signal: AbortSignal.any([this.#polling.signal, AbortSignal.timeout(timeoutMs)]),
-    })
+    const signal = AbortSignal.any([this.#polling.signal, AbortSignal.timeout(timeoutMs)])
+    const response = await this.#credentials.use((credential) =>
+      fetch(url, {
+        headers: {
+          authorization: `Bearer ${credential}`,
+          'if-none-match': `"${this.#etag ?? ''}"`,
+        },
+        // Not followed: Cloudflare Workers do not know `error`. A redirect is not 200, so it fails.
+        redirect: 'manual',
+        signal,
+      }),
+    )
     if (response.status === 200) return readRevocationPage(response)
-    await response.body?.cancel()
     if (response.status === 304) return undefined
     // A server before version 0.2 refuses the cursor of a newer one. Without its tag: the first page
     // has the same one if it ends there, and a 304 would pass for the end of the list.
@@ -141,6 +146,10 @@ export class FeedClient implements Revocations {
       this.#cursor = undefined
       this.#etag = undefined
     }
-    throw new Error(`the revocation feed answered ${response.status}`)
+    const code = readCode(await readText(response).catch(() => ''))
+    throw new Error(`the revocation feed answered ${response.status}${code && ` ${code}`}`)
   }
 }
+
+/** The code of a problem (RFC 9457); empty for anything else, which may come from another server. */
+const readCode = (text: string): string => /"code":"(\w{1,64})"/.exec(text)?.[1] ?? ''

@@ -42,7 +42,8 @@ export async function readRevocationPage(response: Response): Promise<Revocation
 const isCursor = (value: unknown): boolean =>
   typeof value === 'string' ? /^\d{1,18}\.[0-9a-f]{1,16}$/.test(value) : Number.isSafeInteger(value)
 
-async function readText(response: Response): Promise<string> {
+/** Reads the body of a response. @throws Error when it is larger than any page */
+export async function readText(response: Response): Promise<string> {
   const chunks: string[] = []
   const decoder = new TextDecoder()
   let bytes = 0

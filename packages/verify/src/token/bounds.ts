@@ -14,6 +14,8 @@ export const limits = {
    * this long after it expires.
    */
   maxClockToleranceSeconds: 60,
+  /** Lifetime of a client assertion. */
+  clientAssertionSeconds: 60,
   /**
    * A service token is issued this long before its time and expires this long after, so that a wrong
    * clock does not cut a verifier off from the revocations.
@@ -31,6 +33,16 @@ export const limits = {
   /** Maximum length of the key IDs that a poll reports: a longer URL would make the poll fail. */
   maxKidsLength: 8_000,
 } as const
+
+/**
+ * The audience of the auth service's own routes.
+ * @example
+ * ```ts
+ * import { authAudience, createVerifier } from '@latchkey/verify'
+ * const verifier = createVerifier({ keys: { file: 'keys.json' }, issuer, audience: authAudience })
+ * ```
+ */
+export const authAudience = 'latchkey:auth'
 
 /** Default, minimum and maximum of each numeric option; the unit is in its name. */
 type Bounds<Name extends string> = Readonly<

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { authAudience, mintServiceToken, parseKeySet } from '@latchkey/verify'
+import { parseKeySet, signClientAssertion } from '@latchkey/verify'
+import { deriveServiceSecret, operator, rootMissing } from '../keys/jwk.ts'
 import type { LiveKeys } from '../keys/rotation.ts'
 import type { VerifierReport } from '../verifiers/store.ts'
 
 export interface AuthClientOptions {
-  /** The key file. Its keys allow the command to act as a service. */
+  /** The key file of auth. Its root key allows the command to act as the operator. */
   keys: string
   /** Base URL of the auth service. */
   auth?: string
@@ -25,14 +26,10 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
   if (auth === undefined || issuer === undefined) {
     throw new Error('--auth and --issuer are required to ask which keys the verifiers have')
   }
-  const current = parseKeySet(await readFile(keys, 'utf8'))
-  const token = await mintServiceToken(
-    { current },
-    { issuer, service: 'latchkey-cli', audience: authAudience, scope: 'keys:read' },
-  )
+  const assertion = await signAsOperator(keys, issuer)
   const url = `${auth.replace(/\/+$/, '')}/v1/keys/status`
   const response = await fetch(url, {
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${assertion}` },
     redirect: 'error',
     signal: AbortSignal.timeout(timeoutMs),
   }).catch((err: Error) => {
@@ -53,6 +50,15 @@ export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysS
     })),
     live: new Map(body.signing_keys.map(({ kid, live_seconds }) => [kid, live_seconds])),
   }
+}
+
+/** A client assertion under the operator's key, which is in no file: it is derived from the root. */
+async function signAsOperator(file: string, issuer: string): Promise<string> {
+  const [root] = parseKeySet(await readFile(file, 'utf8')).roots
+  if (root === undefined) throw new Error(rootMissing)
+  const secret = deriveServiceSecret(root.secret, operator)
+  const key = { kid: `${root.kid}/${operator}`, alg: 'HS256', service: operator, secret } as const
+  return signClientAssertion(key, issuer)
 }
 
 interface StatusReply {

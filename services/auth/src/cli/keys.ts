@@ -1,12 +1,19 @@
 import { type Command, Option } from 'commander'
 import {
-  changeKeyFiles,
+  type Algorithm,
+  algorithms,
   createJwkSet,
   createKid,
+  isRootKey,
   isTokenKey,
   type JwkSet,
+} from '../keys/jwk.ts'
+import {
+  changeKeyFiles,
   type KeyFiles,
+  listServices,
   readKeyFile,
+  serviceFile,
   writeNewKeyFile,
 } from '../keys/key-file.ts'
 import {
@@ -14,6 +21,7 @@ import {
   findPromotionBlockers,
   findRetirementBlockers,
   findSigningKey,
+  getRotatingKey,
   promoteKey,
   retireKey,
 } from '../keys/rotation.ts'
@@ -23,11 +31,25 @@ import { formatTable } from './table.ts'
 
 const requiredKeysOption = () => keysOption().makeOptionMandatory()
 
-const verifyingKeysOption = () =>
+const serviceKeysOption = () =>
   new Option(
-    '-v, --verifying-keys <file>',
-    'key file of the services, with the keys for access tokens alone; kept up to date',
-  ).env('LATCHKEY_VERIFYING_KEYS_FILE')
+    '-s, --service-keys <folder>',
+    "folder of the services' key files, <service>/keys.json; those in it are kept up to date",
+  ).env('LATCHKEY_SERVICE_KEYS')
+
+const servicesOption = () =>
+  new Option('--service <name...>', 'services to write a key file for, in --service-keys').default(
+    [],
+    'none',
+  )
+
+const algorithmOption = () =>
+  new Option(
+    '--alg <algorithm>',
+    'HS256: a secret that all services share. ES256: a key pair; only auth can sign',
+  )
+    .choices(algorithms)
+    .default('HS256')
 
 /** `latchkey keys …` */
 export function addKeys(program: Command): void {
@@ -35,15 +57,18 @@ export function addKeys(program: Command): void {
 
   keys
     .command('generate')
-    .description('create a key file: one key for access tokens, one for refresh tokens')
+    .description('create the key file of auth, with keys for access tokens, refresh and services')
     .requiredOption('-o, --out <file>', 'file to create; an existing file is not overwritten')
-    .addOption(verifyingKeysOption())
+    .addOption(algorithmOption())
+    .addOption(serviceKeysOption())
+    .addOption(servicesOption())
     .action(generate)
   keys
     .command('export')
-    .description('write the key file of the services: the keys for access tokens alone')
+    .description("write the services' key files: the keys that verify, and the service's own key")
     .addOption(requiredKeysOption())
-    .addOption(verifyingKeysOption().makeOptionMandatory())
+    .addOption(serviceKeysOption().makeOptionMandatory())
+    .addOption(servicesOption())
     .action(exportKeys)
   keys
     .command('list')
@@ -59,63 +84,72 @@ export function addKeys(program: Command): void {
     .command('add')
     .description('add a key that verifies; it signs once it is promoted')
     .argument('[kid]', 'key ID; default: the date and a random suffix')
+    .addOption(algorithmOption())
+    .addOption(new Option('--root', 'add a root key, from which keys of services are derived'))
     .addOption(requiredKeysOption())
-    .addOption(verifyingKeysOption())
+    .addOption(serviceKeysOption())
     .action(add)
   addAuthOptions(keys.command('promote').addOption(requiredKeysOption()))
-    .description('sign new tokens with a key; refused until every verifier has it')
+    .description(
+      'sign new tokens with a key, or derive from a root key; refused until every verifier has it',
+    )
     .argument('[kid]', 'key to promote; default: the key added last')
-    .addOption(verifyingKeysOption())
+    .addOption(serviceKeysOption())
     .option('--force', 'promote even if verifiers lack the key or auth does not answer')
     .action(promote)
   addAuthOptions(keys.command('retire').addOption(requiredKeysOption()))
     .description('remove a key; refused until all tokens signed with it have expired')
     .argument('<kid>', 'key to remove')
-    .addOption(verifyingKeysOption())
+    .addOption(serviceKeysOption())
     .option('--force', 'remove even if tokens signed with it may still be valid')
     .action(retire)
 }
 
 type ForceOptions = AuthClientOptions & KeyFiles & { force?: boolean }
+type ExportOptions = KeyFiles & { service: string[] }
 
-async function generate({ out, verifyingKeys }: Omit<KeyFiles, 'keys'> & { out: string }) {
-  const set = createJwkSet()
+async function generate(options: Omit<ExportOptions, 'keys'> & { out: string; alg: Algorithm }) {
+  const { out, alg, serviceKeys, service } = options
+  const set = createJwkSet(alg)
   await writeNewKeyFile(out, set)
   print(
     `Wrote ${out} (only its owner can read it). Access tokens are signed with ${signingKid(set)}.`,
   )
   print(`Start the auth service with LATCHKEY_KEYS_FILE=${out}`)
-  await exportKeys({ keys: out, ...(verifyingKeys && { verifyingKeys }) })
+  if (serviceKeys !== undefined) await exportKeys({ keys: out, serviceKeys, service })
+  else print('For each of the other services, run: latchkey keys export --service <name>')
 }
 
-async function exportKeys(files: KeyFiles): Promise<void> {
-  const { verifyingKeys } = files
-  if (verifyingKeys === undefined) {
-    print('For the other services, run: latchkey keys export')
-    return
+async function exportKeys({ service, ...files }: ExportOptions): Promise<void> {
+  const { serviceKeys = '' } = files
+  await changeKeyFiles(files, () => {}, service)
+  const written = await listServices(serviceKeys)
+  if (written.length === 0) throw new Error(`${serviceKeys} has no key file; pass --service <name>`)
+  for (const name of written) {
+    const file = serviceFile(serviceKeys, name)
+    print(`Wrote ${file}. Start ${name} with LATCHKEY_KEYS_FILE=${file}`)
   }
-  await changeKeyFiles(files, () => {})
-  print(`Wrote ${verifyingKeys}. Start the other services with LATCHKEY_KEYS_FILE=${verifyingKeys}`)
 }
 
 async function list({ keys }: { keys: string }): Promise<void> {
   const set = await readKeyFile(keys)
-  const rows = set.keys.map((key) => [key.kid, describeKey(key.kid, set)])
-  print(formatTable(['key', 'use'], rows))
+  const rows = set.keys.map((key) => [key.kid, key.alg ?? '-', describeKey(key.kid, set)])
+  print(formatTable(['key', 'algorithm', 'use'], rows))
 }
 
 async function status(options: AuthClientOptions): Promise<void> {
   const set = await readKeyFile(options.keys)
   const { verifiers, live } = await fetchKeysStatus(options)
   const kids = set.keys.filter(isTokenKey).map(({ kid }) => kid)
-  const verifierRows = verifiers.map((verifier) => [
-    verifier.instance,
-    verifier.service,
-    verifier.kids.join(' '),
-    kids.filter((kid) => !verifier.kids.includes(kid)).join(' ') || '-',
-    `${Math.round(verifier.ageSeconds)} s ago`,
+  const verifierRows = verifiers.map(({ instance, service, kids: known, ageSeconds }) => [
+    instance,
+    service,
+    known.filter((kid) => !kid.includes('/')).join(' '),
+    kids.filter((kid) => !known.includes(kid)).join(' ') || '-',
+    describeProof(service, known),
+    `${Math.round(ageSeconds)} s ago`,
   ])
-  const head = ['instance', 'service', 'keys (the first one signs)', 'missing', 'seen']
+  const head = ['instance', 'service', 'keys (the first one signs)', 'missing', 'own key', 'seen']
   print(formatTable(head, verifierRows))
   const keyRows = [...live].map(([kid, seconds]) => [
     kid,
@@ -125,47 +159,76 @@ async function status(options: AuthClientOptions): Promise<void> {
   print(`\n${formatTable(['signed with', 'use', 'tokens may be valid for'], keyRows)}`)
 }
 
-async function add(kid: string | undefined, files: KeyFiles): Promise<void> {
-  const id = kid ?? createKid()
-  await changeKeyFiles(files, (set) => addKey(set, id))
-  print(`Added ${id}. It verifies, but does not sign yet.`)
-  print(`${whatToCopy(files)}, then run: latchkey keys promote`)
+/** By which key a service has proved its name. */
+function describeProof(service: string, kids: readonly string[]): string {
+  const own = kids.find((kid) => kid.endsWith(`/${service}`))
+  return own ? `of ${own.split('/', 1)}` : service === 'auth' ? '-' : 'none: the name is unproven'
 }
+
+type AddOptions = KeyFiles & { alg: Algorithm; root?: boolean }
+
+async function add(kid: string | undefined, { alg, root, ...files }: AddOptions): Promise<void> {
+  const id = kid ?? (root ? `${createKid()}-root` : createKid())
+  const isFirstRoot = await changeKeyFiles(files, (set) => {
+    addKey(set, id, root ? 'root' : alg)
+    return root && set.keys.filter(isRootKey).length === 1
+  })
+  if (isFirstRoot) {
+    print(`Added ${id}. The keys of services are derived from it. ${whatToCopy(files)}.`)
+    print('For each service, run: latchkey keys export --service <name>')
+    return
+  }
+  const use = root ? 'Auth accepts services by it, but no key is derived from it yet' : notYet
+  print(`Added ${id}. ${use}.`)
+  print(`${whatToCopy(files)}, then run: latchkey keys promote${root ? ` ${id}` : ''}`)
+}
+
+const notYet = 'It verifies, but does not sign yet'
 
 async function promote(kid: string | undefined, options: ForceOptions): Promise<void> {
   const set = await readKeyFile(options.keys)
   if (options.force && kid === undefined) throw new Error('--force requires a key ID')
   const id = kid ?? set.keys.filter(isTokenKey).at(-1)?.kid ?? ''
-  if (signingKid(set) === id) throw new Error(`${id} already signs; add a key first`)
+  const key = getRotatingKey(set, id)
+  const isRoot = isRootKey(key)
+  if (set.keys.find(isRoot ? isRootKey : isTokenKey) === key) {
+    throw new Error(`${id} is in use already; add a key first`)
+  }
   await assertSafe(options, ({ verifiers, live }) => {
     // Without --force only: after a promotion, the last key in the file is the previous signing
     // key.
     if (kid === undefined && live.has(id)) {
       throw new Error(`${id} has signed before; pass its key ID to promote it again`)
     }
-    return findPromotionBlockers(id, verifiers)
+    return findPromotionBlockers(key, verifiers)
   })
   const old = await changeKeyFiles(options, (current) => {
-    const before = signingKid(current)
+    const before = current.keys.find(isRoot ? isRootKey : isTokenKey)?.kid
     promoteKey(current, id)
     return before
   })
+  if (isRoot) {
+    print(`Keys of services are derived from ${id}; auth still accepts those of ${old}.`)
+    print(`${whatToCopy(options)}. When each has its new key, run: latchkey keys retire ${old}`)
+    return
+  }
   print(`${id} signs after the next reload; ${old} still verifies. ${whatToCopy(options)}.`)
   print(`When its tokens have expired (see latchkey keys status), run: latchkey keys retire ${old}`)
 }
 
 async function retire(kid: string, options: ForceOptions): Promise<void> {
-  await assertSafe(options, ({ verifiers, live }) => findRetirementBlockers(kid, verifiers, live))
+  const key = getRotatingKey(await readKeyFile(options.keys), kid)
+  await assertSafe(options, ({ verifiers, live }) => findRetirementBlockers(key, verifiers, live))
   await changeKeyFiles(options, (set) => retireKey(set, kid))
   print(`Retired ${kid}. ${whatToCopy(options)}.`)
   print('Destroy all copies of the previous files: they still contain the key.')
 }
 
 /** What is left to do after a change of the key file. */
-const whatToCopy = ({ keys, verifyingKeys }: KeyFiles): string =>
-  verifyingKeys === undefined
+const whatToCopy = ({ keys, serviceKeys }: KeyFiles): string =>
+  serviceKeys === undefined
     ? 'Run latchkey keys export for the other services'
-    : `Every auth instance needs ${keys}, every other service ${verifyingKeys} (reloaded in 2 s)`
+    : `Every auth instance needs ${keys}, every other service its file in ${serviceKeys} (reloaded in 2 s)`
 
 /** Refuses a step that would break a verifier or a live token; with --force, warns instead. */
 async function assertSafe(
@@ -181,7 +244,12 @@ async function assertSafe(
 
 function describeKey(kid: string, set: JwkSet): string {
   const key = set.keys.find((candidate) => candidate.kid === kid)
-  if (key === undefined || !isTokenKey(key)) return key?.use ?? '-'
+  if (key === undefined) return '-'
+  if (isRootKey(key)) {
+    const isInUse = set.keys.find(isRootKey) === key
+    return isInUse ? 'keys of services are derived from it' : 'accepts keys of services'
+  }
+  if (!isTokenKey(key)) return key.use ?? '-'
   return findSigningKey(set) === key ? 'signs and verifies' : 'verifies'
 }
 

@@ -1,52 +1,25 @@
-import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { parseKeySet } from '@latchkey/verify'
-
-/** A key of the file: a symmetric JWK (RFC 7518 section 6.4). Other members are kept unchanged. */
-export interface Jwk {
-  kty: string
-  kid: string
-  alg?: string
-  use?: string
-  k?: string
-}
-
-/** The content of the key file: a JWK Set (RFC 7517 section 5). */
-export interface JwkSet {
-  keys: Jwk[]
-}
+import { createServiceSet, isServiceName, type JwkSet } from './jwk.ts'
 
 /** The files that hold keys. */
 export interface KeyFiles {
   /** The key file of the auth service. */
   readonly keys: string
-  /** The key file of all other services: it holds the keys for access tokens alone. */
-  readonly verifyingKeys?: string
-}
-
-const refreshUse = 'latchkey:refresh'
-
-/** Whether a key is for access tokens. */
-export const isTokenKey = ({ use }: Jwk): boolean => use === undefined || use === 'sig'
-
-/** A key ID with the date it was made: `2026-11-24-3f9a1c`. */
-export const createKid = (): string =>
-  `${new Date().toISOString().slice(0, 10)}-${randomBytes(3).toString('hex')}`
-
-/** A random 256-bit key. */
-export const createJwk = (kid: string): Jwk => ({
-  kty: 'oct',
-  kid,
-  alg: 'HS256',
-  k: randomBytes(32).toString('base64url'),
-})
-
-/** A new keyring: one key for access tokens, one for refresh tokens. */
-export function createJwkSet(): JwkSet {
-  const kid = createKid()
-  return { keys: [createJwk(kid), { ...createJwk(`${kid}-refresh`), use: refreshUse }] }
+  /** The folder with the key files of the services: `<folder>/<service>/keys.json`. */
+  readonly serviceKeys?: string | undefined
 }
 
 /**
@@ -66,35 +39,57 @@ export async function writeNewKeyFile(file: string, set: JwkSet): Promise<void> 
  * The new content is written to a draft, synced, and renamed over the file with the same owner and
  * mode. The draft is also the lock, created before the file is read: no concurrent change is lost.
  *
+ * @param services whose files are written, in addition to those that exist
  * @throws Error when a file cannot be read or written, or the result would not be a valid keyring
  */
-export async function changeKeyFiles<T>(files: KeyFiles, change: (set: JwkSet) => T): Promise<T> {
-  const { keys, verifyingKeys } = files
+export async function changeKeyFiles<T>(
+  { keys, serviceKeys }: KeyFiles,
+  change: (set: JwkSet) => T,
+  services: readonly string[] = [],
+): Promise<T> {
   const target = await realpath(keys)
-  if (verifyingKeys !== undefined && (await findTarget(verifyingKeys)) === target) {
-    throw new Error('--verifying-keys must name another file than --keys')
-  }
-  return replaceFile(target, await stat(target), async () => {
+  const like = await stat(target)
+  return replaceFile(target, like, async () => {
     const set = await readKeyFile(target)
     const result = change(set)
     parseKeySet(JSON.stringify(set))
-    // First, so that a new key verifies everywhere before auth can sign with it.
-    if (verifyingKeys !== undefined)
-      await writeVerifyingKeys(set, verifyingKeys, await stat(target))
+    if (serviceKeys !== undefined) {
+      const names = new Set([...services, ...(await listServices(serviceKeys))])
+      const sets = [...names].map((name) => [name, createServiceSet(set, name)] as const)
+      // First, so that a new key verifies everywhere before auth can sign with it.
+      for (const [name, serviceSet] of sets) {
+        await writeServiceFile(serviceFile(serviceKeys, name), serviceSet, like)
+      }
+    }
     return { set, result }
   })
 }
 
-/** @param like whose owner and mode a new file gets */
-async function writeVerifyingKeys({ keys }: JwkSet, file: string, like: Stats): Promise<void> {
-  const target = await findTarget(file)
-  const owner = await stat(target).catch(() => like)
-  const set = { keys: keys.filter(isTokenKey) }
-  await replaceFile(target, owner, async () => ({ set, result: undefined }))
+export const serviceFile = (folder: string, service: string): string =>
+  join(folder, service, 'keys.json')
+
+/** The services that have a key file in the folder. */
+export async function listServices(folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    const isFile = await stat(serviceFile(folder, name)).then(
+      (found) => found.isFile(),
+      () => false,
+    )
+    if (isFile && isServiceName(name)) names.push(name)
+  }
+  return names.sort()
 }
 
-/** The file behind symbolic links, or the path itself if there is no file yet. */
-const findTarget = (file: string): Promise<string> => realpath(file).catch(() => resolve(file))
+/** @param like whose owner and mode a new file gets */
+async function writeServiceFile(file: string, set: JwkSet, like: Stats): Promise<void> {
+  parseKeySet(JSON.stringify(set))
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  // The file behind symbolic links, or the path itself if there is no file yet.
+  const target = await realpath(file).catch(() => resolve(file))
+  const owner = await stat(target).catch(() => like)
+  await replaceFile(target, owner, async () => ({ set, result: undefined }))
+}
 
 /** Replaces a file by the set that `make` returns. */
 async function replaceFile<T>(

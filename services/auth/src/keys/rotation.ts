@@ -1,5 +1,13 @@
 import type { VerifierReport } from '../verifiers/store.ts'
-import { createJwk, isTokenKey, type Jwk, type JwkSet } from './key-file.ts'
+import {
+  type Algorithm,
+  createRootJwk,
+  createTokenJwk,
+  isRootKey,
+  isTokenKey,
+  type Jwk,
+  type JwkSet,
+} from './jwk.ts'
 
 /** Keys whose tokens may still be valid, with the seconds until the last of them expires. */
 export type LiveKeys = ReadonlyMap<string, number>
@@ -7,56 +15,77 @@ export type LiveKeys = ReadonlyMap<string, number>
 /** Verifiers report their key IDs as a comma-separated list. */
 const kidPattern = /^[\w.-]{1,64}$/
 
-/** Adds a key that does not sign yet. @throws Error when the key ID is in use or malformed */
-export function addKey(set: JwkSet, kid: string): void {
+/**
+ * Adds a key that does not sign yet, or a root key that no key is derived from yet.
+ *
+ * @throws Error when the key ID is in use or malformed
+ */
+export function addKey(set: JwkSet, kid: string, alg: Algorithm | 'root'): void {
   if (!kidPattern.test(kid)) {
     throw new Error('a key ID is 1 to 64 letters, digits, dots, hyphens and underscores')
   }
   if (set.keys.some((key) => key.kid === kid)) throw new Error(`key ${kid} already exists`)
+  if (alg === 'root') {
+    set.keys.push(createRootJwk(kid))
+    return
+  }
   const last = set.keys.findLastIndex(isTokenKey)
-  set.keys.splice(last + 1, 0, createJwk(kid))
+  set.keys.splice(last + 1, 0, createTokenJwk(kid, alg))
 }
 
-/** Makes a key the first one, which signs. @throws Error when there is no such key */
+/** Makes a key the first of its kind, which is in use. @throws Error when there is no such key */
 export function promoteKey(set: JwkSet, kid: string): void {
-  const key = getTokenKey(set, kid)
+  const key = getRotatingKey(set, kid)
   set.keys = [key, ...set.keys.filter((other) => other !== key)]
 }
 
-/** Removes a key. @throws Error when there is no such key, or it is the signing key */
+/** Removes a key. @throws Error when there is no such key, or it is in use */
 export function retireKey(set: JwkSet, kid: string): void {
-  const key = getTokenKey(set, kid)
-  if (findSigningKey(set) === key) {
-    throw new Error(`${kid} is the signing key; promote another key first`)
+  const key = getRotatingKey(set, kid)
+  if (findKeyInUse(set, key) === key) {
+    const use = isRootKey(key) ? 'is the root key in use' : 'is the signing key'
+    throw new Error(`${kid} ${use}; promote another key first`)
   }
   set.keys = set.keys.filter((other) => other !== key)
 }
 
 export const findSigningKey = (set: JwkSet): Jwk | undefined => set.keys.find(isTokenKey)
 
-/** Why a key must not sign yet, as sentences: verifiers without the key would refuse its tokens. */
-export function findPromotionBlockers(kid: string, verifiers: VerifierReport[]): string[] {
-  const lacking = verifiers.filter(({ kids }) => !kids.includes(kid))
+/** The key in use of the same kind: the one that signs, or that keys are derived from. */
+const findKeyInUse = (set: JwkSet, key: Jwk): Jwk | undefined =>
+  set.keys.find(isRootKey(key) ? isRootKey : isTokenKey)
+
+/** Why a key must not be used yet, as sentences: verifiers without it would refuse its tokens. */
+export function findPromotionBlockers(key: Jwk, verifiers: VerifierReport[]): string[] {
+  const { kid } = key
+  // Only auth has root keys, and verifies what services sign with keys derived from them.
+  const concerned = isRootKey(key) ? verifiers.filter(isAuth) : verifiers
+  const lacking = concerned.filter(({ kids }) => !kids.includes(kid))
+  const refusal = isRootKey(key) ? 'refuse the services' : 'refuse its tokens'
   return [
     ...findMissingReports(verifiers),
     ...lacking.map(
       ({ instance, ageSeconds }) =>
-        `${instance} (seen ${Math.round(ageSeconds)} s ago) does not have ${kid} yet and would refuse its tokens`,
+        `${instance} (seen ${Math.round(ageSeconds)} s ago) does not have ${kid} yet and would ${refusal}`,
     ),
   ]
 }
 
 /**
- * Why a key must stay, as sentences: its tokens may be valid, or a verifier still signs with it.
+ * Why a key must stay, as sentences: its tokens may be valid, or a process still signs with it.
  */
 export function findRetirementBlockers(
-  kid: string,
+  key: Jwk,
   verifiers: VerifierReport[],
   live: LiveKeys,
 ): string[] {
+  const { kid } = key
   const blockers = findMissingReports(verifiers)
-  for (const { instance, kids } of verifiers) {
+  for (const { instance, service, kids } of verifiers) {
     if (kids[0] === kid) blockers.push(`${instance} still signs with ${kid}`)
+    if (kids.includes(`${kid}/${service}`)) {
+      blockers.push(`${instance} still authenticates with ${kid}/${service}`)
+    }
   }
   const seconds = live.get(kid)
   if (seconds !== undefined) {
@@ -67,15 +96,16 @@ export function findRetirementBlockers(
   return blockers
 }
 
+const isAuth = ({ service }: VerifierReport): boolean => service === 'auth'
+
 /** Without a report from an auth instance it is unknown which key signs. */
 const findMissingReports = (verifiers: VerifierReport[]): string[] =>
-  verifiers.some(({ service }) => service === 'auth')
-    ? []
-    : ['no auth instance has reported in the last minute']
+  verifiers.some(isAuth) ? [] : ['no auth instance has reported in the last minute']
 
-function getTokenKey(set: JwkSet, kid: string): Jwk {
+/** Finds a key that can be rotated. @throws Error when there is none */
+export function getRotatingKey(set: JwkSet, kid: string): Jwk {
   const key = set.keys.find((candidate) => candidate.kid === kid)
   if (key === undefined) throw new Error(`there is no key ${kid}`)
-  if (!isTokenKey(key)) throw new Error(`${kid} is not a key for access tokens`)
-  return key
+  if (isTokenKey(key) || isRootKey(key)) return key
+  throw new Error(`${kid} is neither a key for access tokens nor a root key`)
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Claims, limits } from '@latchkey/verify'
 import { Type } from 'typebox'
-import { requireService } from '../verifiers/require-service.ts'
+import { readClient } from '../verifiers/require-client.ts'
 import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations, parseCursor, type RevocationPage } from './store.ts'
 
@@ -58,9 +58,7 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/revocations',
     {
-      config: { scopes: ['revocations:read'] },
       logLevel: 'warn',
-      preHandler: requireService,
       schema: {
         tags: ['services'],
         operationId: 'listRevocations',
@@ -69,12 +67,19 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: FeedPage, 304: Type.Null({ description: 'Nothing new.' }) },
       },
     },
-    async ({ query, headers, user, log }, reply) => {
+    async (request, reply) => {
+      const { query, headers, user, log } = request
+      const { name: service, kid } = readClient(request)
       const { instance = '', kids = '' } = query
       const after = parseCursor(query.after)
       if (isReportable(instance, kids)) {
-        const service = user.sub.slice('service:'.length)
-        const report = { service, instance, kids: kids.split(','), clockSeconds: clockOf(user) }
+        const known = kids.split(',').filter((reported) => !reported.includes('/'))
+        const report = {
+          service,
+          instance,
+          kids: kid === undefined ? known : [...known, kid],
+          clockSeconds: clockOf(user),
+        }
         await reportVerifier(db, report).catch((err) =>
           log.warn({ err }, 'the key report of a verifier could not be stored'),
         )
@@ -107,10 +112,13 @@ function isReportable(instance: string, kids: string): boolean {
 }
 
 /**
- * The time by the clock that issued a service token, in seconds since 1970, within half a second;
- * `undefined` for a token that `mintServiceToken` did not issue.
+ * The time by the clock of the client, in seconds since 1970, within half a second; `undefined` for a
+ * credential with another lifetime than those of `@latchkey/verify`.
  */
-function clockOf({ iat = Number.NaN, exp }: Claims): number | undefined {
+function clockOf({ iat = Number.NaN, exp, client }: Claims): number | undefined {
+  if (client?.kid !== undefined) {
+    return exp - iat === limits.clientAssertionSeconds ? iat + 0.5 : undefined
+  }
   const margin = limits.serviceTokenMarginSeconds
   return exp - iat === 2 * margin ? iat + margin + 0.5 : undefined
 }

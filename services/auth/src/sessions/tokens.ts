@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
+import { createPrivateKey, createPublicKey, randomUUID, sign, verify } from 'node:crypto'
 import jwt, { type JWT } from '@fastify/jwt'
-import type { Key } from '@latchkey/verify'
+import type { EcKey, Key } from '@latchkey/verify'
 import Fastify, { type FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { type Static, Type } from 'typebox'
@@ -36,23 +36,26 @@ export interface SessionTokensOptions {
 
 /**
  * The two tokens of a session. `@fastify/jwt` signs the access token with the keyring's first key:
- * JWS compact, HS256, `typ: at+jwt`, with the claim set of RFC 9068 section 2.2.
+ * JWS compact, HS256 or ES256, `typ: at+jwt`, with the claim set of RFC 9068 section 2.2.
  *
- * @throws Error when the keyring has no key for refresh tokens
+ * @throws Error when the keyring has no key for refresh tokens, or its first key cannot sign
  */
 export const sessionTokens = fp<SessionTokensOptions>(
   async (app, { issuer, audience, ttlSeconds }) => {
     const { keyring } = app
     const refreshTokens = createRefreshTokens(keyring)
-    let signer = createSigner(keyring.current.signing)
-    keyring.subscribe(({ signing }) => {
-      signer = createSigner(signing)
+    let signer = await createSigner(keyring.current.signing)
+    keyring.subscribe(async ({ signing }) => {
+      try {
+        signer = await createSigner(signing)
+      } catch (err) {
+        app.log.error({ err }, 'the new signing key cannot sign; the previous one stays in use')
+      }
     })
 
-    async function signAccessToken(session: Session): Promise<string> {
+    function signAccessToken(session: Session): string {
       const { userId, sessionId, scope, roles, issuedAt } = session
-      const { sign } = await signer
-      return sign({
+      return signer.sign({
         iss: issuer,
         sub: userId,
         aud: audience,
@@ -68,7 +71,7 @@ export const sessionTokens = fp<SessionTokensOptions>(
     app.decorate('issueTokens', async (session, reply) => {
       reply.header('cache-control', 'no-store')
       return {
-        access_token: await signAccessToken(session),
+        access_token: signAccessToken(session),
         token_type: 'Bearer',
         expires_in: ttlSeconds,
         refresh_token: refreshTokens.format(session),
@@ -85,11 +88,34 @@ export const sessionTokens = fp<SessionTokensOptions>(
  * call would be prepared for every token. So each key gets a registration, in an instance of its own
  * that serves no requests: a server that listens accepts no further one.
  */
-async function createSigner({ kid, secret }: Key): Promise<JWT> {
+async function createSigner(key: Key): Promise<JWT> {
+  const { alg, kid } = key
   const app = Fastify()
   await app.register(jwt, {
-    secret: Buffer.from(secret),
-    sign: { algorithm: 'HS256', kid, header: { alg: 'HS256', typ: 'at+jwt' } },
+    secret: key.alg === 'HS256' ? Buffer.from(key.secret) : readKeyPair(key),
+    sign: { algorithm: alg, kid, header: { alg, typ: 'at+jwt' } },
   })
   return app.jwt
+}
+
+/**
+ * A key pair in the form that `@fastify/jwt` accepts.
+ *
+ * @throws Error when the private part is missing, or belongs to another public key
+ */
+function readKeyPair({ kid, x, y, d }: EcKey): { private: string; public: string } {
+  const name = `the signing key ${kid}`
+  if (d === undefined) throw new Error(`${name} has no private part in this key file`)
+  const point = { kty: 'EC', crv: 'P-256', x, y }
+  const key = createPrivateKey({ format: 'jwk', key: { ...point, d } })
+  const publicKey = createPublicKey({ format: 'jwk', key: point })
+  // OpenSSL does not compare them.
+  const probe = Buffer.from(kid)
+  if (!verify('sha256', probe, publicKey, sign('sha256', probe, key))) {
+    throw new Error(`the private part of ${name} belongs to another public key`)
+  }
+  return {
+    private: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    public: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
+  }
 }

@@ -16,12 +16,12 @@ export const heartbeat = fp(
     const liveForSeconds =
       LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + limits.defaultClockToleranceSeconds
     repeatWhileOpen(app, async () => {
-      const { keys, signing } = app.keyring.current
+      const { keys, roots, signing } = app.keyring.current
       try {
         await reportVerifier(app.db, {
           service: 'auth',
           instance: LATCHKEY_INSTANCE,
-          kids: keys.map(({ kid }) => kid),
+          kids: [...keys, ...roots].map(({ kid }) => kid),
           clockSeconds: Date.now() / 1_000,
           uptimeSeconds: process.uptime(),
         })

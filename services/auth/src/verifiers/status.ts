@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { requireService } from './require-service.ts'
+import { requireOperator } from './require-client.ts'
 import { listLiveSigningKeys, listVerifiers } from './store.ts'
 
 const KeysStatus = Type.Object({
@@ -9,7 +9,8 @@ const KeysStatus = Type.Object({
       service: Type.String(),
       instance: Type.String(),
       kids: Type.Array(Type.String(), {
-        description: 'Key IDs. The verifier signs with the first one.',
+        description:
+          'Key IDs. Auth signs with the first one. The last one of a service is the key that it authenticates with: `<root key>/<service>`.',
       }),
       age_seconds: Type.Number({ description: 'Time since its last report, in seconds.' }),
       clock_ahead_seconds: Type.Union([Type.Number(), Type.Null()], {
@@ -35,8 +36,7 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/keys/status',
     {
-      config: { scopes: ['keys:read'] },
-      preHandler: requireService,
+      preHandler: requireOperator,
       schema: {
         tags: ['services'],
         operationId: 'getKeysStatus',

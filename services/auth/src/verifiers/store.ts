@@ -1,4 +1,4 @@
-// Writes verifiers and signing_keys.
+// Writes verifiers, signing_keys and used_assertions.
 import type { Queryable } from '@latchkey/service-kit'
 import { withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
@@ -7,7 +7,10 @@ import { deleteInBatches } from '../delete-in-batches.ts'
 export interface VerifierReport {
   service: string
   instance: string
-  /** Its key IDs; it signs with the first one. */
+  /**
+   * Its key IDs: the one that signs first, and last the key that it authenticates with, or the root
+   * keys of an auth instance.
+   */
   kids: string[]
   /** Time since the report, in seconds. */
   ageSeconds: number
@@ -111,6 +114,30 @@ export async function listLiveSigningKeys(
   })
   return rows
 }
+
+/**
+ * Stores that a client assertion was used.
+ *
+ * @param assertion `expiresAt`: seconds since 1970 after which no verifier accepts it
+ * @returns whether this was its first use
+ */
+export async function rememberAssertion(
+  db: Queryable,
+  { client, jti, expiresAt }: { client: string; jti: string; expiresAt: number },
+): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'assertion_remember',
+    text: `
+      INSERT INTO used_assertions (client, jti, expires_at) VALUES ($1, $2, to_timestamp($3))
+      ON CONFLICT DO NOTHING`,
+    values: [client, jti, expiresAt],
+  })
+  return rowCount === 1
+}
+
+/** Deletes used assertions that have expired. */
+export const deleteExpiredAssertions = (db: Queryable): Promise<void> =>
+  deleteInBatches(db, 'used_assertions', 'expires_at < now()')
 
 /** Deletes reports that no command reads any more. */
 export async function deleteOldReports(db: Queryable): Promise<void> {

@@ -40,7 +40,7 @@ export async function openDataFolder(options: {
     return {
       path,
       keysFile: join(path, 'keys.json'),
-      verifyingKeysFile: join(path, 'verifying-keys.json'),
+      serviceKeys: join(path, 'service-keys'),
       secretsFile: join(path, 'secrets.json'),
       postgres: join(path, 'postgres'),
       logFile: (name) => join(logs, `${name}.log`),

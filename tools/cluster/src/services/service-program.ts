@@ -21,6 +21,9 @@ export interface SharedSettings extends KeyFiles {
   readonly logFile: (name: string) => string
 }
 
+const keysFileOf = (service: ServiceName, { keysFile, serviceKeys }: KeyFiles): string =>
+  service === 'auth' ? keysFile : join(serviceKeys, service, 'keys.json')
+
 /** A service's own grace period is 10 s. */
 const stopTimeoutMs = 12_000
 
@@ -45,7 +48,7 @@ export function serviceProgram(
           LATCHKEY_PORT: '0',
           LATCHKEY_INSTANCE: name,
           LATCHKEY_ISSUER: `${edgeUrl}/auth`,
-          LATCHKEY_KEYS_FILE: service === 'auth' ? shared.keysFile : shared.verifyingKeysFile,
+          LATCHKEY_KEYS_FILE: keysFileOf(service, shared),
           LATCHKEY_DATABASE_URL: databaseUrls[service],
           LATCHKEY_TRUST_PROXY: '127.0.0.1',
           LATCHKEY_SERVED_BY_HEADER: 'true',

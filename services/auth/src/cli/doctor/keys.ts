@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { isTokenKey, type JwkSet } from '../../keys/key-file.ts'
+import { isRootKey, isTokenKey, type JwkSet, rootMissing } from '../../keys/jwk.ts'
 import { findSigningKey, type LiveKeys } from '../../keys/rotation.ts'
 import type { VerifierReport } from '../../verifiers/store.ts'
 import { error, type Finding, ok, warning } from './finding.ts'
@@ -24,10 +24,12 @@ export function checkKeys(
   now = new Date(),
 ): Finding[] {
   const kids = set.keys.filter(isTokenKey).map(({ kid }) => kid)
+  const roots = set.keys.filter(isRootKey).map(({ kid }) => kid)
   const signing = findSigningKey(set)?.kid ?? ''
   return [
+    ...(roots.length > 0 ? [] : [warning('root_key_missing', `${sharedIdentity} ${rootMissing}.`)]),
     ...findSilence(verifiers),
-    ...verifiers.flatMap((verifier) => findMissingKeys(verifier, kids, signing)),
+    ...verifiers.flatMap((verifier) => findMissingKeys(verifier, { kids, roots, signing })),
     ...[...live.keys()].filter((kid) => !kids.includes(kid)).map(describeLostKey),
     ...kids.flatMap((kid) =>
       findOldKey(kid, { isSigning: kid === signing, isLive: live.has(kid), now }),
@@ -51,10 +53,20 @@ function findSilence(verifiers: readonly VerifierReport[]): Finding[] {
   return [warning('verifiers_silent', `${text} Check LATCHKEY_AUTH_URL of the services.`)]
 }
 
-function findMissingKeys(verifier: VerifierReport, kids: string[], signing: string): Finding[] {
+const sharedIdentity = 'Every service can poll in the name of any other:'
+
+interface FileKeys {
+  readonly kids: readonly string[]
+  readonly roots: readonly string[]
+  readonly signing: string
+}
+
+function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: FileKeys): Finding[] {
   const name = `${verifier.instance} (${verifier.service})`
   const missing = kids.filter((kid) => !verifier.kids.includes(kid))
-  const unknown = verifier.kids.filter((kid) => !kids.includes(kid))
+  // The key that a service authenticates with is `<root key>/<service>`.
+  const held = verifier.kids.map((kid) => kid.split('/', 1).join())
+  const unknown = held.filter((kid) => !kids.includes(kid) && !roots.includes(kid))
   const findings = missing.map((kid) => {
     const text = `${name} lacks key ${kid}`
     return kid === signing

@@ -1,0 +1,112 @@
+import {
+  authAudience,
+  type Claims,
+  clientAssertionType,
+  createVerifier,
+  type Keyring,
+  limits,
+  TokenError,
+  type Verifier,
+} from '@latchkey/verify'
+import { deriveServiceSecret } from '../keys/jwk.ts'
+
+/** A service, or the operator, that has authenticated itself. */
+export interface Client {
+  /** The name that is bound to its key; unproven without one. */
+  readonly name: string
+  /** The ID of its key: `<root key>/<name>`. `undefined`: it has authenticated by the shared secret. */
+  readonly kid: string | undefined
+}
+
+declare module '@latchkey/verify' {
+  interface Claims {
+    /** Set by auth for the routes of services. */
+    readonly client?: Client | undefined
+  }
+}
+
+/**
+ * Verifies client assertions (RFC 7523 section 3): HS256 under the key that is derived from a root
+ * key and the name that the assertion's `kid` contains, with this name as `iss` and `sub`, this
+ * issuer as `aud`, and `exp` at most a minute after `iat`. Nothing about a service is stored.
+ *
+ * While the key file has no root key, service tokens under the shared secret are accepted, as before
+ * version 0.2.
+ *
+ * Not checked: whether the `jti` was used before. See `requireOperator`.
+ */
+export function createAssertionVerifier(keyring: Keyring, issuer: string): Verifier {
+  const shared = createVerifier({ keys: keyring, issuer, audience: authAudience, cache: false })
+  /** Of clients that have authenticated: strangers cannot fill it. */
+  const known = new Map<string, Verifier>()
+  keyring.subscribe(() => known.clear())
+
+  const check: Verifier['check'] = (token, staleness) => {
+    if (keyring.current.roots.length === 0) {
+      const result = shared.check(token, staleness)
+      return result.ok ? { ok: true, claims: describeSharedClient(result.claims) } : result
+    }
+    const kid = readKid(token)
+    const [, rootKid, name = ''] = /^([^/]+)\/([\w.-]{1,64})$/.exec(kid) ?? []
+    const root = keyring.current.roots.find((candidate) => candidate.kid === rootKid)
+    if (root === undefined) return refuse('token_unknown_key')
+    const verifier = known.get(kid) ?? createClientVerifier({ kid, name, root, issuer })
+    const result = verifier.check(token)
+    if (!result.ok) return result
+    const { sub, jti } = result.claims
+    if (sub !== name) return refuse('token_claim', 'sub')
+    if (jti === undefined || !/^[\x21-\x7e]{1,100}$/.test(jti)) return refuse('token_claim', 'jti')
+    known.set(kid, verifier)
+    return { ok: true, claims: Object.freeze({ ...result.claims, client: { name, kid } }) }
+  }
+  return {
+    check,
+    verify(token, staleness) {
+      const result = check(token, staleness)
+      if (!result.ok) throw new TokenError(result.error.code, result.error.claim)
+      return result.claims
+    },
+  }
+}
+
+interface ClientKey {
+  kid: string
+  name: string
+  root: { readonly secret: Uint8Array }
+  issuer: string
+}
+
+const createClientVerifier = ({ kid, name, root, issuer }: ClientKey): Verifier =>
+  createVerifier({
+    keys: [{ kid, secret: deriveServiceSecret(root.secret, name) }],
+    issuer: name,
+    audience: issuer,
+    types: [clientAssertionType],
+    maxLifetimeSeconds: limits.clientAssertionSeconds,
+    // A wrong clock must not cut a verifier off from the revocations.
+    clockToleranceSeconds: limits.maxClockToleranceSeconds,
+    maxTokenBytes: 2_048,
+    cache: false,
+  })
+
+/** A service minted its token with a `sub` of `service:…`, which no user has. */
+function describeSharedClient(claims: Claims): Claims {
+  const name = /^service:(.+)$/.exec(claims.sub)?.[1]
+  return { ...claims, client: name === undefined ? undefined : { name, kid: undefined } }
+}
+
+/** The `kid` that a token claims, to choose the key that it is verified with. */
+function readKid(token: string): string {
+  if (token.length > 2_048) return ''
+  try {
+    const { kid } = JSON.parse(Buffer.from(token.split('.', 1).join(), 'base64url').toString())
+    return typeof kid === 'string' ? kid : ''
+  } catch {
+    return ''
+  }
+}
+
+const refuse = (...reason: ConstructorParameters<typeof TokenError>) => ({
+  ok: false as const,
+  error: new TokenError(...reason),
+})
