@@ -17,7 +17,7 @@ const account = JSON.stringify({ email: 'ada@example.com', password: 'correct ho
 t.test('a login opens every service that is set up by the manifests and the guide', async (t) => {
   const mounted: Parameters<typeof t.testdir>[0] = {}
   for (const service of services) {
-    const keys = secrets.get(service === 'auth' ? 'latchkey-keys' : 'latchkey-verifying-keys')
+    const keys = secrets.get(service === 'auth' ? 'latchkey-keys' : `${service}-keys`)
     mounted[service] = { keys: { ...keys }, database: { url: await createDatabase(t) } }
   }
   const folder = t.testdir(mounted)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, chown, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { InvalidArgumentError, program } from 'commander'
 import { execa } from 'execa'
@@ -27,20 +27,22 @@ async function init({ domain, port, secrets, env }: Options): Promise<void> {
     if (existsSync(path)) throw new Error(`${path} already exists; move it first`)
   }
   const owner = findOwner()
-  const folders = ['keyring', 'verifying-keyring'].map((name) => join(secrets, name))
-  const [keys = '', verifyingKeys = ''] = folders.map((folder) => join(folder, 'keys.json'))
-  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
+  const services = findVerifyingServices()
+  const keyring = join(secrets, 'keyring')
+  const serviceKeys = join(secrets, 'service-keys')
+  await mkdir(keyring, { recursive: true, mode: 0o700 })
+  await mkdir(serviceKeys, { mode: 0o700 })
   const cli = join(root, 'services/auth/src/cli/main.ts')
-  const args = ['--out', keys, '--verifying-keys', verifyingKeys]
-  await execa(process.execPath, [cli, 'keys', 'generate', ...args])
+  const args = ['--out', join(keyring, 'keys.json'), '--service-keys', serviceKeys]
+  await execa(process.execPath, [cli, 'keys', 'generate', ...args, '--service', ...services])
   const names = findSecretNames()
   for (const name of names) {
     const options = { flag: 'wx', mode: 0o600 }
     await writeFile(join(secrets, name), `${createSecret(name)}\n`, options)
   }
-  const written = names.map((name) => join(secrets, name))
-  for (const path of [...folders, keys, verifyingKeys, ...written])
-    await chown(path, owner.uid, owner.gid)
+  for (const path of [secrets, ...(await readdir(secrets, { recursive: true }))]) {
+    await chown(resolve(secrets, path), owner.uid, owner.gid)
+  }
   if (process.getuid?.() === 0) {
     await chown(join(secrets, 'postgres_password'), owner.uid, postgresGid)
     await chmod(join(secrets, 'postgres_password'), 0o640)
@@ -57,11 +59,18 @@ function findOwner(): { uid: number; gid: number } {
   return uid === 0 ? nodeUser : { uid, gid: process.getgid?.() ?? uid }
 }
 
+const readComposeFile = () => parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'))
+
 /** The secrets that docker-compose.yml reads: the password of Postgres, and a URL per service. */
-function findSecretNames(): string[] {
-  const { secrets } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'))
-  return Object.keys(secrets)
-}
+const findSecretNames = (): string[] => Object.keys(readComposeFile().secrets)
+
+/** The services that mount a key file of their own. */
+const findVerifyingServices = (): string[] =>
+  Object.entries<{ volumes?: string[] }>(readComposeFile().services)
+    .filter(([name, { volumes = [] }]) =>
+      volumes.some((volume) => String(volume).includes(`/service-keys/${name}:`)),
+    )
+    .map(([name]) => name)
 
 /** A password of 192 bits, which needs no escaping in a URL; or a URL that has one. */
 function createSecret(name: string): string {

@@ -48,11 +48,11 @@ export const secretsFollow = all(
   every({ pod: { volumes: none(isWorldReadable) } }),
 )
 
-/** Only auth has the key of refresh tokens, and only a service has the URL of its database. */
+/** Each service has its own key file and the URL of its own database; none has auth's. */
 export const secretsAreOwn: Policy = (objects) =>
   podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
     const service = labels['app.kubernetes.io/name'] ?? labels['database-of']
-    const keys = service === 'auth' ? 'latchkey-keys' : 'latchkey-verifying-keys'
+    const keys = service === 'auth' ? 'latchkey-keys' : `${service}-keys`
     const own = [`${service}-database`, `${service}-database-app`, kind === 'Deployment' && keys]
     return list(pod.volumes)
       .filter(({ secret }) => secret && !own.includes(secret.secretName))

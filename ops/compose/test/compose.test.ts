@@ -188,7 +188,10 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       services.map(async (name) => new URL(await project.secret(`${name}_database_url`)).password),
     )
     secrets.push(await project.secret('postgres_password'))
-    for (const { k } of JSON.parse(await project.secret('keyring/keys.json')).keys) secrets.push(k)
+    for (const file of ['keyring', 'service-keys/orders', 'service-keys/billing']) {
+      const { keys } = JSON.parse(await project.secret(`${file}/keys.json`))
+      for (const { k } of keys) if (!secrets.includes(k)) secrets.push(k)
+    }
     const ids = await project.containers()
     const images = services.map((name) => `latchkey/${name}:0.1.0`)
     const texts = await Promise.all([
@@ -197,20 +200,22 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       ...images.map((image) => docker('history', '--no-trunc', image)),
       ...ids.map(async (id) => (await execa('docker', ['logs', id], { all: true })).all),
     ])
-    // A password per service, that of Postgres, and two keys.
-    t.equal(secrets.length, services.length + 3)
+    // A password per service, that of Postgres, three keys of auth, and one of each other service.
+    t.equal(secrets.length, services.length + 1 + 3 + 2)
     for (const secret of secrets) t.notOk(texts.some((text) => text.includes(secret)))
   })
 
-  await t.test('only auth can read the key of refresh tokens', async (t) => {
+  await t.test('each service has its own keys and those of no other', async (t) => {
     for (const service of services) {
       const [id = ''] = await project.containers(service)
       const { keys } = JSON.parse(
         await docker('exec', id, 'cat', '/run/latchkey/keyring/keys.json'),
       )
-      const uses = keys.map(({ use }: { use?: string }) => use)
-      const refresh = service === 'auth' ? ['latchkey:refresh'] : []
-      t.strictSame(uses, [undefined, ...refresh], service)
+      const uses = keys.map(({ use, kid }: { use?: string; kid: string }) =>
+        use === 'latchkey:service' ? kid.split('/')[1] : use,
+      )
+      const own = service === 'auth' ? ['latchkey:refresh', 'latchkey:root'] : [service]
+      t.strictSame(uses, [undefined, ...own], service)
     }
   })
 

@@ -1,5 +1,14 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import {
+  createHmac,
+  createPrivateKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  sign,
+} from 'node:crypto'
 import { encodeJson } from './encoding/base64url.ts'
+import { createEcKey } from './keys/ec-key.ts'
+import type { EcKey } from './keys/keyring.ts'
 import { checkNames } from './options/check-names.ts'
 
 /**
@@ -11,8 +20,8 @@ import { checkNames } from './options/check-names.ts'
  * ```
  */
 export interface MintOptions {
-  /** The signing key: with its ID, or only bytes for a token without `kid`. */
-  key: { readonly kid: string; readonly secret: Uint8Array } | Uint8Array
+  /** The signing key: a secret with its ID, or only bytes for a token without `kid`; or a key pair. */
+  key: SecretKey | Uint8Array | EcKey
   issuer: string
   audience: string | readonly string[]
   /** Default `user-1`. */
@@ -34,6 +43,8 @@ export interface MintOptions {
   fault?: 'foreign' | 'tampered' | 'unsigned'
 }
 
+type SecretKey = { readonly kid: string; readonly secret: Uint8Array }
+
 /**
  * Creates a random key for tests.
  * @example
@@ -48,6 +59,22 @@ export function createTestKey(kid = 'test'): { kid: string; secret: Uint8Array }
   return { kid, secret: new Uint8Array(randomBytes(32)) }
 }
 
+/**
+ * Creates a random key pair for tests of ES256.
+ * @example
+ * ```ts
+ * import { createVerifier } from '@latchkey/verify'
+ * import { createTestKeyPair, mintToken } from '@latchkey/verify/testing'
+ * const key = createTestKeyPair()
+ * const verifier = createVerifier({ keys: [key], issuer, audience: 'orders' })
+ * verifier.verify(mintToken({ key, issuer, audience: 'orders' }))
+ * ```
+ */
+export function createTestKeyPair(kid = 'test'): EcKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return createEcKey(kid, { ...privateKey.export({ format: 'jwk' }) }) as EcKey
+}
+
 // biome-ignore format: a list
 const OPTIONS = [
   'key', 'issuer', 'audience', 'subject', 'scopes', 'roles', 'expiresInSeconds', 'claims', 'header',
@@ -56,7 +83,8 @@ const OPTIONS = [
 const FAULTS = ['foreign', 'tampered', 'unsigned']
 
 /**
- * Mints an access token like those of the auth service (HS256, `at+jwt`), for tests of services.
+ * Mints an access token like those of the auth service (HS256 or ES256, `at+jwt`), for tests of
+ * services.
  *
  * @throws TypeError when an option is unknown: the token would not be what the test means
  * @example
@@ -74,17 +102,33 @@ export function mintToken(options: MintOptions): string {
   if (fault !== undefined && !FAULTS.includes(fault)) {
     throw new TypeError(`fault must be one of ${FAULTS.join(', ')}`)
   }
-  const { kid, secret } = key instanceof Uint8Array ? { kid: undefined, secret: key } : key
-  const alg = fault === 'unsigned' ? 'none' : 'HS256'
-  const header = encodeJson({ alg, typ: 'at+jwt', kid, ...options.header })
+  const { kid, alg } = { alg: 'HS256', kid: undefined, ...(key instanceof Uint8Array ? {} : key) }
+  const header = encodeJson({
+    alg: fault === 'unsigned' ? 'none' : alg,
+    typ: 'at+jwt',
+    kid,
+    ...options.header,
+  })
   const claims = buildClaims(options)
   const input = `${header}.${encodeJson(claims)}`
-  const signature = createHmac('sha256', fault === 'foreign' ? randomBytes(32) : secret)
-    .update(input)
-    .digest('base64url')
   if (fault === 'unsigned') return `${input}.`
+  const signature = signInput(fault === 'foreign' ? makeForeign(key) : key, input)
   if (fault !== 'tampered') return `${input}.${signature}`
   return `${header}.${encodeJson({ ...claims, sub: randomUUID() })}.${signature}`
+}
+
+const makeForeign = (key: MintOptions['key']) =>
+  'd' in key ? createTestKeyPair() : new Uint8Array(randomBytes(32))
+
+function signInput(key: MintOptions['key'], input: string): string {
+  if (!('d' in key)) {
+    const secret = key instanceof Uint8Array ? key : (key as SecretKey).secret
+    return createHmac('sha256', secret).update(input).digest('base64url')
+  }
+  const { x, y, d = '' } = key
+  const pair = createPrivateKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y, d } })
+  const options = { key: pair, dsaEncoding: 'ieee-p1363' } as const
+  return sign('sha256', Buffer.from(input), options).toString('base64url')
 }
 
 function buildClaims(options: MintOptions): Record<string, unknown> {

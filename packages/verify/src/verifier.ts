@@ -50,7 +50,7 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
 }
 
 /**
- * Creates a verifier of HS256 access tokens. It is synchronous and in process: it calls no server.
+ * Creates a verifier of access tokens, signed with HS256 or ES256. It is synchronous and in process: it calls no server.
  *
  * @typeParam Extra additional claims, for the compiler; a token is not required to have them
  * @throws TypeError or RangeError when an option is missing or wrong
@@ -80,7 +80,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
     check(token, staleness) {
       const begun = verification.begin(token, staleness)
       if (begun.ok !== undefined) return begun
-      return verification.finish(begun, begun.header.key.sign(token, begun.dot), staleness)
+      return verification.finish(begun, begun.header.key.verify(token, begun.dot), staleness)
     },
   }
   return verifier as Verifier<Extra>

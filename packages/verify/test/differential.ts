@@ -6,34 +6,38 @@ import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
 import { createVerifier } from '../src/index.ts'
 import type { CheckResult } from '../src/token/verification.ts'
 import { generateToken, Random } from './generator.ts'
-import { key, policy } from './tokens.ts'
+import { ecPublicKey, policy, type Signing } from './tokens.ts'
 
-const secret = Buffer.from(key.secret)
-const keyObject = createSecretKey(secret)
 const { issuer, audience } = policy as { issuer: string; audience: string }
 
-const ours = createVerifier({ ...policy, keys: [key] })
-const oursOnFetch = createFetchVerifier({ ...policy, keys: [key] })
-const fastJwt = createFastJwtVerifier({
-  key: secret,
-  algorithms: ['HS256'],
-  allowedIss: issuer,
-  allowedAud: audience,
-  clockTolerance: 5000,
-  cache: false,
-})
-
-/** Each accepts a token and returns its claims, or throws. */
-const others: Record<string, (token: string) => unknown> = {
-  jose: async (token) => {
-    const options = { algorithms: ['HS256'], issuer, audience, clockTolerance: 5, typ: 'at+jwt' }
-    return (await jwtVerify(token, keyObject, options)).payload
-  },
-  jsonwebtoken: (token) => {
-    const options = { algorithms: ['HS256' as const], issuer, audience, clockTolerance: 5 }
-    return jsonwebtoken.verify(token, keyObject, options)
-  },
-  'fast-jwt': (token) => fastJwt(token),
+/** Verifiers for one algorithm: ours, ours of the fetch entry, and those of other libraries. */
+function createVerifiers({ alg, key }: Signing) {
+  const keyObject = 'secret' in key ? createSecretKey(key.secret) : ecPublicKey
+  const fastJwt = createFastJwtVerifier({
+    key:
+      'secret' in key
+        ? Buffer.from(key.secret)
+        : ecPublicKey.export({ format: 'pem', type: 'spki' }),
+    algorithms: [alg],
+    allowedIss: issuer,
+    allowedAud: audience,
+    clockTolerance: 5000,
+    cache: false,
+  })
+  /** Each accepts a token and returns its claims, or throws. */
+  const others: Record<string, (token: string) => unknown> = {
+    jose: async (token) => {
+      const options = { algorithms: [alg], issuer, audience, clockTolerance: 5, typ: 'at+jwt' }
+      return (await jwtVerify(token, keyObject, options)).payload
+    },
+    jsonwebtoken: (token) => {
+      const options = { algorithms: [alg], issuer, audience, clockTolerance: 5 }
+      return jsonwebtoken.verify(token, keyObject, options)
+    },
+    'fast-jwt': (token) => fastJwt(token),
+  }
+  const options = { ...policy, keys: [key] }
+  return { ours: createVerifier(options), onFetch: createFetchVerifier(options), others }
 }
 
 export interface Comparison {
@@ -61,30 +65,34 @@ function summarise(result: CheckResult): string {
  * that our verifier accepts: all must accept it with the same claims. Refusing more than they do is
  * intended. The fetch entry, which is slower, must answer every `fetchEvery`th token like Node's.
  *
- * @param seed the same seed generates the same tokens, except for the time and the key
+ * @param options `seed`: the same one generates the same tokens, except for the time and the key
  */
 export async function compare(
-  count: number,
-  seed: number,
-  fetchEvery: number,
+  signing: Signing,
+  { count, seed, fetchEvery }: { count: number; seed: number; fetchEvery: number },
   onProgress: (done: number) => void = () => {},
 ): Promise<Comparison> {
+  const { ours, onFetch, others } = createVerifiers(signing)
   const random = new Random(seed)
   const disagreements: Comparison['disagreements'] = []
   const result = { tokens: count, accepted: 0, refused: new Map(), compared: 0, disagreements }
   for (let i = 0; i < count; i++) {
-    const token = generateToken(random)
+    const token = generateToken(random, signing)
     const checked = ours.check(token)
     if (checked.ok) {
       result.accepted++
-      await checkWithOthers(token, JSON.stringify(checked.claims), result)
+      for (const [library, verify] of Object.entries(others)) {
+        const detail = await describe(() => verify(token))
+        if (detail !== JSON.stringify(checked.claims))
+          disagreements.push({ token, library, detail })
+      }
     } else {
       const { code } = checked.error
       result.refused.set(code, (result.refused.get(code) ?? 0) + 1)
     }
     if (i % fetchEvery === 0) {
       result.compared++
-      const [expected, detail] = [summarise(checked), summarise(await oursOnFetch.check(token))]
+      const [expected, detail] = [summarise(checked), summarise(await onFetch.check(token))]
       if (detail !== expected) disagreements.push({ token, library: 'the fetch entry', detail })
     }
     if (i % 1000 === 999) onProgress(i + 1)
@@ -92,14 +100,11 @@ export async function compare(
   return result
 }
 
-async function checkWithOthers(token: string, expected: string, result: Comparison): Promise<void> {
-  for (const [library, verify] of Object.entries(others)) {
-    let detail: string
-    try {
-      detail = JSON.stringify(await verify(token))
-    } catch (err) {
-      detail = String(err)
-    }
-    if (detail !== expected) result.disagreements.push({ token, library, detail })
+/** The claims that a library returns, or its error. */
+async function describe(verify: () => unknown): Promise<string> {
+  try {
+    return JSON.stringify(await verify())
+  } catch (err) {
+    return String(err)
   }
 }

@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 import { compare } from './differential.ts'
+import { es256, hs256 } from './tokens.ts'
 
-const usage = 'Usage: npm run fuzz -- [--tokens 1000000] [--fetch 100000] [--seed 1]'
+const usage =
+  'Usage: npm run fuzz -- [--alg HS256|ES256] [--tokens 1000000] [--fetch 100000] [--seed 1]'
 const values = parseFlags()
 if (values.help) {
   console.log(usage)
@@ -10,7 +12,12 @@ if (values.help) {
 const tokens = Number(values.tokens)
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
 const fetchTokens = Number(values.fetch)
-if (![tokens, fetchTokens].every((n) => Number.isInteger(n) && n > 0) || !Number.isInteger(seed)) {
+const signing = [hs256, es256].find(({ alg }) => alg === values.alg)
+if (
+  signing === undefined ||
+  ![tokens, fetchTokens].every((n) => Number.isInteger(n) && n > 0) ||
+  !Number.isInteger(seed)
+) {
   console.error(usage)
   process.exit(2)
 }
@@ -18,7 +25,7 @@ if (![tokens, fetchTokens].every((n) => Number.isInteger(n) && n > 0) || !Number
 console.log(`${tokens.toLocaleString('en')} tokens; repeat with: npm run fuzz -- --seed ${seed}`)
 const started = Date.now()
 const fetchEvery = Math.max(1, Math.floor(tokens / fetchTokens))
-const result = await compare(tokens, seed, fetchEvery, showProgress)
+const result = await compare(signing, { count: tokens, seed, fetchEvery }, showProgress)
 if (process.stderr.isTTY) process.stderr.write('\n')
 
 console.log(`accepted by all: ${result.accepted}`)
@@ -36,8 +43,9 @@ function parseFlags() {
   const tokens = { type: 'string', default: '1000000' } as const
   const fetch = { type: 'string', default: '100000' } as const
   try {
+    const alg = { type: 'string', default: 'HS256' } as const
     return parseArgs({
-      options: { tokens, fetch, seed: { type: 'string' }, help: { type: 'boolean' } },
+      options: { alg, tokens, fetch, seed: { type: 'string' }, help: { type: 'boolean' } },
     }).values
   } catch (err) {
     console.error(`${(err as Error).message}\n${usage}`)

@@ -1,4 +1,4 @@
-import { claims, encode, header, key, signSegments } from './tokens.ts'
+import { claims, encode, es256, hs256, type Signing } from './tokens.ts'
 
 /** A small seeded generator (mulberry32), so that a run can be repeated. */
 export class Random {
@@ -46,19 +46,24 @@ const NAMES = [
   'cl\u00e9',
 ] as const
 
-const HEADERS = [
-  { ...header, typ: 'AT+jwt' },
-  { ...header, typ: 'application/at+jwt' },
-  { kid: key.kid, typ: 'at+jwt', alg: 'HS256' },
-  { ...header, typ: 'JWT' },
-  { ...header, alg: 'none' },
-  { ...header, alg: 'HS384' },
-  { ...header, kid: 'other' },
-  { ...header, crit: ['exp'] },
-  { ...header, b64: false },
-  { ...header, zip: 'DEF' },
-  { alg: 'HS256' },
-].map((value) => JSON.stringify(value))
+const createHeaders = ({ header, key, alg }: Signing) =>
+  [
+    { ...header, typ: 'AT+jwt' },
+    { ...header, typ: 'application/at+jwt' },
+    { kid: key.kid, typ: 'at+jwt', alg },
+    { ...header, typ: 'JWT' },
+    { ...header, alg: 'none' },
+    { ...header, alg: 'HS384' },
+    { ...header, kid: 'other' },
+    { ...header, crit: ['exp'] },
+    { ...header, b64: false },
+    { ...header, zip: 'DEF' },
+    { alg },
+    { ...header, alg: alg === 'HS256' ? 'ES256' : 'HS256' },
+  ].map((value) => JSON.stringify(value))
+const HEADERS = new Map<Signing, string[]>(
+  [hs256, es256].map((signing) => [signing, createHeaders(signing)]),
+)
 
 // biome-ignore format: a table
 const PIECES = [
@@ -69,16 +74,16 @@ const PIECES = [
  * Generates a token. Its header and claims are varied and then signed: most tokens have a right
  * signature, which exercises the rest of the verifier. Some are varied again after signing.
  */
-export function generateToken(random: Random): string {
-  const headText = random.chance(25) ? varyHeader(random) : JSON.stringify(header)
+export function generateToken(random: Random, signing: Signing): string {
+  const headText = random.chance(25) ? varyHeader(random, signing) : JSON.stringify(signing.header)
   const head = encodeLoosely(random, headText)
   const body = encodeLoosely(random, varyClaims(random))
-  const token = signSegments(head, body)
+  const token = signing.signSegments(head, body)
   return random.chance(15) ? varyText(random, token) : token
 }
 
-function varyHeader(random: Random): string {
-  const text = random.of(HEADERS)
+function varyHeader(random: Random, signing: Signing): string {
+  const text = random.of(HEADERS.get(signing) ?? [])
   if (random.chance(20)) return text.replace(/[:,]/g, (sign) => `${sign} `)
   if (random.chance(10)) return text.replace('{', `{"${random.of(NAMES)}":${random.of(VALUES)},`)
   return text

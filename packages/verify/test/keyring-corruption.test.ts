@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { createVerifier, type KeyringError, openKeyring } from '../src/index.ts'
+import { createVerifier, type HmacKey, type KeyringError, openKeyring } from '../src/index.ts'
 import { mintToken } from '../src/testing.ts'
 
 const rounds = 1_000
@@ -71,10 +71,11 @@ t.test(
       rmSync(folder, { recursive: true })
     })
     const before = keyring.current
-    const ring = () => keyring.current.keys.map(({ kid, secret }) => `${kid} ${secret}`).join()
+    const ring = () =>
+      keyring.current.keys.map((key) => `${key.kid} ${'secret' in key && key.secret}`).join()
     const ringBefore = ring()
     const verifier = createVerifier({ keys: keyring, issuer, audience: 'x', cache: false })
-    const token = () => mintToken({ key: before.signing, issuer, audience: 'x' })
+    const token = () => mintToken({ key: before.signing as HmacKey, issuer, audience: 'x' })
     const until = async (condition: () => boolean) => {
       for (let i = 0; i < 2_000 && !condition(); i++) await sleep(1)
       return condition()

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
-import { createVerifier, mintServiceToken, openKeyring, parseKeySet } from '../src/index.ts'
-import { createKey, createKeySet } from '../src/keys/keyring.ts'
+import { createVerifier, openKeyring, parseKeySet } from '../src/index.ts'
 import { claims, header, key, policy, sign } from './tokens.ts'
 
 type ErrorMatch = RegExp | ErrorConstructor | { code: string } | { message: RegExp }
@@ -89,16 +88,6 @@ t.test('refuses anything but staleness options beside a token, with or without o
   }
   t.ok(verifier.check(sign(), {}).ok)
   t.ok(verifier.check(sign(), { onStale: 'allow', maxStaleSeconds: 5 }).ok)
-})
-
-t.test('mintServiceToken refuses unknown, missing and empty options', async (t) => {
-  const ring = { current: createKeySet([createKey(key.kid, key.secret)]) }
-  const options = { issuer: 'https://sso.example', service: 'a', audience: 'orders', scope: 's' }
-  const { sub } = createVerifier(good).verify(await mintServiceToken(ring, options))
-  t.equal(sub, 'service:a')
-  for (const wrong of [{ scopes: ['s'] }, { ttlSeconds: 5 }, { scope: '' }, { audience: [] }]) {
-    await t.rejects(mintServiceToken(ring, { ...options, ...(wrong as object) }), TypeError)
-  }
 })
 
 t.test(

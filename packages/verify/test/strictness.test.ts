@@ -1,28 +1,13 @@
 import t from 'tap'
 import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
 import { createVerifier, type TokenErrorCode } from '../src/index.ts'
-import { claims, claimsWith, encode, header, key, policy, sign, signSegments } from './tokens.ts'
+import { claims, claimsWith, encode, es256, hs256, policy, type Signing } from './tokens.ts'
 
 /** What is wrong, a token with only that fault, the expected code, the rule. */
 type Row = [what: string, token: unknown, code: TokenErrorCode, rule: string, claim?: string]
 
 const now = Math.floor(Date.now() / 1000)
-const good = sign()
-const [head = '', body = '', signature = ''] = good.split('.')
-const otherSecret = Buffer.alloc(32, Buffer.from('another secret of 32 random byte'))
-const withBody = (segment: string) => signSegments(head, segment)
-const withHeader = (others: object) => sign({ ...header, ...others })
-const withClaims = (others: Record<string, unknown>) =>
-  sign(header, claims({ iat: now, exp: now + 900, ...others }))
-const withText = (text: string) => sign(header, claimsWith(text))
-/** Claims with a string of these bytes. */
-const withBytes = (...bytes: number[]) => {
-  const [before = '', after] = claimsWith('"x":"|"').split('|')
-  return sign(
-    header,
-    Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after ?? '')]),
-  )
-}
+
 /** A segment whose last character has unused bits set. */
 const looseEnd = (segment: string) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
@@ -46,8 +31,25 @@ const HEADER = 'RFC 7515 4.1, RFC 8725 3'
 const MAC = 'RFC 7515 5.2'
 const TYPE = 'RFC 7519 4.1'
 
-// biome-ignore format: a table
-const refused: Row[] = [
+/** The tokens of the tables, signed with one algorithm. */
+function createTables({ alg, key, header, otherKey, sign, signSegments }: Signing) {
+  const good = sign()
+  const [head = '', body = '', signature = ''] = good.split('.')
+  const withBody = (segment: string) => signSegments(head, segment)
+  const withHeader = (others: object) => sign({ ...header, ...others })
+  const withClaims = (others: Record<string, unknown>) =>
+    sign(header, claims({ iat: now, exp: now + 900, ...others }))
+  const withText = (text: string) => sign(header, claimsWith(text))
+  /** Claims with a string of these bytes. */
+  const withBytes = (...bytes: number[]) => {
+    const [before = '', after] = claimsWith('"x":"|"').split('|')
+    return sign(
+      header,
+      Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after ?? '')]),
+    )
+  }
+  // biome-ignore format: a table
+  const refused: Row[] = [
   ['no token', undefined, 'token_missing', MISSING],
   ['null', null, 'token_missing', MISSING],
   ['an object', { toString: () => good }, 'token_missing', MISSING],
@@ -72,7 +74,7 @@ const refused: Row[] = [
   ['a padded signature', `${good}=`, MALFORMED, BASE64URL],
   ['the alphabet of base64 in claims', withBody(encode(claims({ x: '???>>>' })).replace(/[-_]/g, '+')), MALFORMED, BASE64URL],
   ['a slash in claims', withBody(encode(claims({ x: '???>>>' })).replace(/[-_]/g, '/')), MALFORMED, BASE64URL],
-  ['the alphabet of base64 in a signature', `${head}.${body}.${'+'.repeat(43)}`, MALFORMED, BASE64URL],
+  ['the alphabet of base64 in a signature', `${head}.${body}.${'+'.repeat(signature.length)}`, MALFORMED, BASE64URL],
   ['a space in claims', withBody(`${body.slice(0, 8)} ${body.slice(8)}`), MALFORMED, BASE64URL],
   ['four line breaks in claims', withBody(`${body.slice(0, 8)}\n\n\n\n${body.slice(8)}`), MALFORMED, BASE64URL],
   ['an impossible length', withBody(`${encode('{}x')}A`), MALFORMED, BASE64URL],
@@ -121,11 +123,12 @@ const refused: Row[] = [
   ['alg none, unsigned', `${encode({ ...header, alg: 'none' })}.${body}.`, 'token_algorithm', 'RFC 8725 3.1'],
   ['alg none, signed', withHeader({ alg: 'none' }), 'token_algorithm', 'RFC 8725 3.1'],
   ['alg None', `${encode({ ...header, alg: 'None' })}.${body}.`, 'token_algorithm', 'RFC 8725 3.1'],
-  ['alg in lower case', withHeader({ alg: 'hs256' }), 'token_algorithm', 'RFC 7515 4.1.1'],
+  ['alg in lower case', withHeader({ alg: alg.toLowerCase() }), 'token_algorithm', 'RFC 7515 4.1.1'],
   ['alg HS512', withHeader({ alg: 'HS512' }), 'token_algorithm', 'RFC 8725 3.1'],
+  ['the other algorithm under the same key ID', withHeader({ alg: alg === 'HS256' ? 'ES256' : 'HS256' }), 'token_algorithm', 'RFC 8725 3.1'],
   ['alg RS256', withHeader({ alg: 'RS256' }), 'token_algorithm', 'RFC 8725 2.1'],
   ['no alg', withHeader({ alg: undefined }), 'token_algorithm', 'RFC 7515 4.1.1'],
-  ['alg an array', withHeader({ alg: ['HS256'] }), 'token_algorithm', 'RFC 7515 4.1.1'],
+  ['alg an array', withHeader({ alg: [alg] }), 'token_algorithm', 'RFC 7515 4.1.1'],
   ['a duplicate alg', sign(JSON.stringify(header).replace('{', '{"alg":"none",')), MALFORMED, DUPLICATE],
   ['crit', withHeader({ crit: ['exp'], exp: 1 }), MALFORMED, 'RFC 7515 4.1.11'],
   ['b64', withHeader({ b64: false }), MALFORMED, 'RFC 7797 3'],
@@ -151,13 +154,13 @@ const refused: Row[] = [
   ['kid a number', withHeader({ kid: 1 }), MALFORMED, 'RFC 7515 4.1.4'],
   ['kid null', withHeader({ kid: null }), MALFORMED, 'RFC 7515 4.1.4'],
 
-  ['another secret', sign(header, claims(), otherSecret), 'token_signature', MAC],
-  ['an empty secret', sign(header, claims(), Buffer.alloc(0)), 'token_signature', MAC],
+  ['another key', sign(header, claims(), otherKey), 'token_signature', MAC],
+  ['an HMAC under an empty secret', sign(header, claims(), Buffer.alloc(0)), 'token_signature', MAC],
   ['other claims under the same signature', `${head}.${encode(claims({ sub: 'root' }))}.${signature}`, 'token_signature', MAC],
-  ['another header under the same signature', `${encode({ kid: key.kid, typ: 'at+jwt', alg: 'HS256' })}.${body}.${signature}`, 'token_signature', MAC],
-  ['a signature too short', good.slice(0, -3), 'token_signature', MAC],
+  ['another header under the same signature', `${encode({ kid: key.kid, typ: 'at+jwt', alg })}.${body}.${signature}`, 'token_signature', MAC],
+  ['a signature too short', `${head}.${body}.${signature.slice(0, signature.length & ~3)}`, 'token_signature', MAC],
   ['a signature too long', `${good}AAAA`, 'token_signature', MAC],
-  ['a signature of zeros', `${head}.${body}.${'A'.repeat(43)}`, 'token_signature', MAC],
+  ['a signature of zeros', `${head}.${body}.${'A'.repeat(signature.length)}`, 'token_signature', MAC],
   ['bad claims under a bad signature: the signature decides', `${head}.${encode('Not JSON')}.${signature}`, 'token_signature', MAC],
 
   ['expired', withClaims({ exp: now - 31, iat: now - 900 }), 'token_expired', 'RFC 7519 4.1.4', 'exp'],
@@ -194,10 +197,10 @@ const refused: Row[] = [
   ['a number among the roles', withClaims({ roles: ['admin', 0] }), CLAIM, TYPE, 'roles'],
 ]
 
-// biome-ignore format: a table
-const accepted: [what: string, token: string, rule: string][] = [
+  // biome-ignore format: a table
+  const accepted: [what: string, token: string, rule: string][] = [
   ['the plain token', good, 'RFC 7519 7.2'],
-  ['header members in another order', sign({ kid: key.kid, alg: 'HS256', typ: 'at+jwt' }), 'RFC 8259 4'],
+  ['header members in another order', sign({ kid: key.kid, alg, typ: 'at+jwt' }), 'RFC 8259 4'],
   ['spaces in the header', sign(JSON.stringify(header, null, 1)), 'RFC 8259 2'],
   ['spaces in the claims', sign(header, JSON.stringify(claims(), null, 2)), 'RFC 8259 2'],
   ['typ in upper case', withHeader({ typ: 'AT+JWT' }), 'RFC 7515 4.1.9'],
@@ -222,44 +225,55 @@ const accepted: [what: string, token: string, rule: string][] = [
   ['numbers of all kinds', withText('"\\u0078":[0,-0,1.5,-1e-3,2E+2]'), 'RFC 8259 6'],
 ]
 
-// Longer than a busy machine takes from here to the last check.
-const tolerant = { ...policy, clockToleranceSeconds: 30 }
-const sync = createVerifier({ ...tolerant, keys: [key] })
-const uncached = createVerifier({ ...tolerant, keys: [key], cache: false })
-const web = createFetchVerifier({ ...tolerant, keys: [key] })
-const verifiers = [
-  ['core', async (token: string) => sync.check(token)],
-  ['core without cache', async (token: string) => uncached.check(token)],
-  ['fetch', (token: string) => web.check(token)],
-] as const
-
-for (const [name, check] of verifiers) {
-  t.test(`${name}: refuses a wrong token with the code of the rule it breaks`, async (t) => {
-    for (const [what, token, code, rule, claim] of refused) {
-      const result = await check(token as string)
-      t.match(result, { ok: false, error: { code, claim } }, `${what} → ${code} (${rule})`)
-    }
-  })
-
-  t.test(`${name}: accepts a good token three times, with the claims as sent`, async (t) => {
-    for (const [what, token, rule] of accepted) {
-      const sent = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-      for (const time of [1, 2, 3]) {
-        t.strictSame(await check(token), { ok: true, claims: sent }, `${what}, ${time} (${rule})`)
-      }
-    }
-  })
+  return { refused, accepted }
 }
 
-t.test('verify throws a new TokenError with the code, claim and status of check', async (t) => {
-  for (const [what, token, code, , claim] of refused) {
-    const expected = { name: 'TokenError', code, claim, status: 401 }
-    t.throws(() => sync.verify(token as string), expected, what)
-    await t.rejects(web.verify(token as string), expected, what)
-  }
-})
+// Longer than a busy machine takes from here to the last check.
+const tolerant = { ...policy, clockToleranceSeconds: 30 }
 
-t.test('no message contains anything of the token', async (t) => {
-  const results = new Set(refused.map(([, token]) => sync.check(token as string)))
-  for (const result of results) if (!result.ok) t.notMatch(result.error.message, /evil|root|2026/)
-})
+for (const signing of [hs256, es256]) {
+  const { refused, accepted } = createTables(signing)
+  const keys = [signing.key]
+  const sync = createVerifier({ ...tolerant, keys })
+  const uncached = createVerifier({ ...tolerant, keys, cache: false })
+  const web = createFetchVerifier({ ...tolerant, keys })
+  const beside = createVerifier({ ...tolerant, keys: [hs256.key, es256.key] })
+  const verifiers = [
+    ['core', async (token: string) => sync.check(token)],
+    ['core without cache', async (token: string) => uncached.check(token)],
+    ['core with keys of both algorithms', async (token: string) => beside.check(token)],
+    ['fetch', (token: string) => web.check(token)],
+  ] as const
+
+  for (const [name, check] of verifiers) {
+    const title = `${signing.alg}, ${name}`
+    t.test(`${title}: refuses a wrong token with the code of the rule it breaks`, async (t) => {
+      for (const [what, token, code, rule, claim] of refused) {
+        const result = await check(token as string)
+        t.match(result, { ok: false, error: { code, claim } }, `${what} → ${code} (${rule})`)
+      }
+    })
+
+    t.test(`${title}: accepts a good token three times, with the claims as sent`, async (t) => {
+      for (const [what, token, rule] of accepted) {
+        const sent = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+        for (const time of [1, 2, 3]) {
+          t.strictSame(await check(token), { ok: true, claims: sent }, `${what}, ${time} (${rule})`)
+        }
+      }
+    })
+  }
+
+  t.test(`${signing.alg}: verify throws a new TokenError, as check returns it`, async (t) => {
+    for (const [what, token, code, , claim] of refused) {
+      const expected = { name: 'TokenError', code, claim, status: 401 }
+      t.throws(() => sync.verify(token as string), expected, what)
+      await t.rejects(web.verify(token as string), expected, what)
+    }
+  })
+
+  t.test(`${signing.alg}: no message contains anything of the token`, async (t) => {
+    const results = new Set(refused.map(([, token]) => sync.check(token as string)))
+    for (const result of results) if (!result.ok) t.notMatch(result.error.message, /evil|root|2026/)
+  })
+}

@@ -5,6 +5,12 @@ import { limits } from '../token/bounds.ts'
 /**
  * The `typ` of client assertions, so that none passes for a token of another kind (RFC 8725 section
  * 3.11, draft-ietf-oauth-rfc7523bis).
+ * @example
+ * ```ts
+ * import { clientAssertionType, createVerifier } from '@latchkey/verify'
+ * const policy = { issuer: 'orders', audience: issuer, types: [clientAssertionType] }
+ * const verifier = createVerifier({ keys: { file: 'keys.json' }, ...policy })
+ * ```
  */
 export const clientAssertionType = 'client-authentication+jwt'
 

@@ -1,5 +1,13 @@
 import { checkNames } from '../options/check-names.ts'
-import { createKey, createKeySet, type Key, type Keyring, type KeySet } from './keyring.ts'
+import { createEcKey } from './ec-key.ts'
+import {
+  createKey,
+  createKeySet,
+  type EcKey,
+  type Key,
+  type Keyring,
+  type KeySet,
+} from './keyring.ts'
 import { checkSecretStrength } from './secret-strength.ts'
 
 /**
@@ -19,7 +27,7 @@ export interface StaticKey {
 
 /**
  * Keys that need no file: a keyring (or any object with a `current` set of keys), keys with their
- * IDs, or one key, whose tokens need no `kid`.
+ * IDs (secrets or public keys), or one secret, whose tokens need no `kid`.
  *
  * @example
  * ```ts
@@ -27,7 +35,7 @@ export interface StaticKey {
  * const readKeys = (jwkSet: string): KeysOption => ({ current: parseKeySet(jwkSet) })
  * ```
  */
-export type KeysOption = Pick<Keyring, 'current'> | readonly StaticKey[] | Uint8Array
+export type KeysOption = Pick<Keyring, 'current'> | readonly (StaticKey | EcKey)[] | Uint8Array
 
 /** Where a verifier finds its keys. */
 export interface KeySource {
@@ -50,27 +58,37 @@ export function readStaticKeys(keys: KeysOption): KeySource {
     throw new TypeError(
       typeof given === 'string'
         ? 'keys must not be a string: pass the bytes, for example Buffer.from(text, "base64url")'
-        : 'keys must be a keyring, { file }, an array of { kid, secret }, or a Uint8Array',
+        : 'keys must be a keyring, { file }, an array of { kid, secret } or { kid, alg, x, y }, or a Uint8Array',
     )
   }
   return { ring: { current: createKeySet(given.map((key) => readKey(key, isSole))) }, isSole }
 }
 
-function readKey(key: (Partial<StaticKey> & Partial<Key>) | null, isSole: boolean): Key {
+type GivenKey = Partial<StaticKey> & Partial<Pick<EcKey, 'x' | 'y' | 'd'>> & { alg?: Key['alg'] }
+
+function readKey(key: GivenKey | null, isSole: boolean): Key {
+  if (key?.alg === 'ES256') return readEcKey(key)
   const { kid, secret, alg = 'HS256' } = key ?? {}
   if (key) checkNames(key, 'member of a key', ['kid', 'secret', 'alg'])
-  if (alg !== 'HS256') throw new TypeError('alg of a key must be HS256')
-  if (
-    typeof kid !== 'string' ||
-    !kid.isWellFormed() ||
-    (kid === '' && !isSole) ||
-    !(secret instanceof Uint8Array)
-  ) {
+  if (alg !== 'HS256') throw new TypeError('alg of a key must be HS256 or ES256')
+  if (kid === undefined || !(isSole || isKeyId(kid)) || !(secret instanceof Uint8Array)) {
     throw new TypeError('each key must be { kid, secret }: a non-empty string and a Uint8Array')
   }
   checkSecretStrength(secret, isSole ? 'the key' : `key ${JSON.stringify(kid)}`)
   return createKey(kid, secret)
 }
+
+function readEcKey(given: GivenKey): Key {
+  const { kid, x, y } = given
+  checkNames(given, 'member of a key', ['kid', 'alg', 'x', 'y'])
+  if (!isKeyId(kid)) throw new TypeError('kid of a key must be a non-empty string')
+  const key = createEcKey(kid, { crv: 'P-256', x, y })
+  if (typeof key === 'string') throw new TypeError(`key ${JSON.stringify(kid)}: ${key}`)
+  return key
+}
+
+const isKeyId = (kid: unknown): kid is string =>
+  typeof kid === 'string' && kid.isWellFormed() && kid !== ''
 
 function isKeyring(keys: unknown): keys is Pick<Keyring, 'current'> {
   const set: Partial<KeySet> | undefined = (keys as Partial<Keyring> | undefined)?.current

@@ -47,13 +47,18 @@ export class TokenCache {
     return undefined
   }
 
+  /** Whether a token is short enough. */
+  accepts(token: string): boolean {
+    return token.length <= MAX_CACHED_BYTES
+  }
+
   /**
    * Records that a verified token was seen.
    *
    * @returns whether to add it: it is short enough and was seen before
    */
   noteSighting(token: string): boolean {
-    if (token.length > MAX_CACHED_BYTES) return false
+    if (!this.accepts(token)) return false
     const bits = signatureBits(token)
     const first = this.#firstPlace(bits)
     for (let place = first; place < first + WAYS; place++) {

@@ -1,5 +1,6 @@
 import { type DecodeSegment, encodeJson } from '../encoding/base64url.ts'
 import { isObject, parseJson } from '../encoding/json.ts'
+import type { Key } from '../keys/keyring.ts'
 import { createRefusal, type Refused } from './error.ts'
 import { normaliseType } from './policy.ts'
 
@@ -27,9 +28,10 @@ export interface AcceptedHeader<K> {
  * from the start. Other spellings (such as PyJWT's order of members) are learned once a signature
  * over them has verified, so a caller without a key can teach nothing.
  */
-export class Headers<K extends { readonly kid: string }> {
+export class Headers<K extends { readonly kid: string; readonly alg: Key['alg'] }> {
   readonly #known = new Map<string, AcceptedHeader<K>>()
   readonly #keys = new Map<string, K>()
+  readonly #algorithms: ReadonlySet<unknown>
   readonly #soleKey: K | undefined
   readonly #types: ReadonlySet<string | null>
   readonly #decode: DecodeSegment
@@ -48,6 +50,7 @@ export class Headers<K extends { readonly kid: string }> {
     this.#types = types
     this.#soleKey = soleKey
     this.#decode = decode
+    this.#algorithms = new Set(keys.map(({ alg }) => alg))
     for (const key of keys) {
       this.#keys.set(key.kid, key)
       for (const type of types) {
@@ -70,14 +73,16 @@ export class Headers<K extends { readonly kid: string }> {
     const header = decoded && parseJson(decoded.text)
     if (!isObject(header)) return MALFORMED
     const { alg, typ, kid, ...others } = header
-    if (alg !== 'HS256') return ALGORITHM
+    if (!this.#algorithms.has(alg)) return ALGORITHM
     for (const _name in others) return MALFORMED
     if (typ !== undefined && typeof typ !== 'string') return MALFORMED
     if (kid !== undefined && typeof kid !== 'string') return MALFORMED
     const type = typ === undefined ? null : normaliseType(typ)
     if (!this.#types.has(type)) return TYPE
     const key = this.#soleKey ?? this.#keys.get(kid ?? '')
-    return key === undefined ? UNKNOWN_KEY : accept(key, type, false)
+    if (key === undefined) return UNKNOWN_KEY
+    // RFC 8725 section 3.1: the key has one algorithm; the token does not choose it.
+    return key.alg === alg ? accept(key, type, false) : ALGORITHM
   }
 
   /** Learns a parsed header. Call it only after the signature over the header has verified. */
@@ -92,10 +97,14 @@ function accept<K>(key: K, type: string | null, isKnown: boolean): AcceptedHeade
   return { ok: true, key, isAccessToken: type === 'at+jwt', isKnown }
 }
 
-function encodeHeader(key: { kid: string }, soleKey: unknown, type: string | null): string {
+function encodeHeader(
+  { alg, kid }: Pick<Key, 'alg' | 'kid'>,
+  soleKey: unknown,
+  type: string | null,
+): string {
   return encodeJson({
-    alg: 'HS256',
+    alg,
     ...(type !== null && { typ: type === 'jwt' ? 'JWT' : type }),
-    ...(soleKey === undefined && { kid: key.kid }),
+    ...(soleKey === undefined && { kid }),
   })
 }

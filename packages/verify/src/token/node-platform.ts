@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { hasCanonicalEnd } from '../encoding/base64url.ts'
+import { EcdsaP256 } from '../encoding/ecdsa.ts'
 import { HmacSha256 } from '../encoding/hmac.ts'
 import type { Platform } from './verification.ts'
 
@@ -8,7 +9,7 @@ const scratch = Buffer.alloc(16_384)
 const words = new Int32Array(scratch.buffer, scratch.byteOffset, scratch.length >> 2)
 
 /** Node's decoders are faster than `atob` but too lenient: what they let pass is checked here. */
-export const nodePlatform: Platform<HmacSha256> = {
+export const nodePlatform: Platform<HmacSha256 | EcdsaP256> = {
   decode(segment) {
     if (!hasCanonicalEnd(segment)) return undefined
     const length = scratch.write(segment, 'base64url')
@@ -26,5 +27,6 @@ export const nodePlatform: Platform<HmacSha256> = {
 
   flatten: (text) => scratch.toString('latin1', 0, scratch.write(text, 'latin1')),
 
-  makeKey: ({ kid, secret }, maxTextBytes) => new HmacSha256(kid, secret, maxTextBytes),
+  makeKey: (key, maxTextBytes) =>
+    key.alg === 'HS256' ? new HmacSha256(key.kid, key.secret, maxTextBytes) : new EcdsaP256(key),
 }

@@ -26,10 +26,16 @@ const MISSING = createRefusal('token_missing')
 const MALFORMED = createRefusal('token_malformed')
 const SIGNATURE = createRefusal('token_signature')
 
-/** Characters of an HS256 signature: 32 bytes in unpadded base64url. */
-const SIGNATURE_LENGTH = 43
+/** Characters of a signature in unpadded base64url: of 32 and of 64 bytes. */
+const SIGNATURE_LENGTHS = { HS256: 43, ES256: 86 } as const
 
-/** A token whose key is known and whose signature has yet to be computed. */
+/** A key as a platform prepares it. */
+export interface PlatformKey {
+  readonly kid: string
+  readonly alg: Key['alg']
+}
+
+/** A token whose key is known and whose signature has yet to be checked. */
 export interface PendingToken<K> {
   readonly ok: undefined
   readonly token: string
@@ -43,7 +49,7 @@ export interface PendingToken<K> {
 /** A set of keys in use, with all that was learned under it. */
 interface AdoptedKeys<K> {
   readonly set: KeySet
-  readonly headers: Headers<K & { readonly kid: string }>
+  readonly headers: Headers<K & PlatformKey>
   readonly cache: TokenCache | undefined
 }
 
@@ -54,18 +60,18 @@ export interface Platform<K> {
   readonly isAscii: (text: string) => boolean
   /** Copies an ASCII string, so that it shares no memory with the request it arrived in. */
   readonly flatten: (text: string) => string
-  /** Prepares a key for signing inputs of up to `maxTextBytes`. */
+  /** Prepares a key for signing inputs (RFC 7515 section 5.1) of up to `maxTextBytes`. */
   readonly makeKey: (key: Key, maxTextBytes: number) => K
 }
 
 /**
- * All of verification except the HMAC, which is synchronous in Node and asynchronous in WebCrypto:
- * `begin`, compute the signature of the pending token, `finish`.
+ * All of verification except the signature, which is checked synchronously in Node and asynchronously
+ * in WebCrypto: `begin`, check the signature of the pending token, `finish`.
  *
  * The order is the defence: the length before anything is hashed, the algorithm before the key,
  * the signature before any claim is read.
  */
-export class Verification<K extends { readonly kid: string }> {
+export class Verification<K extends PlatformKey> {
   readonly #policy: Policy
   readonly #platform: Platform<K>
   readonly #source: KeySource
@@ -79,7 +85,7 @@ export class Verification<K extends { readonly kid: string }> {
     this.#source = source
   }
 
-  /** Answers from the cache, refuses, or returns a token whose signature has to be computed. */
+  /** Answers from the cache, refuses, or returns a token whose signature has to be checked. */
   begin(token: string, staleness?: Staleness): CheckResult<object> | PendingToken<K> {
     if (staleness !== undefined && staleness !== this.#staleness) this.#checkStaleness(staleness)
     if (typeof token !== 'string' || token === '') return MISSING
@@ -88,25 +94,23 @@ export class Verification<K extends { readonly kid: string }> {
     const cached = keys.cache?.find(token)
     if (cached !== undefined) return this.#recheck(cached, staleness)
     if (!this.#platform.isAscii(token)) return MALFORMED
-    const dot = token.length - SIGNATURE_LENGTH - 1
     const first = token.indexOf('.')
     const second = token.indexOf('.', first + 1)
     if (first < 1 || second <= first + 1 || token.indexOf('.', second + 1) !== -1) return MALFORMED
     const encodedHeader = token.slice(0, first)
     const header = keys.headers.find(encodedHeader) ?? keys.headers.parse(encodedHeader)
     if (!header.ok) return header
-    if (second !== dot) return this.#refuseSignature(token.slice(second + 1))
-    return { ok: undefined, token, dot, header, encodedHeader, keys }
+    const signatureLength = token.length - second - 1
+    if (signatureLength !== SIGNATURE_LENGTHS[header.key.alg]) {
+      return this.#refuseSignature(token.slice(second + 1))
+    }
+    return { ok: undefined, token, dot: second, header, encodedHeader, keys }
   }
 
-  /**
-   * Compares signatures, then parses and checks the claims.
-   *
-   * @param expected the right signature
-   */
-  finish(pending: PendingToken<K>, expected: string, staleness?: Staleness): CheckResult<object> {
+  /** Parses and checks the claims, if the signature is valid. */
+  finish(pending: PendingToken<K>, isValid: boolean, staleness?: Staleness): CheckResult<object> {
     const { token, dot, header, encodedHeader, keys } = pending
-    if (!endsWithSignature(token, expected)) return this.#refuseSignature(token.slice(dot + 1))
+    if (!isValid) return this.#refuseSignature(token.slice(dot + 1))
     const segment = this.#platform.decode(token.slice(encodedHeader.length + 1, dot))
     const claims = segment && (parseJsonObject(segment) as Claims | undefined)
     if (claims === undefined) return MALFORMED
@@ -118,9 +122,11 @@ export class Verification<K extends { readonly kid: string }> {
     if (refused !== undefined) return refused
     keys.headers.learn(encodedHeader, header)
     const result = { ok: true, claims } as const
-    if (keys.cache?.noteSighting(token)) {
+    // A token that is used once is worth a place only where a check costs far more.
+    const { cache } = keys
+    if (cache && (header.key.alg === 'ES256' ? cache.accepts(token) : cache.noteSighting(token))) {
       Object.freeze(result) // later calls return the same object
-      keys.cache.add(this.#platform.flatten(token), {
+      cache.add(this.#platform.flatten(token), {
         result,
         revocationsVersion: this.#policy.revocations?.version,
       })
@@ -164,19 +170,6 @@ export class Verification<K extends { readonly kid: string }> {
   #refuseSignature(signature: string): Refused {
     return isCanonicalBase64url(signature) ? SIGNATURE : MALFORMED
   }
-}
-
-/**
- * Compares the signature at the end of the token, in time that does not depend on where it differs.
- * Comparing the encoded text also refuses every other spelling of the same bytes.
- */
-function endsWithSignature(token: string, signature: string): boolean {
-  const start = token.length - SIGNATURE_LENGTH
-  let difference = signature.length ^ SIGNATURE_LENGTH
-  for (let i = 0; i < SIGNATURE_LENGTH; i++) {
-    difference |= token.charCodeAt(start + i) ^ signature.charCodeAt(i)
-  }
-  return difference === 0
 }
 
 /** The claims of an accepted token. For a refused one, throws a new error with its own stack. */
