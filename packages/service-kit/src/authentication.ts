@@ -144,6 +144,7 @@ export function countVerifications(verifier: Verifier, registry: Registry): Veri
   return {
     check,
     revocations: verifier.revocations,
+    jwks: verifier.jwks,
     verify: (token, staleness) => {
       const result = check(token, staleness)
       // A new error, with its own stack: the one of `check` is frozen and shared by all refusals.

@@ -63,13 +63,19 @@ export const latchkey: FastifyPluginAsync<LatchkeyOptions> = async (app, options
   const isNested = GUARD in app
   if (!isNested) refuseEarlierPlugins(app)
   const verifier = readVerifier(others)
-  if (!('verifier' in others)) app.addHook('onClose', async () => verifier.revocations?.close())
+  if (!('verifier' in others)) {
+    app.addHook('onClose', async () => {
+      verifier.revocations?.close()
+      verifier.jwks?.close()
+    })
+  }
   const check: Guard['check'] = (request) => {
     const readElsewhere = token && (() => token(request))
     const staleness = pickStaleness(request.routeOptions.config)
     return checkRequest(verifier, request.raw, staleness, readElsewhere)
   }
   Object.defineProperty(app, GUARD, { value: { check, publicNotFound } satisfies Guard })
+  app.addHook('onReady', () => waitForKeys(app, verifier))
   app.addHook('onReady', () => waitForRevocations(app, verifier))
   if (isNested) return
 
@@ -147,14 +153,21 @@ async function verifyUser(request: FastifyRequest): Promise<User> {
   return result.claims
 }
 
+async function waitForKeys(app: FastifyInstance, { jwks }: Verifier): Promise<void> {
+  if ((await jwks?.catchUp(hookTimeoutMs(app))) !== false) return
+  app.log.warn('the keys could not be fetched yet; until they are, requests are answered with 503')
+}
+
 async function waitForRevocations(app: FastifyInstance, { revocations }: Verifier): Promise<void> {
-  // The app does not start if a hook takes longer than `pluginTimeout`.
-  const { pluginTimeout } = app.initialConfig
-  const timeoutMs = pluginTimeout ? pluginTimeout * 0.9 : undefined
-  if ((await revocations?.catchUp(timeoutMs)) !== false) return
+  if ((await revocations?.catchUp(hookTimeoutMs(app))) !== false) return
   app.log.warn(
     'revocations could not be read yet; unless onStale is "deny", revoked tokens are accepted',
   )
+}
+
+/** The app does not start if a hook takes longer than `pluginTimeout`. */
+function hookTimeoutMs({ initialConfig: { pluginTimeout } }: FastifyInstance): number | undefined {
+  return pluginTimeout ? pluginTimeout * 0.9 : undefined
 }
 
 /** A new error for each request, with the headers that Fastify's error handler sends. */

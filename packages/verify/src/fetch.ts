@@ -1,5 +1,7 @@
 import { checkTokenOption, readToken, refineResult } from './bearer.ts'
+import { isJwks, type JwksOptions, toKeySource } from './keys/jwks-client.ts'
 import { type KeysOption, readStaticKeys } from './keys/keys-option.ts'
+import { OnDemandJwks } from './keys/on-demand-jwks.ts'
 import { describeRefusal } from './refusal.ts'
 import { authorize, checkRequirements, type Requirements } from './requirements.ts'
 import { createRevocationFeed, type RevocationFeed } from './revocation/on-demand-feed.ts'
@@ -10,6 +12,7 @@ import type { Claims, RegisteredClaims, Staleness } from './token/types.ts'
 import { type CheckResult, requireClaims, Verification } from './token/verification.ts'
 import { webPlatform } from './token/web-platform.ts'
 
+export type { JwksOptions } from './keys/jwks-client.ts'
 export { parseKeySet } from './keys/key-set.ts'
 export { type EcKey, KeyringError, type KeySet } from './keys/keyring.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'
@@ -30,8 +33,12 @@ export type { CheckResult } from './token/verification.ts'
  * ```
  */
 export interface FetchVerifierOptions extends PolicyOptions {
-  /** `{ current: parseKeySet(text) }`, keys with their IDs, or one key as bytes. Never a string. */
-  keys: KeysOption
+  /**
+   * `{ current: parseKeySet(text) }`, the address of public keys, keys with their IDs, or one secret
+   * as bytes. Never a string. Nothing runs between two requests here, so about one request a minute
+   * waits for public keys to be fetched.
+   */
+  keys: KeysOption | JwksOptions
   /**
    * Returns the token of a request that has none in its Authorization header, for example from a
    * cookie. A browser sends cookies with requests that other sites make: see the README on CSRF.
@@ -100,7 +107,8 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
 ): FetchVerifier<Extra> {
   const { token: readElsewhere, ...policyOptions } = options
   checkTokenOption(readElsewhere)
-  const keys = readStaticKeys(options.keys)
+  const jwks = isJwks(options.keys) ? new OnDemandJwks(options.keys) : undefined
+  const keys = jwks ? toKeySource(jwks) : readStaticKeys(options.keys as KeysOption)
   const policy = createPolicy(policyOptions, (settings) =>
     createRevocationFeed(completeFeedOptions(settings, options, keys, 'fetch')),
   )
@@ -111,6 +119,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
     verify: async (token, staleness) => requireClaims(await verifier.check(token, staleness)),
 
     async check(token, staleness) {
+      await jwks?.refresh()
       await feed?.refresh()
       const begun = verification.begin(token, staleness)
       if (begun.ok !== undefined) return begun

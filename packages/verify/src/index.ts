@@ -1,4 +1,6 @@
 export { clientAssertionType, signClientAssertion } from './client/client-assertion.ts'
+export type { Jwks } from './keys/jwks.ts'
+export type { JwksOptions } from './keys/jwks-client.ts'
 export { parseKeySet } from './keys/key-set.ts'
 export type {
   EcKey,

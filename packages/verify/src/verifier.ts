@@ -1,4 +1,6 @@
 import { hostname } from 'node:os'
+import { BackgroundJwks, type Jwks } from './keys/jwks.ts'
+import { isJwks, type JwksOptions, toKeySource } from './keys/jwks-client.ts'
 import { openKeyring } from './keys/keyring-file.ts'
 import { type KeySource, type KeysOption, readStaticKeys } from './keys/keys-option.ts'
 import { checkNames } from './options/check-names.ts'
@@ -20,10 +22,11 @@ import { type CheckResult, requireClaims, Verification } from './token/verificat
  */
 export interface VerifierOptions extends PolicyOptions {
   /**
-   * The keys: a keyring (`openKeyring`), the path of a JWK Set file that is followed, keys with
-   * their IDs, or the bytes of one key, whose tokens need no `kid`. Never a string.
+   * The keys: a keyring (`openKeyring`), the path of a JWK Set file that is followed, the address
+   * of public keys that are fetched in the background, keys with their IDs, or the bytes of one
+   * secret, whose tokens need no `kid`. Never a string.
    */
-  keys: KeysOption | { file: string }
+  keys: KeysOption | { file: string } | JwksOptions
 }
 
 /**
@@ -47,6 +50,8 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
   check(token: string, staleness?: Staleness): CheckResult<Extra>
   /** The feed, if `revocations` is one. Call its `close` to stop polling. */
   readonly revocations?: RevocationFeed | undefined
+  /** The public keys, with `keys: { jwks }`. Call its `close` to stop fetching. */
+  readonly jwks?: Jwks | undefined
 }
 
 /**
@@ -66,15 +71,20 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
 export function createVerifier<Extra extends object = RegisteredClaims>(
   options: VerifierOptions,
 ): Verifier<Extra> {
-  const keys = readKeys(options.keys)
+  const jwks = isJwks(options.keys) ? new BackgroundJwks(options.keys) : undefined
+  const keys = jwks
+    ? toKeySource(jwks)
+    : readKeys(options.keys as Exclude<VerifierOptions['keys'], JwksOptions>)
   const policy = createPolicy(options, (settings) => {
     const instance = `${hostname()}-${process.pid}`.slice(-limits.maxInstanceLength)
     return createRevocationFeed(completeFeedOptions(settings, options, keys, instance))
   })
   const verification = new Verification(policy, nodePlatform, keys)
+  jwks?.start()
   const { revocations } = policy
   const isFeed = revocations !== undefined && 'catchUp' in revocations
   const verifier: Verifier<object> = {
+    jwks,
     revocations: isFeed ? (revocations as RevocationFeed) : undefined,
     verify: (token, staleness) => requireClaims(verifier.check(token, staleness)),
     check(token, staleness) {
@@ -86,7 +96,7 @@ export function createVerifier<Extra extends object = RegisteredClaims>(
   return verifier as Verifier<Extra>
 }
 
-function readKeys(keys: VerifierOptions['keys']): KeySource {
+function readKeys(keys: KeysOption | { file: string }): KeySource {
   if (typeof keys === 'object' && keys !== null && 'file' in keys) {
     checkNames(keys, 'option', ['file'])
     return { ring: openKeyring(keys.file), isSole: false }

@@ -7,6 +7,7 @@ import { registerRoute } from './accounts/register.ts'
 import { adminUsersRoutes } from './admin/users.ts'
 import { type AuthConfig, settings } from './config.ts'
 import { housekeeping } from './housekeeping.ts'
+import { jwksRoute } from './keys/jwks.ts'
 import { rateLimit } from './limits/rate-limit.ts'
 import { authMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
@@ -71,6 +72,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
     ),
   )
 
+  await app.register(jwksRoute)
   await app.register(
     async (v1) => {
       v1.register(registerRoute)

@@ -56,6 +56,29 @@ export function parseKeySet(text: string): KeySet {
   return createKeySet(keys, { service, refresh, roots })
 }
 
+/** Most keys that are read from a server. */
+const MAX_PUBLIC_KEYS = 100
+
+/**
+ * Parses a JWK Set that a server publishes. Only keys for ES256 are taken; others are ignored (RFC
+ * 7517 section 5), but for a secret or a private key, which nobody may publish.
+ *
+ * @throws KeyringError when it is not a set of public keys, or has none for ES256
+ */
+export function parsePublicKeys(text: string): KeySet {
+  const jwks = readJwks(text)
+  if (jwks.length > MAX_PUBLIC_KEYS) throw malformed(`more than ${MAX_PUBLIC_KEYS} keys`)
+  const keys: Key[] = []
+  for (const [index, jwk] of jwks.entries()) {
+    if (jwk.kty === 'oct' || 'k' in jwk || 'd' in jwk) {
+      throw malformed(`key ${index + 1} is not a public key`)
+    }
+    const isForTokens = jwk.use === undefined || jwk.use === 'sig'
+    if (jwk.alg === 'ES256' && isForTokens) keys.push(readTokenKey(jwk, index))
+  }
+  return createKeySet(keys)
+}
+
 function readJwks(text: string): Jwk[] {
   if (typeof text !== 'string' || text.trim() === '') throw malformed('it is empty')
   if (text.startsWith('\ufeff')) {

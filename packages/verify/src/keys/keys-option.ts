@@ -39,7 +39,10 @@ export type KeysOption = Pick<Keyring, 'current'> | readonly (StaticKey | EcKey)
 
 /** Where a verifier finds its keys. */
 export interface KeySource {
-  readonly ring: Pick<Keyring, 'current'>
+  /** `current` is undefined until the first keys of a server have arrived. */
+  readonly ring: { readonly current: KeySet | undefined }
+  /** Called for a token whose key is unknown. */
+  readonly onUnknownKey?: () => void
   /** One key without an ID: `kid` headers are ignored. */
   readonly isSole: boolean
 }
@@ -58,7 +61,7 @@ export function readStaticKeys(keys: KeysOption): KeySource {
     throw new TypeError(
       typeof given === 'string'
         ? 'keys must not be a string: pass the bytes, for example Buffer.from(text, "base64url")'
-        : 'keys must be a keyring, { file }, an array of { kid, secret } or { kid, alg, x, y }, or a Uint8Array',
+        : 'keys must be a keyring, { file }, { jwks }, an array of { kid, secret } or { kid, alg, x, y }, or a Uint8Array',
     )
   }
   return { ring: { current: createKeySet(given.map((key) => readKey(key, isSole))) }, isSole }

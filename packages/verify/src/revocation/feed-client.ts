@@ -1,10 +1,11 @@
 import { Credentials } from '../client/credentials.ts'
+import { readText } from '../encoding/read-text.ts'
 import { callSafely, checkCallbacks } from '../options/call-safely.ts'
 import { checkNames } from '../options/check-names.ts'
 import { limits, readNumbers } from '../token/bounds.ts'
 import type { RevocationFeedOptions } from '../token/feed-options.ts'
 import type { Claims, Revocations } from '../token/types.ts'
-import { type RevocationPage, readRevocationPage, readText } from './page.ts'
+import { MAX_PAGE_BYTES, type RevocationPage, readRevocationPage } from './page.ts'
 import { RevocationSet } from './set.ts'
 
 const BOUNDS = { pollIntervalMs: [1_000, 100, 60_000], timeoutMs: [2_000, 100, 60_000] } as const
@@ -146,7 +147,7 @@ export class FeedClient implements Revocations {
       this.#cursor = undefined
       this.#etag = undefined
     }
-    const code = readCode(await readText(response).catch(() => ''))
+    const code = readCode(await readText(response, MAX_PAGE_BYTES).catch(() => ''))
     throw new Error(`the revocation feed answered ${response.status}${code && ` ${code}`}`)
   }
 }

@@ -1,5 +1,7 @@
+import { readText } from '../encoding/read-text.ts'
+
 /** Largest response accepted: a full page of 10,000 entries is about 0.6 MB. */
-const MAX_PAGE_BYTES = 8 * 2 ** 20
+export const MAX_PAGE_BYTES = 8 * 2 ** 20
 
 /** A page of the feed as the auth service sends it. Times are seconds since 1970. */
 export interface RevocationPage {
@@ -25,7 +27,7 @@ export interface RevocationPage {
  * @throws Error when the body is too large or not a page
  */
 export async function readRevocationPage(response: Response): Promise<RevocationPage> {
-  const page = parse(await readText(response))
+  const page = parse(await readText(response, MAX_PAGE_BYTES))
   const isPage =
     typeof page === 'object' &&
     page !== null &&
@@ -41,19 +43,6 @@ export async function readRevocationPage(response: Response): Promise<Revocation
 /** A cursor is sent back as it is, in a URL and a header. */
 const isCursor = (value: unknown): boolean =>
   typeof value === 'string' ? /^\d{1,18}\.[0-9a-f]{1,16}$/.test(value) : Number.isSafeInteger(value)
-
-/** Reads the body of a response. @throws Error when it is larger than any page */
-export async function readText(response: Response): Promise<string> {
-  const chunks: string[] = []
-  const decoder = new TextDecoder()
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > MAX_PAGE_BYTES) throw new Error('the revocation feed returned more than 8 MiB')
-    chunks.push(decoder.decode(chunk, { stream: true }))
-  }
-  return chunks.join('') + decoder.decode()
-}
 
 function parse(text: string): Partial<RevocationPage> | null {
   try {

@@ -30,7 +30,8 @@ const REFUSALS = {
   // RFC 6750 section 3.1.
   scope_insufficient: { status: 403, message: 'The access token lacks a required scope' },
   role_insufficient: { status: 403, message: 'The access token lacks a required role' },
-  // A fault of the server, so never 401: a client would discard a good token.
+  // Faults of the server, so never 401: a client would discard a good token.
+  keys_unavailable: { status: 503, message: 'The keys are not known yet; try again shortly' },
   revocations_stale: { status: 503, message: 'Revocations are out of date; try again shortly' },
 } as const
 

@@ -48,11 +48,14 @@ export type FeedSettings = Omit<RevocationFeedOptions, 'keys' | 'issuer' | 'serv
 export function completeFeedOptions(
   settings: FeedSettings,
   verifier: { issuer: unknown; audience: unknown },
-  { ring, isSole }: KeySource,
+  { ring, isSole, onUnknownKey }: KeySource,
   instance: string,
 ): RevocationFeedOptions {
   const { issuer, audience } = verifier
   if (isSole) throw new TypeError('revocations needs keys with IDs: keys: [{ kid, secret }]')
+  if (onUnknownKey !== undefined || ring.current === undefined) {
+    throw new TypeError('revocations needs the key file of this service: public keys cannot poll')
+  }
   if (typeof issuer !== 'string') {
     throw new TypeError('revocations: { url } needs a single issuer; use createRevocationFeed')
   }
@@ -60,5 +63,5 @@ export function completeFeedOptions(
   if (typeof service !== 'string') {
     throw new TypeError('revocations needs the name of this service: revocations: { url, service }')
   }
-  return { instance, ...settings, keys: ring, issuer, service }
+  return { instance, ...settings, keys: ring as Pick<Keyring, 'current'>, issuer, service }
 }

@@ -25,6 +25,7 @@ export type CheckResult<Extra extends object = RegisteredClaims> =
 const MISSING = createRefusal('token_missing')
 const MALFORMED = createRefusal('token_malformed')
 const SIGNATURE = createRefusal('token_signature')
+const UNAVAILABLE = createRefusal('keys_unavailable')
 
 /** Characters of a signature in unpadded base64url: of 32 and of 64 bytes. */
 const SIGNATURE_LENGTHS = { HS256: 43, ES256: 86 } as const
@@ -91,6 +92,7 @@ export class Verification<K extends PlatformKey> {
     if (typeof token !== 'string' || token === '') return MISSING
     if (token.length > this.#policy.maxTokenBytes) return MALFORMED
     const keys = this.#adoptKeys()
+    if (keys === undefined) return UNAVAILABLE
     const cached = keys.cache?.find(token)
     if (cached !== undefined) return this.#recheck(cached, staleness)
     if (!this.#platform.isAscii(token)) return MALFORMED
@@ -99,7 +101,10 @@ export class Verification<K extends PlatformKey> {
     if (first < 1 || second <= first + 1 || token.indexOf('.', second + 1) !== -1) return MALFORMED
     const encodedHeader = token.slice(0, first)
     const header = keys.headers.find(encodedHeader) ?? keys.headers.parse(encodedHeader)
-    if (!header.ok) return header
+    if (!header.ok) {
+      if (header.error.code === 'token_unknown_key') this.#source.onUnknownKey?.()
+      return header
+    }
     const signatureLength = token.length - second - 1
     if (signatureLength !== SIGNATURE_LENGTHS[header.key.alg]) {
       return this.#refuseSignature(token.slice(second + 1))
@@ -135,8 +140,9 @@ export class Verification<K extends PlatformKey> {
   }
 
   /** The keys now in use. A new set drops whatever was learned or cached under the previous one. */
-  #adoptKeys(): AdoptedKeys<K> {
+  #adoptKeys(): AdoptedKeys<K> | undefined {
     const { current: set } = this.#source.ring
+    if (set === undefined) return undefined
     if (this.#adopted?.set === set) return this.#adopted
     const { types, cacheEntries, maxTokenBytes } = this.#policy
     const keys = set.keys.map((key) => this.#platform.makeKey(key, maxTokenBytes))

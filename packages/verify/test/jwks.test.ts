@@ -1,0 +1,242 @@
+import type { RequestListener, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Fastify from 'fastify'
+import t, { type Test } from 'tap'
+import { latchkey } from '../src/fastify.ts'
+import { createVerifier as createFetchVerifier } from '../src/fetch.ts'
+import { createVerifier, type JwksOptions } from '../src/index.ts'
+import { createTestKey, createTestKeyPair, mintToken } from '../src/testing.ts'
+import { listen } from './listen.ts'
+
+const names = { issuer: 'https://sso.example', audience: 'orders' }
+const [first, second] = [createTestKeyPair('first'), createTestKeyPair('second')]
+const secret = createTestKey('secret')
+const mint = (key: typeof first | typeof secret) => mintToken({ ...names, key })
+
+const toJwk = ({ kid, x, y }: typeof first, others: object = {}) => ({
+  ...{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid, x, y },
+  ...others,
+})
+const oct = {
+  kty: 'oct',
+  alg: 'HS256',
+  kid: secret.kid,
+  k: Buffer.from(secret.secret).toString('base64url'),
+}
+
+/** A server whose answer can be changed, and that counts the requests. */
+async function serve(t: Test, keys: object[] = [toJwk(first)]) {
+  const server = {
+    requests: 0,
+    url: '',
+    answer: (res: ServerResponse): void => void res.end(JSON.stringify({ keys })),
+  }
+  const listener: RequestListener = (_req, res) => {
+    server.requests += 1
+    server.answer(res)
+  }
+  server.url = `${await listen(t, listener)}/.well-known/jwks.json`
+  return server
+}
+
+function follow(t: Test, jwks: string, options: Partial<JwksOptions> = {}) {
+  const errors: string[] = []
+  const keys = { jwks, onError: (err: Error) => void errors.push(err.message), ...options }
+  const verifier = createVerifier({ ...names, keys })
+  t.teardown(() => verifier.jwks?.close())
+  const codeOf = (token: string) => {
+    const result = verifier.check(token)
+    return result.ok ? 'ok' : `${result.error.status} ${result.error.code}`
+  }
+  return { verifier, errors, codeOf }
+}
+
+/** Moves the monotonic clock, until the test ends. */
+function passTime(t: Test, ms: number): void {
+  const now = performance.now.bind(performance)
+  t.intercept(performance, 'now', { value: () => now() + ms })
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(5)
+}
+
+t.test('verifies with published keys, and answers 503 until they are known', async (t) => {
+  const { url } = await serve(t)
+  const { verifier, codeOf } = follow(t, url)
+  t.equal(codeOf(mint(first)), '503 keys_unavailable')
+  t.ok(await verifier.jwks?.catchUp())
+  t.equal(codeOf(mint(first)), 'ok')
+  t.equal(codeOf(mint(second)), '401 token_unknown_key')
+  const forged = mintToken({ ...names, key: { ...secret, kid: first.kid } })
+  t.equal(codeOf(forged), '401 token_algorithm')
+})
+
+t.test('a token with an unknown key makes it fetch, but not more often than in 10 s', async (t) => {
+  const keys = [toJwk(first)]
+  const server = await serve(t, keys)
+  const { verifier, codeOf } = follow(t, server.url)
+  await verifier.jwks?.catchUp()
+  keys.push(toJwk(second))
+  for (let i = 0; i < 2_000; i++) codeOf(mintToken({ ...names, key: { ...secret, kid: `x${i}` } }))
+  for (let i = 0; i < 200; i++) t.equal(codeOf(mint(second)), '401 token_unknown_key')
+  await sleep(200)
+  t.equal(server.requests, 1)
+  passTime(t, 11_000)
+  for (let i = 0; i < 200; i++) codeOf(mint(second))
+  await until(() => codeOf(mint(second)) === 'ok')
+  for (let i = 0; i < 200; i++) codeOf(mintToken({ ...names, key: createTestKeyPair('none') }))
+  await sleep(200)
+  t.equal(server.requests, 2)
+  t.equal(codeOf(mint(first)), 'ok')
+})
+
+t.test('keeps the last good keys, whatever the server answers', async (t) => {
+  const elsewhere = await serve(t, [toJwk(second)])
+  const keys: object[] = [toJwk(first)]
+  const server = await serve(t, keys)
+  const { verifier, errors, codeOf } = follow(t, server.url)
+  await verifier.jwks?.catchUp()
+  const good = toJwk(first)
+  const json = (body: unknown) => (res: ServerResponse) => void res.end(JSON.stringify(body))
+  const many = Array.from({ length: 101 }, (_, i) => toJwk(first, { kid: `k${i}` }))
+  // biome-ignore format: a table
+  const answers: [what: string, answer: (res: ServerResponse) => void, message: RegExp][] = [
+    ['an error',             (res) => void res.writeHead(500).end(), /answered 500/],
+    ['nothing new',          (res) => void res.writeHead(304).end(), /answered 304/],
+    ['a redirect',           (res) => void res.writeHead(302, { location: elsewhere.url }).end(), /answered 302/],
+    ['a closed connection',  (res) => void res.destroy(), /fetch failed/],
+    ['no JSON',              (res) => void res.end('<html>'), /not a JWK Set/],
+    ['nothing',              (res) => void res.end(), /it is empty/],
+    ['another document',     json({ issuer: 'x' }), /not a JWK Set/],
+    ['no keys',              json({ keys: [] }), /no key for access tokens/],
+    ['keys of other kinds',  json({ keys: [{ kty: 'RSA', alg: 'RS256', kid: 'r', n: 'x', e: 'AQAB' }] }), /no key for access tokens/],
+    ['keys for encryption',  json({ keys: [toJwk(second, { use: 'enc' })] }), /no key for access tokens/],
+    ['a secret',             json({ keys: [good, oct] }), /key 2 is not a public key/],
+    ['a secret of no kind',  json({ keys: [good, { kid: 'x', k: oct.k }] }), /key 2 is not a public key/],
+    ['a private key',        json({ keys: [good, toJwk(second, { d: second.d })] }), /key 2 is not a public key/],
+    ['a point elsewhere',    json({ keys: [good, toJwk(second, { y: second.x })] }), /not a point of P-256/],
+    ['two keys with one ID', json({ keys: [good, toJwk(second, { kid: first.kid })] }), /two keys have the kid/],
+    ['too many keys',        json({ keys: many }), /more than 100 keys/],
+    ['more than 64 KiB',     (res) => void res.end(' '.repeat(70_000)), /more than 65536 bytes/],
+    ['an endless answer',    (res) => { const timer = setInterval(() => res.write(' '.repeat(20_000)), 1); res.on('close', () => clearInterval(timer)) }, /more than 65536 bytes/],
+  ]
+  /** Makes it fetch once more. */
+  const fetchAgain = async () => {
+    const { requests } = server
+    passTime(t, 11_000)
+    codeOf(mint(second))
+    await until(() => server.requests > requests)
+  }
+  const { answer: answerWell } = server
+  const token = mint(first)
+  for (const [what, answer, message] of answers) {
+    server.answer = answer
+    errors.length = 0
+    await fetchAgain()
+    await until(() => errors.length > 0)
+    t.match(errors[0], message, what)
+    t.match(errors[0], server.url, `${what}: the message names the address`)
+    t.equal(codeOf(mint(first)), 'ok', what)
+    server.answer = answerWell
+    // New keys empty the cache, and with it the answer to this token.
+    keys[1] = toJwk(createTestKeyPair(`after ${what}`))
+    const cached = verifier.check(token)
+    await fetchAgain()
+    await until(() => verifier.check(token) !== cached)
+  }
+  t.equal(elsewhere.requests, 0, 'no redirect is followed')
+  server.answer = json({ keys: [toJwk(second), { kty: 'RSA', alg: 'RS256', kid: 'r' }] })
+  await fetchAgain()
+  await until(() => codeOf(mint(second)) === 'ok')
+  t.equal(codeOf(mint(first)), '401 token_unknown_key', 'a key that is gone is forgotten')
+  t.notOk(
+    errors.some((text) => text.includes(oct.k)),
+    'no message contains a secret',
+  )
+})
+
+t.test('a server that does not answer holds up nothing, and catchUp has an end', async (t) => {
+  const server = await serve(t)
+  server.answer = () => {}
+  const { verifier, codeOf } = follow(t, server.url)
+  t.notOk(await verifier.jwks?.catchUp(50))
+  t.equal(codeOf(mint(first)), '503 keys_unavailable')
+})
+
+t.test('tries again soon until the first keys have arrived', async (t) => {
+  const server = await serve(t)
+  const { answer } = server
+  server.answer = (res) => void res.writeHead(503).end()
+  const { verifier, codeOf } = follow(t, server.url)
+  await until(() => server.requests >= 3)
+  server.answer = answer
+  t.ok(await verifier.jwks?.catchUp(60_000))
+  t.equal(codeOf(mint(first)), 'ok')
+})
+
+t.test('the fetch entry fetches when a token is verified, and then once a minute', async (t) => {
+  const keys = [toJwk(first)]
+  const server = await serve(t, keys)
+  const verifier = createFetchVerifier({ ...names, keys: { jwks: server.url } })
+  t.equal(server.requests, 0, 'nothing is sent when it is created')
+  for (let i = 0; i < 5; i++) t.ok((await verifier.check(mint(first))).ok)
+  t.match(await verifier.check(mint(second)), { error: { code: 'token_unknown_key' } })
+  t.equal(server.requests, 1)
+  keys.push(toJwk(second))
+  passTime(t, 11_000)
+  await verifier.check(mint(second))
+  t.ok((await verifier.check(mint(second))).ok)
+  t.equal(server.requests, 2)
+  server.answer = (res) => void res.destroy()
+  t.intercept(console, 'warn', { value: () => {} })
+  passTime(t, 100_000)
+  t.ok((await verifier.check(mint(first))).ok, 'the last keys stay in use')
+  t.equal(server.requests, 3)
+})
+
+t.test('a Fastify server waits for the keys before it is ready', async (t) => {
+  const server = await serve(t)
+  const { answer } = server
+  server.answer = (res) => void setTimeout(() => answer(res), 300)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(latchkey, { ...names, keys: { jwks: server.url } })
+  app.get('/me', async (request) => request.user.sub)
+  await app.ready()
+  const headers = { authorization: `Bearer ${mint(first)}` }
+  t.equal((await app.inject({ url: '/me', headers })).statusCode, 200)
+})
+
+t.test('a Fastify server starts without keys, and answers 503', async (t) => {
+  const server = await serve(t)
+  server.answer = () => {}
+  const app = Fastify({ pluginTimeout: 500 })
+  t.teardown(() => app.close())
+  await app.register(latchkey, { ...names, keys: { jwks: server.url } })
+  app.get('/me', async (request) => request.user.sub)
+  await app.ready()
+  const reply = await app.inject({
+    url: '/me',
+    headers: { authorization: `Bearer ${mint(first)}` },
+  })
+  t.match(reply.json(), { status: 503, code: 'keys_unavailable' })
+  t.equal(reply.headers['www-authenticate'], undefined)
+})
+
+t.test('refuses an address that an attacker on the way could answer for', async (t) => {
+  const create = (keys: object) => () => createVerifier({ ...names, keys: keys as JwksOptions })
+  for (const jwks of ['http://sso.example/jwks', 'http://auth', 'ftp://localhost', 'x', '', 5]) {
+    t.throws(create({ jwks }), { name: 'TypeError', message: /must be an https URL/ }, String(jwks))
+  }
+  for (const jwks of ['http://localhost.evil.example', 'http://127.0.0.1.evil.example']) {
+    t.throws(create({ jwks }), TypeError, jwks)
+  }
+  t.throws(create({ jwks: 'https://a.example', url: 'x' }), /unknown option "url"/)
+  t.throws(create({ jwks: 'https://a.example', onError: 'x' }), /onError must be a function/)
+  const revocations = { url: 'https://sso.example/auth' }
+  const keys = { jwks: 'https://sso.example/auth/.well-known/jwks.json' }
+  for (const make of [createVerifier, createFetchVerifier]) {
+    t.throws(() => make({ ...names, keys, revocations }), /public keys cannot poll/)
+  }
+})

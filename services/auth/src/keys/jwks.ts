@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { KeySet } from '@latchkey/verify'
+import { Type } from 'typebox'
+
+const JwkSet = Type.Object({
+  keys: Type.Array(
+    Type.Object({
+      kty: Type.Literal('EC'),
+      crv: Type.Literal('P-256'),
+      kid: Type.String(),
+      alg: Type.Literal('ES256'),
+      use: Type.Literal('sig'),
+      x: Type.String(),
+      y: Type.String(),
+    }),
+  ),
+})
+
+/** How long a copy may be used, in seconds: a new key is added minutes before it signs. */
+const maxAgeSeconds = 60
+
+/**
+ * The public keys of access tokens (RFC 7517 section 5), for verifiers that have no key file. Each is
+ * built member by member, so that no secret and no private part can ever be among them.
+ */
+export const jwksRoute: FastifyPluginAsyncTypebox = async (app) => {
+  let document = createDocument(app.keyring.current)
+  app.keyring.subscribe((set) => {
+    document = createDocument(set)
+  })
+  app.get(
+    '/.well-known/jwks.json',
+    {
+      config: { public: true },
+      logLevel: 'warn',
+      schema: {
+        tags: ['tokens'],
+        operationId: 'listPublicKeys',
+        summary:
+          'List the public keys that verify access tokens; none if they are signed with HS256',
+        response: { 200: JwkSet, 304: Type.Null({ description: 'Nothing new.' }) },
+      },
+    },
+    async ({ headers }, reply) => {
+      const { text, etag } = document
+      reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`)
+      if (headers['if-none-match'] === etag) return reply.code(304).send(null)
+      // Fastify sends text as it is.
+      return reply.type('application/jwk-set+json').send(text as never)
+    },
+  )
+}
+
+function createDocument({ keys }: KeySet): { text: string; etag: string } {
+  const publicKeys = keys
+    .filter((key) => key.alg === 'ES256')
+    .map(({ kid, alg, x, y }) => ({ kty: 'EC', crv: 'P-256', kid, alg, use: 'sig', x, y }))
+  const text = JSON.stringify({ keys: publicKeys })
+  const hash = createHash('sha256').update(text).digest('base64url')
+  return { text, etag: `"${hash.slice(0, 22)}"` }
+}
