@@ -17,7 +17,7 @@ import { restartRevoked } from './restart-revoked.ts'
 import { edgeRestarted, kill, rollingRestart } from './restarts.ts'
 import { restoredBackup } from './restored-backup.ts'
 import { revocation, revocationInTrouble } from './revocation.ts'
-import { rotation } from './rotation.ts'
+import { algorithms, rotation } from './rotation.ts'
 import { standbyAway } from './standby-away.ts'
 import { twoVersions } from './two-versions.ts'
 
@@ -29,5 +29,5 @@ export const drills: readonly Drill[] = [
   nothingLost,
   failover, failoverLossy, standbyAway, primaryReturns, restoredBackup, patroni,
   badClients, loginFlood, atRest, connectionsCut, clockAhead,
-  revocation, revocationInTrouble, restartRevoked, rotation, twoVersions,
+  revocation, revocationInTrouble, restartRevoked, rotation, algorithms, twoVersions,
 ]

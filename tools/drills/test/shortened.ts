@@ -23,6 +23,7 @@ export const scales: Record<string, number> = {
   'revocation-in-trouble': 0.1,
   'restart-revoked': 0.1,
   rotation: 0.1,
+  algorithms: 0.1,
   'two-versions': 1,
   failover: 0.1,
   'failover-lossy': 0.06,
