@@ -109,14 +109,53 @@ t.test('freezes the refusals that check returns', async (t) => {
   if (!result.ok) t.throws(() => Object.assign(result.error, { status: 200 }), TypeError)
 })
 
-t.test('the cache never contains more than maxEntries tokens', async (t) => {
-  const cache = new TokenCache(100)
-  const result = { ok: true, claims: claims() as never } as const
-  const entry = { result, revocationsVersion: undefined }
-  const tokens = Array.from({ length: 5000 }, (_, i) => sign(header, claims({ jti: String(i) })))
-  for (const token of tokens) cache.add(token, entry)
-  const kept = tokens.filter((token) => cache.find(token) !== undefined).length
-  t.ok(kept <= 100 && kept > 90, `${kept} kept`)
+/** What the cache takes for tokens, with a random signature. */
+const createTexts = (count: number, signatureBytes = 32) =>
+  Array.from({ length: count }, () => `a.b.${randomBytes(signatureBytes).toString('base64url')}`)
+const result = { ok: true, claims: claims() as never } as const
+const addTo = (cache: TokenCache, text: string) =>
+  cache.add(text, { result, revocationsVersion: undefined })
+const countKept = (cache: TokenCache, texts: readonly string[]) =>
+  texts.filter((text) => cache.find(text) !== undefined).length
+
+t.test('the cache never contains more than maxEntries tokens, and drops the oldest', async (t) => {
+  for (const maxEntries of [4, 100]) {
+    const cache = new TokenCache(maxEntries)
+    const texts = createTexts(10 * maxEntries)
+    let most = 0
+    for (const text of texts) {
+      addTo(cache, text)
+      most = Math.max(most, countKept(cache, texts))
+    }
+    t.equal(most, maxEntries)
+    t.equal(countKept(cache, texts), maxEntries)
+    t.equal(countKept(cache, texts.slice(0, 5 * maxEntries)), 0)
+    t.ok(cache.find(texts.at(-1) as string))
+  }
+})
+
+t.test('a token added twice is kept once', async (t) => {
+  const cache = new TokenCache(4)
+  const texts = ['A', 'B', 'C', 'D'].map((character) => `a.b.${character.repeat(43)}`)
+  for (const text of [...texts, ...texts]) addTo(cache, text)
+  t.equal(countKept(cache, texts), 4)
+})
+
+t.test('a full cache keeps nearly all of 10,000 tokens from their second use', async (t) => {
+  for (const signatureBytes of [32, 64]) {
+    const cache = new TokenCache(10_000)
+    const use = (text: string) => {
+      if (!cache.find(text) && cache.noteSighting(text)) addTo(cache, text)
+    }
+    const texts = createTexts(10_000, signatureBytes)
+    for (const text of [...texts, ...texts]) use(text)
+    const kept = countKept(cache, texts)
+    t.ok(kept > 9700, `${kept} of 10,000`)
+    const others = createTexts(10_000, signatureBytes)
+    for (let time = 0; time < 6; time++) others.forEach(use)
+    const keptOfOthers = countKept(cache, others)
+    t.ok(keptOfOthers > 9700, `${keptOfOthers} of 10,000 others, later`)
+  }
 })
 
 t.test('the cache keeps nearly all tokens of a thousand clients', async (t) => {

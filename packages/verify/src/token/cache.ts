@@ -7,8 +7,19 @@ export interface CachedToken {
   revocationsVersion: number | undefined
 }
 
-/** Places that one token may be kept in. */
-const WAYS = 4
+/** A cached token with its text: one object to read instead of two. */
+interface Entry extends CachedToken {
+  readonly token: string
+}
+
+/** Adjacent places that one token may be kept in. */
+const WINDOW = 8
+
+/** With half of the places empty, a full window is rare. */
+const PLACES_PER_ENTRY = 2
+
+/** The tag of an empty place. */
+const EMPTY = 0
 
 /** Longer tokens are not kept, which bounds a full cache in bytes. Access tokens are under 1 KB. */
 const MAX_CACHED_BYTES = 2048
@@ -16,33 +27,42 @@ const MAX_CACHED_BYTES = 2048
 /**
  * Keeps verified tokens, and only those, in bounded memory.
  *
- * Set-associative, like a processor's cache: 32 bits of the signature, which is as good as random,
- * choose a set of four places, and the whole token is compared. This is faster than a Map, which
- * hashes and copies text, and it evicts one token at a time. A token is kept from the second time
- * it is seen: tokens used once neither cost a copy nor evict those used often.
+ * 32 bits of the signature, which is as good as random, choose a window of eight places, and the
+ * whole token is compared. This is faster than a Map, which hashes and copies text. A look-up reads
+ * eight places at most, whatever tokens a client has collected. When `maxEntries` are kept, the
+ * oldest is dropped for a new one; when a window is full, one of its eight in turn.
  */
 export class TokenCache {
-  readonly #sets: number
-  readonly #bits: Int32Array
-  readonly #tokens: string[]
-  readonly #entries: (CachedToken | undefined)[]
-  readonly #seenOnce: Int32Array
+  readonly #windows: number
+  /** 16 bits of the token in each place, so that it is seldom compared with another token. */
+  readonly #tags: Uint16Array
+  readonly #entries: (Entry | undefined)[]
+  /** A ring of the places in use, in the order in which they came into use, from `#oldest`. */
+  readonly #order: Int32Array
+  #oldest = 0
+  /** The tags of tokens that were seen, in the same windows. */
+  readonly #seen: Uint16Array
   #turn = 0
 
   /** @param maxEntries at least 4 */
   constructor(maxEntries: number) {
-    this.#sets = Math.floor(maxEntries / WAYS)
-    this.#bits = new Int32Array(this.#sets * WAYS)
-    this.#tokens = new Array(this.#sets * WAYS).fill('')
-    this.#entries = new Array(this.#sets * WAYS).fill(undefined)
-    this.#seenOnce = new Int32Array(this.#sets * WAYS)
+    const places = maxEntries * PLACES_PER_ENTRY
+    this.#windows = places - WINDOW + 1
+    // `#order` starts with references to an additional place that is in no window.
+    this.#tags = new Uint16Array(places + 1)
+    this.#entries = new Array(places + 1).fill(undefined)
+    this.#order = new Int32Array(maxEntries).fill(places)
+    this.#seen = new Uint16Array(places)
   }
 
   find(token: string): CachedToken | undefined {
     const bits = signatureBits(token)
+    const tag = tagOf(bits)
     const first = this.#firstPlace(bits)
-    for (let place = first; place < first + WAYS; place++) {
-      if (this.#bits[place] === bits && this.#tokens[place] === token) return this.#entries[place]
+    for (let place = first; place < first + WINDOW; place++) {
+      if (this.#tags[place] !== tag) continue
+      const entry = this.#entries[place]
+      if (entry?.token === token) return entry
     }
     return undefined
   }
@@ -53,45 +73,52 @@ export class TokenCache {
   }
 
   /**
-   * Records that a verified token was seen.
+   * Records that a verified token was seen. If tokens are added only when they are seen again, those
+   * used once neither cost a copy nor drop those used often.
    *
-   * @returns whether to add it: it is short enough and was seen before
+   * @returns whether to add it: it is short enough, and it was seen before or, which is rare, another
+   *   token with its tag
    */
   noteSighting(token: string): boolean {
     if (!this.accepts(token)) return false
     const bits = signatureBits(token)
-    const first = this.#firstPlace(bits)
-    for (let place = first; place < first + WAYS; place++) {
-      if (this.#seenOnce[place] === bits) return true
-    }
-    this.#seenOnce[first + this.#takeTurn()] = bits
+    const place = this.#choosePlace(this.#seen, bits)
+    if (this.#seen[place] === tagOf(bits)) return true
+    this.#seen[place] = tagOf(bits)
     return false
   }
 
   /** @param token a flat string: a slice would keep the request it was cut from in memory */
-  add(token: string, entry: CachedToken): void {
+  add(token: string, cached: CachedToken): void {
     const bits = signatureBits(token)
-    const place = this.#choosePlace(this.#firstPlace(bits))
-    this.#bits[place] = bits
-    this.#tokens[place] = token
-    this.#entries[place] = entry
+    const place = this.#choosePlace(this.#tags, bits)
+    if (this.#tags[place] === EMPTY) this.#replaceOldest(place)
+    this.#tags[place] = tagOf(bits)
+    this.#entries[place] = { token, ...cached }
+  }
+
+  /** Brings an empty place into use, in exchange for the one in use for longest. */
+  #replaceOldest(place: number): void {
+    const oldest = this.#order[this.#oldest] as number
+    this.#tags[oldest] = EMPTY
+    this.#entries[oldest] = undefined
+    this.#order[this.#oldest] = place
+    this.#oldest = (this.#oldest + 1) % this.#order.length
   }
 
   #firstPlace(bits: number): number {
-    return ((bits >>> 0) % this.#sets) * WAYS
+    return (bits >>> 0) % this.#windows
   }
 
-  /** An empty place of the set, else one of the four in turn. */
-  #choosePlace(first: number): number {
-    for (let place = first; place < first + WAYS; place++) {
-      if (this.#entries[place] === undefined) return place
+  /** The first place of the window that is empty or has the tag, else one of them in turn. */
+  #choosePlace(tags: Uint16Array, bits: number): number {
+    const tag = tagOf(bits)
+    const first = this.#firstPlace(bits)
+    for (let place = first; place < first + WINDOW; place++) {
+      if (tags[place] === tag || tags[place] === EMPTY) return place
     }
-    return first + this.#takeTurn()
-  }
-
-  #takeTurn(): number {
-    this.#turn = (this.#turn + 1) % WAYS
-    return this.#turn
+    this.#turn = (this.#turn + 1) % WINDOW
+    return first + this.#turn
   }
 }
 
@@ -102,4 +129,9 @@ function signatureBits(token: string): number {
     bits = (bits << 6) ^ token.charCodeAt(i)
   }
   return bits
+}
+
+/** Never `EMPTY`. */
+function tagOf(bits: number): number {
+  return (bits & 0xffff) | 1
 }
