@@ -27,32 +27,44 @@ export interface JwksOptions {
   jwks: string | URL
   /** Called when the keys cannot be fetched; the last ones stay in use. Default: a warning. */
   onError?: (error: Error) => void
+  /** Called after new keys have arrived. */
+  onReload?: (set: KeySet) => void
 }
 
 /** Fetches the public keys of a JWK Set (RFC 7517). When it does is decided by what is built on it. */
 export class JwksClient {
   readonly #url: URL
-  readonly #onError: ((error: Error) => void) | undefined
+  readonly #options: JwksOptions
   readonly #warn: (message: string) => void
-  /** The result of the last poll: the text, or the message of an error. */
-  #seen: string | undefined
+  /** What `current` was read from: the same text again is not a change of keys. */
+  #text: string | undefined
+  /** The error that was reported last; undefined while the server answers well. */
+  #reported: string | undefined
+  #polling: AbortController | undefined
   #lastPollMs = Number.NEGATIVE_INFINITY
   /** When to poll next, in milliseconds of the monotonic clock. */
   protected dueMs = 0
+  protected isClosed = false
   current: KeySet | undefined
 
   /** @throws TypeError when the options are wrong */
   constructor(options: JwksOptions, warn: (message: string) => void) {
-    checkNames(options, 'option', ['jwks', 'onError'])
-    checkCallbacks(options, 'onError')
+    checkNames(options, 'option', ['jwks', 'onError', 'onReload'])
+    checkCallbacks(options, 'onError', 'onReload')
     this.#url = readUrl(options.jwks)
-    this.#onError = options.onError
+    this.#options = options
     this.#warn = warn
   }
 
   /** A token named a key that is not known: it may be new. */
   onUnknownKey(): void {
     this.dueMs = Math.min(this.dueMs, this.#lastPollMs + COOLDOWN_MS)
+  }
+
+  /** Stops fetching, also in the middle of an answer. The keys stay in use. */
+  close(): void {
+    this.isClosed = true
+    this.#polling?.abort()
   }
 
   /** Fetches the keys. Never rejects: without a valid answer, the last ones stay in use. */
@@ -62,24 +74,31 @@ export class JwksClient {
     this.dueMs = this.#lastPollMs + INTERVAL_MS
     try {
       const text = await this.#fetch()
-      if (text === this.#seen) return
-      this.current = parsePublicKeys(text)
-      this.#seen = text
+      this.#adopt(text)
+      this.#reported = undefined
     } catch (err) {
       const error = new Error(`the keys at ${this.#url} cannot be used: ${describe(err)}`)
-      if (error.message === this.#seen) return
-      this.#seen = error.message
-      const report = this.#onError ?? ((failed: Error) => this.#warn(failed.message))
-      callSafely('onError of the keys', report, error, this.#warn)
+      if (error.message === this.#reported || this.isClosed) return
+      this.#reported = error.message
+      const { onError = ({ message }: Error) => this.#warn(message) } = this.#options
+      callSafely('onError of the keys', onError, error, this.#warn)
     }
   }
 
+  #adopt(text: string): void {
+    if (text === this.#text) return
+    this.current = parsePublicKeys(text)
+    this.#text = text
+    callSafely('onReload of the keys', this.#options.onReload, this.current, this.#warn)
+  }
+
   async #fetch(): Promise<string> {
+    this.#polling = new AbortController()
     const response = await fetch(this.#url, {
       headers: { accept: 'application/jwk-set+json, application/json' },
       // Not followed: it could lead to another host. Cloudflare Workers do not know `error`.
       redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.any([this.#polling.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })
     if (response.status === 200) return readText(response, MAX_BYTES)
     await response.body?.cancel()
@@ -98,14 +117,20 @@ export const toKeySource = (jwks: JwksClient): KeySource => ({
   onUnknownKey: () => jwks.onUnknownKey(),
 })
 
-/** An attacker between the server and a verifier that uses plain HTTP could supply their own keys. */
+/**
+ * Over plain HTTP, an attacker between the server and a verifier could supply keys of their own and
+ * then sign tokens for every user. Subdomains of localhost are no exception: a resolver may send them
+ * elsewhere.
+ */
 function readUrl(address: string | URL): URL {
   const url = URL.parse(String(address))
-  const isLocal = /^(?:localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(
-    url?.hostname ?? '',
-  )
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return url
-  throw new TypeError('jwks must be an https URL; http is accepted for this machine only')
+  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url?.hostname ?? '')
+  if (!(url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal))) {
+    throw new TypeError('jwks must be an https URL; http is accepted for this machine only')
+  }
+  // `fetch` refuses it, and it would be printed with every error.
+  if (url.username || url.password) throw new TypeError('jwks must not contain a password')
+  return url
 }
 
 function describe(err: unknown): string {

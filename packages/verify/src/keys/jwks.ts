@@ -33,7 +33,6 @@ export class BackgroundJwks extends JwksClient implements Jwks {
   readonly #known = Promise.withResolvers<true>()
   #timer: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
-  #isClosed = false
 
   constructor(options: JwksOptions) {
     super(options, (message) => process.emitWarning(message))
@@ -56,8 +55,8 @@ export class BackgroundJwks extends JwksClient implements Jwks {
     return Promise.race([this.#known.promise, timeout.promise]).finally(() => clearTimeout(timer))
   }
 
-  close(): void {
-    this.#isClosed = true
+  override close(): void {
+    super.close()
     clearTimeout(this.#timer)
   }
 
@@ -72,7 +71,7 @@ export class BackgroundJwks extends JwksClient implements Jwks {
   /** With some variation, so that the verifiers of a fleet do not ask in the same moment. */
   #schedule(delayMs: number): void {
     clearTimeout(this.#timer)
-    if (this.#isClosed) return
+    if (this.isClosed) return
     const jitter = 1 + Math.random() * 0.1
     this.#timer = setTimeout(() => void this.#poll(), Math.max(0, delayMs) * jitter).unref()
   }
