@@ -1,5 +1,4 @@
 import { createPublicKey, createVerify, type KeyObject } from 'node:crypto'
-import type { EcKey } from '../keys/keyring.ts'
 import { isCanonicalBase64url } from './base64url.ts'
 
 /** Characters of 64 bytes in unpadded base64url. */
@@ -22,7 +21,7 @@ export class EcdsaP256 {
   /** Longest: two bytes for the sequence, and for each number two more and a leading zero. */
   readonly #der = Buffer.alloc(2 + 2 * (3 + NUMBER_BYTES))
 
-  constructor({ kid, x, y }: EcKey) {
+  constructor({ kid, x, y }: { readonly kid: string; readonly x: string; readonly y: string }) {
     this.kid = kid
     this.#key = createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y } })
   }

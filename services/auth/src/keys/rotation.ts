@@ -1,4 +1,3 @@
-import type { VerifierReport } from '../verifiers/store.ts'
 import {
   type Algorithm,
   createRootJwk,
@@ -11,6 +10,16 @@ import {
 
 /** Keys whose tokens may still be valid, with the seconds until the last of them expires. */
 export type LiveKeys = ReadonlyMap<string, number>
+
+/** The key IDs that a process has reported. */
+interface KnownKeys {
+  service: string
+  instance: string
+  /** The one that signs first, and last the key that it authenticates with. */
+  kids: string[]
+  /** Time since the report, in seconds. */
+  ageSeconds: number
+}
 
 /** Verifiers report their key IDs as a comma-separated list. */
 const kidPattern = /^[\w.-]{1,64}$/
@@ -56,7 +65,7 @@ const findKeyInUse = (set: JwkSet, key: Jwk): Jwk | undefined =>
   set.keys.find(isRootKey(key) ? isRootKey : isTokenKey)
 
 /** Why a key must not be used yet, as sentences: verifiers without it would refuse its tokens. */
-export function findPromotionBlockers(key: Jwk, verifiers: VerifierReport[]): string[] {
+export function findPromotionBlockers(key: Jwk, verifiers: KnownKeys[]): string[] {
   const { kid } = key
   // Only auth has root keys, and verifies what services sign with keys derived from them.
   const concerned = isRootKey(key) ? verifiers.filter(isAuth) : verifiers
@@ -74,11 +83,7 @@ export function findPromotionBlockers(key: Jwk, verifiers: VerifierReport[]): st
 /**
  * Why a key must stay, as sentences: its tokens may be valid, or a process still signs with it.
  */
-export function findRetirementBlockers(
-  key: Jwk,
-  verifiers: VerifierReport[],
-  live: LiveKeys,
-): string[] {
+export function findRetirementBlockers(key: Jwk, verifiers: KnownKeys[], live: LiveKeys): string[] {
   const { kid } = key
   const blockers = findMissingReports(verifiers)
   for (const { instance, service, kids } of verifiers) {
@@ -96,10 +101,10 @@ export function findRetirementBlockers(
   return blockers
 }
 
-const isAuth = ({ service }: VerifierReport): boolean => service === 'auth'
+const isAuth = ({ service }: KnownKeys): boolean => service === 'auth'
 
 /** Without a report from an auth instance it is unknown which key signs. */
-const findMissingReports = (verifiers: VerifierReport[]): string[] =>
+const findMissingReports = (verifiers: KnownKeys[]): string[] =>
   verifiers.some(isAuth) ? [] : ['no auth instance has reported in the last minute']
 
 /** Finds a key that can be rotated. @throws Error when there is none */
