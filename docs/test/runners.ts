@@ -50,6 +50,9 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Operation': 'needs a Docker engine; ops/compose/test/compose.test.ts scales and kills replicas',
     'The images on their own': 'needs a Docker engine; ops/compose/test/image.test.ts builds and starts an image',
   },
+  'docs/guides/es256.md': {
+    'Move': own,
+  },
   'docs/guides/kubernetes.md': {
     'Cluster and ingress controller': 'needs kind and the network',
     'Images': 'k8s/test/images.test.ts',
@@ -67,6 +70,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Start with the doctor': 'needs an installation; services/auth/test/doctor.test.ts runs the command',
   },
   'docs/guides/upgrade.md': {
+    'From 0.1 to 0.2': 'needs a release; services/auth/test/clients.test.ts and cli.test.ts take the steps',
     'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',
     'Kubernetes': 'needs a cluster; the commands are those of the guide for Kubernetes',
   },
