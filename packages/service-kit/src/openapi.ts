@@ -10,7 +10,7 @@ interface OpenapiOptions {
 }
 
 /** The parts of a JSON Schema that decide how it is described. */
-type Response = { type?: string; description?: string }
+type Response = { type?: string; description?: string; content?: object }
 type Responses = Record<string, Response>
 
 /**
@@ -90,7 +90,8 @@ function impliedProblems(
 }
 
 function describe(status: string, schema: Response) {
-  if (schema.type === 'null') return schema
+  // A route whose answers have another media type names it.
+  if (schema.type === 'null' || schema.content !== undefined) return schema
   if (schema !== Problem) {
     const description = schema.description ?? STATUS_CODES[status] ?? 'Success'
     return { description, content: { 'application/json': { schema } } }

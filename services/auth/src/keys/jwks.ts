@@ -17,6 +17,9 @@ const JwkSet = Type.Object({
   ),
 })
 
+/** RFC 7517 section 8.5.2. */
+const mediaType = 'application/jwk-set+json'
+
 /** How long a copy may be used, in seconds: a new key is added minutes before it signs. */
 const maxAgeSeconds = 60
 
@@ -39,24 +42,27 @@ export const jwksRoute: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listPublicKeys',
         summary:
           'List the public keys that verify access tokens; none if they are signed with HS256',
-        response: { 200: JwkSet, 304: Type.Null({ description: 'Nothing new.' }) },
+        response: {
+          200: { description: 'OK', content: { [mediaType]: { schema: JwkSet } } },
+          304: Type.Null({ description: 'Nothing new.' }),
+        },
       },
     },
     async ({ headers }, reply) => {
-      const { text, etag } = document
+      const { body, etag } = document
       reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`)
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      // Fastify sends text as it is.
-      return reply.type('application/jwk-set+json').send(text as never)
+      // As bytes: to text, Fastify would add a `charset`, which this media type does not have.
+      return reply.header('content-type', mediaType).send(body as never)
     },
   )
 }
 
-function createDocument({ keys }: KeySet): { text: string; etag: string } {
+function createDocument({ keys }: KeySet): { body: Buffer; etag: string } {
   const publicKeys = keys
     .filter((key) => key.alg === 'ES256')
     .map(({ kid, alg, x, y }) => ({ kty: 'EC', crv: 'P-256', kid, alg, use: 'sig', x, y }))
-  const text = JSON.stringify({ keys: publicKeys })
-  const hash = createHash('sha256').update(text).digest('base64url')
-  return { text, etag: `"${hash.slice(0, 22)}"` }
+  const body = Buffer.from(JSON.stringify({ keys: publicKeys }))
+  const hash = createHash('sha256').update(body).digest('base64url')
+  return { body, etag: `"${hash.slice(0, 22)}"` }
 }
