@@ -55,7 +55,8 @@ export interface Verifier<Extra extends object = RegisteredClaims> {
 }
 
 /**
- * Creates a verifier of access tokens, signed with HS256 or ES256. It is synchronous and in process: it calls no server.
+ * Creates a verifier of access tokens that are signed with HS256 or ES256. It is synchronous and in
+ * process: it calls no server.
  *
  * @typeParam Extra additional claims, for the compiler; a token is not required to have them
  * @throws TypeError or RangeError when an option is missing or wrong

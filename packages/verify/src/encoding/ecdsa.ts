@@ -8,6 +8,13 @@ const NUMBER_BYTES = 32
 const INTEGER = 0x02
 const SEQUENCE = 0x30
 
+/** A point of P-256: the coordinates as base64url of 32 bytes each. */
+interface PublicKey {
+  readonly kid: string
+  readonly x: string
+  readonly y: string
+}
+
 /**
  * Verifies ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4) with a fixed key.
  *
@@ -21,7 +28,7 @@ export class EcdsaP256 {
   /** Longest: two bytes for the sequence, and for each number two more and a leading zero. */
   readonly #der = Buffer.alloc(2 + 2 * (3 + NUMBER_BYTES))
 
-  constructor({ kid, x, y }: { readonly kid: string; readonly x: string; readonly y: string }) {
+  constructor({ kid, x, y }: PublicKey) {
     this.kid = kid
     this.#key = createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y } })
   }

@@ -66,8 +66,8 @@ export interface Platform<K> {
 }
 
 /**
- * All of verification except the signature, which is checked synchronously in Node and asynchronously
- * in WebCrypto: `begin`, check the signature of the pending token, `finish`.
+ * All of verification except the signature, which Node checks synchronously and WebCrypto
+ * asynchronously: `begin`, check the signature of the pending token, `finish`.
  *
  * The order is the defence: the length before anything is hashed, the algorithm before the key,
  * the signature before any claim is read.
