@@ -86,7 +86,8 @@ const FAULTS = ['foreign', 'tampered', 'unsigned']
  * Mints an access token like those of the auth service (HS256 or ES256, `at+jwt`), for tests of
  * services.
  *
- * @throws TypeError when an option is unknown: the token would not be what the test means
+ * @throws TypeError when an option is unknown, because the token would not be what the test means,
+ *   or when the key can only verify
  * @example
  * ```ts
  * import { createTestKey, mintToken } from '@latchkey/verify/testing'
@@ -118,14 +119,15 @@ export function mintToken(options: MintOptions): string {
 }
 
 const makeForeign = (key: MintOptions['key']) =>
-  'd' in key ? createTestKeyPair() : new Uint8Array(randomBytes(32))
+  'x' in key ? createTestKeyPair() : new Uint8Array(randomBytes(32))
 
 function signInput(key: MintOptions['key'], input: string): string {
-  if (!('d' in key)) {
+  if (!('x' in key)) {
     const secret = key instanceof Uint8Array ? key : (key as SecretKey).secret
     return createHmac('sha256', secret).update(input).digest('base64url')
   }
-  const { x, y, d = '' } = key
+  const { x, y, d } = key
+  if (d === undefined) throw new TypeError('the key has no private part: use createTestKeyPair')
   const pair = createPrivateKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y, d } })
   const options = { key: pair, dsaEncoding: 'ieee-p1363' } as const
   return sign('sha256', Buffer.from(input), options).toString('base64url')

@@ -123,6 +123,7 @@ function createTables({ alg, key, header, otherKey, sign, signSegments }: Signin
   ['alg none, unsigned', `${encode({ ...header, alg: 'none' })}.${body}.`, 'token_algorithm', 'RFC 8725 3.1'],
   ['alg none, signed', withHeader({ alg: 'none' }), 'token_algorithm', 'RFC 8725 3.1'],
   ['alg None', `${encode({ ...header, alg: 'None' })}.${body}.`, 'token_algorithm', 'RFC 8725 3.1'],
+  ['alg none, unknown members, no type and no key: the algorithm decides', sign({ alg: 'none', crit: ['exp'], kid: 'other' }), 'token_algorithm', 'RFC 8725 3.1'],
   ['alg in lower case', withHeader({ alg: alg.toLowerCase() }), 'token_algorithm', 'RFC 7515 4.1.1'],
   ['alg HS512', withHeader({ alg: 'HS512' }), 'token_algorithm', 'RFC 8725 3.1'],
   ['the other algorithm under the same key ID', withHeader({ alg: alg === 'HS256' ? 'ES256' : 'HS256' }), 'token_algorithm', 'RFC 8725 3.1'],
