@@ -27,7 +27,7 @@ export const atLeast = (what: string, ratio: number, bar: number) => ({
 })
 
 /** A bar of a plot. */
-interface Bar {
+export interface Bar {
   readonly label: string
   readonly value: number
   readonly isOurs?: boolean
