@@ -1,4 +1,5 @@
 /** `npm run bench -- verify`: verifiers in one process. Needs `--expose-gc` to measure memory. */
+import { randomInt } from 'node:crypto'
 import {
   createFastJwt,
   createJose,
