@@ -22,7 +22,9 @@ if (
   process.exit(2)
 }
 
-console.log(`${tokens.toLocaleString('en')} tokens; repeat with: npm run fuzz -- --seed ${seed}`)
+console.log(
+  `${tokens.toLocaleString('en')} tokens; repeat with: npm run fuzz -- --alg ${values.alg} --seed ${seed}`,
+)
 const started = Date.now()
 const fetchEvery = Math.max(1, Math.floor(tokens / fetchTokens))
 const result = await compare(signing, { count: tokens, seed, fetchEvery }, showProgress)
