@@ -1,8 +1,13 @@
+const algorithms = new Map<unknown, string>([
+  ['HS256', 'signed with HMAC-SHA-256, under a secret'],
+  ['ES256', 'signed with ECDSA on P-256, with a private key'],
+])
+
 /** Describes a member of the header (RFC 7515 section 4.1). */
 export function describeHeaderMember(name: string, value: unknown): string {
   switch (name) {
     case 'alg':
-      return value === 'HS256' ? 'signed with HMAC-SHA-256' : 'Latchkey accepts only HS256'
+      return algorithms.get(value) ?? 'Latchkey accepts only HS256 and ES256'
     case 'typ':
       return value === 'at+jwt' ? 'an access token' : 'not a Latchkey access token'
     case 'kid':
