@@ -1,4 +1,5 @@
 import t from 'tap'
+import auth from '../../docs/openapi/auth.json' with { type: 'json' }
 import type { Json, KubeObject, Objects } from './objects.ts'
 import * as backups from './policies/backups.ts'
 import { blameless, encrypted, published, publishedOnce } from './policies/edge.ts'
@@ -8,7 +9,7 @@ import * as references from './policies/references.ts'
 import * as secrets from './policies/secrets.ts'
 import * as settings from './policies/settings.ts'
 import * as sizes from './policies/sizes.ts'
-import { findPublished } from './publications.ts'
+import { findPublished, inwardPaths, leadsTo } from './publications.ts'
 import { renderAll } from './render.ts'
 
 const edge = { blameless, encrypted, published, publishedOnce }
@@ -150,5 +151,19 @@ t.test('the Gateway publishes what the Ingress publishes', async (t) => {
     const ingress = renderings.find(({ name }) => name === overlay)
     const gateway = renderings.find(({ name }) => name === `${overlay} + gateway-api`)
     t.strictSame(new Set(paths(gateway?.objects ?? [])), new Set(paths(ingress?.objects ?? [])))
+  }
+})
+
+t.test('every route of auth is public, except those that nobody outside requests', async (t) => {
+  const isInward = (path: string) => inwardPaths('auth').some((inward) => path.startsWith(inward))
+  for (const overlay of ['dev', 'production']) {
+    const rendering = renderings.find(({ name }) => name === overlay)
+    const published = findPublished(rendering?.objects ?? []).filter(
+      ({ service }) => service === 'auth',
+    )
+    for (const path of Object.keys(auth.paths)) {
+      const isPublic = published.some((one) => leadsTo(one, path))
+      t.equal(isPublic, !isInward(path), `${overlay}: ${path}`)
+    }
   }
 })
