@@ -10,10 +10,9 @@ const CATCH_UP_MS = 8_000
  * The keys of a verifier that is created with `keys: { jwks }`.
  * @example
  * ```ts
- * import { createVerifier } from '@latchkey/verify'
- * const jwks = 'https://sso.example.com/auth/.well-known/jwks.json'
- * const verifier = createVerifier({ keys: { jwks }, issuer, audience: 'orders' })
- * if (!(await verifier.jwks?.catchUp())) console.warn('the keys are not known yet')
+ * import type { Jwks } from '@latchkey/verify'
+ * const warn = () => console.warn('the public keys are not known yet')
+ * const prepare = async (jwks: Jwks) => (await jwks.catchUp()) || warn()
  * ```
  */
 export interface Jwks {
