@@ -17,7 +17,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'In a service': examples,
     'CORS': examples,
     'Tokens from another place': examples,
-    'Keys': 'a key file without its secret; docs/test/commands.test.ts reads it',
+    'Keys': examples, // docs/test/commands.test.ts reads the key file, which has no secret
     'Revocation': examples,
     'Types': examples,
     'In tests': examples,
@@ -35,6 +35,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Docker Compose': 'ops/compose/test/own-service.test.ts',
     'Kubernetes': 'k8s/test/own-service.test.ts',
     'Keys': own,
+    'Without a key file': 'needs a public address; services/auth/test/jwks.test.ts verifies so',
     'Not in JavaScript': own,
   },
   'docs/guides/backup-and-restore.md': {
