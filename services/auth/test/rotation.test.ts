@@ -5,8 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Service } from '@latchkey/service-kit'
 import t, { type Test } from 'tap'
-import { createTokenJwk, type Jwk } from '../src/keys/jwk.ts'
-import { addKey, findPromotionBlockers, findRetirementBlockers } from '../src/keys/rotation.ts'
+import { createTokenJwk, type Jwk, type JwkSet } from '../src/keys/jwk.ts'
+import {
+  addKey,
+  findPromotionBlockers,
+  findRetirementBlockers,
+  promoteKey,
+} from '../src/keys/rotation.ts'
 import { latchkey, type Run } from './command.ts'
 import { as, issuer, login, refresh, register, startAuth, type Tokens } from './support.ts'
 
@@ -172,4 +177,30 @@ t.test('a change is atomic, excludes others, and follows a symbolic link', async
   await writeFile(real, broken)
   t.match(await keys('add', '--keys', link), { code: 1 })
   t.equal(await readFile(real, 'utf8'), broken, 'a broken file is not changed')
+})
+
+t.test('reports the key that signs, also if the first one of a new file cannot', async (t) => {
+  const { app, file, options } = await startListening(t)
+  const old = app.keyring.current.signing.kid
+  const user = await register(app)
+  const set: JwkSet = JSON.parse(await readFile(file, 'utf8'))
+  const { d: _private, ...publicKey } = createTokenJwk('next', 'ES256')
+  await writeFile(file, JSON.stringify({ keys: [publicKey, ...set.keys] }))
+  await untilReported(app, 'verifies', 'next')
+  const [header = ''] = (await login(app, user)).access_token.split('.')
+  t.equal(JSON.parse(Buffer.from(header, 'base64url').toString()).kid, old)
+  await app.db.query('UPDATE signing_keys SET live_until = now()')
+  t.match(await keys('retire', old, ...options), {
+    code: 1,
+    stderr: `auth-1 still signs with ${old}`,
+  })
+  const { rows } = await app.db.query(`SELECT FROM signing_keys WHERE kid = 'next'`)
+  t.strictSame(rows, [], 'a key that never signed is not live')
+})
+
+t.test('refuses to promote a key with which auth could not sign', async (t) => {
+  const { d: _private, ...publicKey } = createTokenJwk('next', 'ES256')
+  const set = { keys: [old, publicKey] }
+  t.throws(() => promoteKey(set, 'next'), /next has no private part, so auth could not sign/)
+  t.equal(set.keys[0], old)
 })

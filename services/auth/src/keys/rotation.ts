@@ -42,9 +42,16 @@ export function addKey(set: JwkSet, kid: string, alg: Algorithm | 'root'): void 
   set.keys.splice(last + 1, 0, createTokenJwk(kid, alg))
 }
 
-/** Makes a key the first of its kind, which is in use. @throws Error when there is no such key */
+/**
+ * Makes a key the first of its kind, which is in use.
+ *
+ * @throws Error when there is no such key, or it has no private part
+ */
 export function promoteKey(set: JwkSet, kid: string): void {
   const key = getRotatingKey(set, kid)
+  if (key.kty === 'EC' && key.d === undefined) {
+    throw new Error(`${kid} has no private part, so auth could not sign with it`)
+  }
   set.keys = [key, ...set.keys.filter((other) => other !== key)]
 }
 

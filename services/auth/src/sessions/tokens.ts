@@ -25,6 +25,8 @@ declare module 'fastify' {
     issueTokens(session: Session, reply: FastifyReply): Promise<Static<typeof TokenReply>>
     /** The content of a token with a valid MAC, else `undefined`. Nothing else reaches Postgres. */
     parseRefreshToken(text: string): RefreshToken | undefined
+    /** The key that signs, which is not the first one of the keyring if that one cannot. */
+    getSigningKid(): string
   }
 }
 
@@ -45,9 +47,11 @@ export const sessionTokens = fp<SessionTokensOptions>(
     const { keyring } = app
     const refreshTokens = createRefreshTokens(keyring)
     let signer = await createSigner(keyring.current.signing)
+    let signingKid = keyring.current.signing.kid
     keyring.subscribe(async ({ signing }) => {
       try {
         signer = await createSigner(signing)
+        signingKid = signing.kid
       } catch (err) {
         app.log.error({ err }, 'the new signing key cannot sign; the previous one stays in use')
       }
@@ -79,6 +83,7 @@ export const sessionTokens = fp<SessionTokensOptions>(
       }
     })
     app.decorate('parseRefreshToken', refreshTokens.parse)
+    app.decorate('getSigningKid', () => signingKid)
   },
   { name: 'session-tokens', fastify: '5.x', dependencies: ['keyring'] },
 )

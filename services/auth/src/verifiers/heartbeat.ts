@@ -16,16 +16,18 @@ export const heartbeat = fp(
     const liveForSeconds =
       LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + limits.defaultClockToleranceSeconds
     repeatWhileOpen(app, async () => {
-      const { keys, roots, signing } = app.keyring.current
+      const { keys, roots } = app.keyring.current
+      const signingKid = app.getSigningKid()
+      const kids = [...keys, ...roots].map(({ kid }) => kid)
       try {
         await reportVerifier(app.db, {
           service: 'auth',
           instance: LATCHKEY_INSTANCE,
-          kids: [...keys, ...roots].map(({ kid }) => kid),
+          kids: [signingKid, ...kids.filter((kid) => kid !== signingKid)],
           clockSeconds: Date.now() / 1_000,
           uptimeSeconds: process.uptime(),
         })
-        await reportSigningKey(app.db, signing.kid, liveForSeconds)
+        await reportSigningKey(app.db, signingKid, liveForSeconds)
       } catch (err) {
         // Without the database nothing is signed either, so no signature goes unreported.
         app.log.debug({ err }, 'keys could not be reported; retrying in a second')
@@ -33,5 +35,5 @@ export const heartbeat = fp(
       return intervalMs
     })
   },
-  { name: 'keys-heartbeat', fastify: '5.x', dependencies: ['database', 'keyring'] },
+  { name: 'keys-heartbeat', fastify: '5.x', dependencies: ['database', 'keyring', 'session-tokens'] },
 )
