@@ -1,4 +1,14 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { latchkey, run } from './command.ts'
@@ -90,6 +100,55 @@ t.test('keys export refuses names that speak for auth, or leave the folder', asy
   }
   t.match(await latchkey('keys', 'export', ...files), { code: 1, stderr: /pass --service <name>/ })
   t.strictSame(await readdir(folder), ['keys.json'])
+})
+
+t.test("the folder of a new key file can be read by those who can read auth's file", async (t) => {
+  const folder = t.testdir()
+  const [keys, services] = [join(folder, 'keys.json'), join(folder, 'services')]
+  await latchkey('keys', 'generate', '--out', keys)
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) await chown(keys, 1000, 1001)
+  await chmod(keys, 0o640)
+  const files = ['--keys', keys, '--service-keys', services]
+  t.match(await latchkey('keys', 'export', ...files, '--service', 'orders'), { code: 0 })
+  const owner = await stat(keys)
+  for (const path of [services, join(services, 'orders')]) {
+    const { mode, uid, gid } = await stat(path)
+    t.strictSame([mode & 0o777, uid, gid], [0o750, owner.uid, owner.gid], path)
+  }
+})
+
+t.test('a change skips no key file of a service silently', async (t) => {
+  const folder = t.testdir()
+  const [keys, services] = [join(folder, 'keys.json'), join(folder, 'services')]
+  await latchkey('keys', 'generate', '--out', keys)
+  const before = await readFile(keys, 'utf8')
+  await mkdir(join(services, 'orders'), { recursive: true })
+  await symlink('keys.json', join(services, 'orders', 'keys.json'))
+  const files = ['--keys', keys, '--service-keys', services]
+  t.match(await latchkey('keys', 'add', 'next', ...files), { code: 1, stderr: /ELOOP.*orders/ })
+  t.equal(await readFile(keys, 'utf8'), before)
+  t.strictSame(await readdir(folder), ['keys.json', 'services'], 'leaves no draft')
+  const elsewhere = ['--keys', keys, '--service-keys', join(folder, 'none')]
+  const added = await latchkey('keys', 'add', 'next', ...elsewhere)
+  t.match(added, { code: 0, stdout: /No service has a key file in .*none/ })
+})
+
+t.test('refuses to change the key file of a service', async (t) => {
+  const folder = t.testdir()
+  const [keys, services] = [join(folder, 'keys.json'), join(folder, 'services')]
+  const generated = ['--out', keys, '--service-keys', services, '--service', 'orders']
+  await latchkey('keys', 'generate', ...generated)
+  const file = join(services, 'orders', 'keys.json')
+  const before = await readFile(file, 'utf8')
+  for (const change of [['add'], ['add', '--root'], ['export', '--service-keys', services]]) {
+    const refused = await latchkey('keys', ...change, '--keys', file)
+    t.match(refused, {
+      code: 1,
+      stderr: /is the key file of a service \(.*\/orders\); pass that of/,
+    })
+  }
+  t.equal(await readFile(file, 'utf8'), before)
 })
 
 t.test('a key file of version 0.1 gets a root key, and then key files of services', async (t) => {

@@ -174,13 +174,13 @@ async function add(kid: string | undefined, { alg, root, ...files }: AddOptions)
     return root && set.keys.filter(isRootKey).length === 1
   })
   if (isFirstRoot) {
-    print(`Added ${id}. The keys of services are derived from it. ${whatToCopy(files)}.`)
+    print(`Added ${id}. The keys of services are derived from it. ${await whatToCopy(files)}.`)
     print('For each service, run: latchkey keys export --service <name>')
     return
   }
   const use = root ? 'Auth accepts services by it, but no key is derived from it yet' : notYet
   print(`Added ${id}. ${use}.`)
-  print(`${whatToCopy(files)}, then run: latchkey keys promote${root ? ` ${id}` : ''}`)
+  print(`${await whatToCopy(files)}, then run: latchkey keys promote${root ? ` ${id}` : ''}`)
 }
 
 const notYet = 'It verifies, but does not sign yet'
@@ -209,10 +209,12 @@ async function promote(kid: string | undefined, options: ForceOptions): Promise<
   })
   if (isRoot) {
     print(`Keys of services are derived from ${id}; auth still accepts those of ${old}.`)
-    print(`${whatToCopy(options)}. When each has its new key, run: latchkey keys retire ${old}`)
+    print(
+      `${await whatToCopy(options)}. When each has its new key, run: latchkey keys retire ${old}`,
+    )
     return
   }
-  print(`${id} signs after the next reload; ${old} still verifies. ${whatToCopy(options)}.`)
+  print(`${id} signs after the next reload; ${old} still verifies. ${await whatToCopy(options)}.`)
   print(`When its tokens have expired (see latchkey keys status), run: latchkey keys retire ${old}`)
 }
 
@@ -220,15 +222,18 @@ async function retire(kid: string, options: ForceOptions): Promise<void> {
   const key = getRotatingKey(await readKeyFile(options.keys), kid)
   await assertSafe(options, ({ verifiers, live }) => findRetirementBlockers(key, verifiers, live))
   await changeKeyFiles(options, (set) => retireKey(set, kid))
-  print(`Retired ${kid}. ${whatToCopy(options)}.`)
+  print(`Retired ${kid}. ${await whatToCopy(options)}.`)
   print('Destroy all copies of the previous files: they still contain the key.')
 }
 
 /** What is left to do after a change of the key file. */
-const whatToCopy = ({ keys, serviceKeys }: KeyFiles): string =>
-  serviceKeys === undefined
-    ? 'Run latchkey keys export for the other services'
-    : `Every auth instance needs ${keys}, every other service its file in ${serviceKeys} (reloaded in 2 s)`
+async function whatToCopy({ keys, serviceKeys }: KeyFiles): Promise<string> {
+  const toExport = 'Run latchkey keys export for the other services'
+  if (serviceKeys === undefined) return toExport
+  const services = await listServices(serviceKeys)
+  if (services.length === 0) return `No service has a key file in ${serviceKeys}. ${toExport}`
+  return `Every auth instance needs ${keys}, every other service its file in ${serviceKeys} (reloaded in 2 s)`
+}
 
 /** Refuses a step that would break a verifier or a live token; with --force, warns instead. */
 async function assertSafe(

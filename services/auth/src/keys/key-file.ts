@@ -1,5 +1,7 @@
 import type { Stats } from 'node:fs'
 import {
+  chmod,
+  chown,
   type FileHandle,
   mkdir,
   open,
@@ -51,6 +53,7 @@ export async function changeKeyFiles<T>(
   const like = await stat(target)
   return replaceFile(target, like, async () => {
     const set = await readKeyFile(target)
+    refuseServiceSet(set, keys)
     const result = change(set)
     parseKeySet(JSON.stringify(set))
     if (serviceKeys !== undefined) {
@@ -68,27 +71,50 @@ export async function changeKeyFiles<T>(
 export const serviceFile = (folder: string, service: string): string =>
   join(folder, service, 'keys.json')
 
-/** The services that have a key file in the folder. */
+/**
+ * The services that have a key file in the folder.
+ *
+ * @throws Error when it cannot be told: a service that is left out would keep its old keys
+ */
 export async function listServices(folder: string): Promise<string[]> {
   const names: string[] = []
-  for (const name of await readdir(folder).catch(() => [])) {
-    const isFile = await stat(serviceFile(folder, name)).then(
-      (found) => found.isFile(),
-      () => false,
-    )
-    if (isFile && isServiceName(name)) names.push(name)
+  for (const name of (await readdir(folder).catch(ignoreMissing)) ?? []) {
+    const found = await stat(serviceFile(folder, name)).catch(ignoreMissing)
+    if (found?.isFile() && isServiceName(name)) names.push(name)
   }
   return names.sort()
+}
+
+function ignoreMissing(err: NodeJS.ErrnoException): undefined {
+  if (err.code !== 'ENOENT' && err.code !== 'ENOTDIR') throw err
+}
+
+/** A change of a service's file would be lost with the next export. */
+function refuseServiceSet({ keys }: JwkSet, file: string): void {
+  const own = keys.find(({ use }) => use === 'latchkey:service')
+  if (own !== undefined) {
+    throw new Error(`${file} is the key file of a service (${own.kid}); pass that of auth`)
+  }
 }
 
 /** @param like whose owner and mode a new file gets */
 async function writeServiceFile(file: string, set: JwkSet, like: Stats): Promise<void> {
   parseKeySet(JSON.stringify(set))
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(resolve(file)), like)
   // The file behind symbolic links, or the path itself if there is no file yet.
   const target = await realpath(file).catch(() => resolve(file))
   const owner = await stat(target).catch(() => like)
   await replaceFile(target, owner, async () => ({ set, result: undefined }))
+}
+
+/** Makes a folder, and those above it, for all who may read a file in it. */
+async function makeFolder(folder: string, { mode, uid, gid }: Stats): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let path = folder; path.length >= first.length; path = dirname(path)) {
+    if (process.getuid?.() === 0) await chown(path, uid, gid)
+    await chmod(path, mode & 0o040 ? 0o750 : 0o700)
+  }
 }
 
 /** Replaces a file by the set that `make` returns. */

@@ -35,5 +35,9 @@ export const heartbeat = fp(
       return intervalMs
     })
   },
-  { name: 'keys-heartbeat', fastify: '5.x', dependencies: ['database', 'keyring', 'session-tokens'] },
+  {
+    name: 'keys-heartbeat',
+    fastify: '5.x',
+    dependencies: ['database', 'keyring', 'session-tokens'],
+  },
 )
