@@ -11,8 +11,15 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import {
+  createJwkSet,
+  createServiceSet,
+  createTokenJwk,
+  type Jwk,
+  type JwkSet,
+} from '../src/keys/jwk.ts'
 import { latchkey, run } from './command.ts'
-import { issuer, login, register, startAuth } from './support.ts'
+import { createConfig, issuer, login, register, startAuth } from './support.ts'
 
 t.test('keys generate writes a file for its owner only, and never overwrites one', async (t) => {
   const file = join(t.testdir(), 'keys.json')
@@ -247,4 +254,26 @@ t.test('the service names every missing or invalid setting, without its value', 
   t.match(wrong.stderr, /LATCHKEY_DATABASE_URL must be a URL/)
   t.match(wrong.stderr, /LATCHKEY_PORT must be an integer from 0 to 65535/)
   t.notMatch(wrong.stderr, /hunter2/)
+})
+
+t.test('a key file that auth cannot use ends its start with one sentence', async (t) => {
+  const config = await createConfig(t)
+  const start = async (set: JwkSet) => {
+    await writeFile(config.LATCHKEY_KEYS_FILE, JSON.stringify(set))
+    const names = Object.entries(config).map(([name, value]) => [name, String(value)])
+    return (await run('main.ts', [], Object.fromEntries(names))).stderr
+  }
+  const sentence = (text: string) =>
+    new RegExp(`^auth cannot start: LATCHKEY_KEYS_FILE: ${text}\n$`)
+  const set = createJwkSet('ES256')
+  const [key, ...others] = set.keys as [Jwk, ...Jwk[]]
+  t.match(
+    await start(createServiceSet(set, 'orders')),
+    sentence('it is the key file of a service.*'),
+  )
+  t.match(await start({ keys: [key] }), sentence('the key file has no key with .*'))
+  const { d: _private, ...publicKey } = key
+  t.match(await start({ keys: [publicKey, ...others] }), sentence('.* has no private part .*'))
+  const foreign = { ...createTokenJwk(key.kid, 'ES256'), d: key.d ?? '' }
+  t.match(await start({ keys: [foreign, ...others] }), sentence('.* belongs to another .*'))
 })

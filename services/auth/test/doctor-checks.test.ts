@@ -102,6 +102,10 @@ t.test('finds keys to rotate, to retire and to restore', async (t) => {
     ),
     ['warning live_key_lost', 'warning signing_key_old'],
   )
+  t.strictSame(check([auth, { ...auth, kids }, { ...orders, kids }]), [
+    'error root_key_lacking',
+    ...old,
+  ])
   const withoutRoot = checkKeys({ keys: tokenKeys }, { verifiers: [auth], live: new Map() }, now)
   t.match(codes(withoutRoot), ['warning root_key_missing'])
 })

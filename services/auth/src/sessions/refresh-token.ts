@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { ConfigError } from '@latchkey/service-kit'
 import type { HmacKey, Keyring } from '@latchkey/verify'
 import type { Session } from './store.ts'
 
@@ -21,8 +22,11 @@ const refreshTokenFormat = /^lkr_[\w-]{70}$/
  * request gets the same successor.
  */
 export function createRefreshTokens(keyring: Keyring) {
-  if (keyring.current.refresh === undefined) throw new Error(missingKey)
-  let macKey = deriveMacKey(keyring.current.refresh)
+  const { refresh, service } = keyring.current
+  if (refresh === undefined) {
+    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${service ? isOfService : missingKey}`)
+  }
+  let macKey = deriveMacKey(refresh)
   // If a new keyring has no such key, the last one stays in use. A different key ends every
   // session.
   keyring.subscribe(({ refresh }) => {
@@ -51,6 +55,8 @@ export function createRefreshTokens(keyring: Keyring) {
     },
   }
 }
+
+const isOfService = 'it is the key file of a service; auth needs its own'
 
 const missingKey =
   'the key file has no key with "use": "latchkey:refresh"; `latchkey keys generate` creates a file with one'

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, randomUUID, sign, verify } from 'node:crypto'
 import jwt, { type JWT } from '@fastify/jwt'
+import { ConfigError } from '@latchkey/service-kit'
 import type { EcKey, Key } from '@latchkey/verify'
 import Fastify, { type FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -40,7 +41,8 @@ export interface SessionTokensOptions {
  * The two tokens of a session. `@fastify/jwt` signs the access token with the keyring's first key:
  * JWS compact, HS256 or ES256, `typ: at+jwt`, with the claim set of RFC 9068 section 2.2.
  *
- * @throws Error when the keyring has no key for refresh tokens, or its first key cannot sign
+ * @throws ConfigError when the keyring is not auth's: it has no key for refresh tokens, or its first
+ * key cannot sign
  */
 export const sessionTokens = fp<SessionTokensOptions>(
   async (app, { issuer, audience, ttlSeconds }) => {
@@ -110,14 +112,17 @@ async function createSigner(key: Key): Promise<JWT> {
  */
 function readKeyPair({ kid, x, y, d }: EcKey): { private: string; public: string } {
   const name = `the signing key ${kid}`
-  if (d === undefined) throw new Error(`${name} has no private part in this key file`)
+  if (d === undefined)
+    throw new ConfigError(`LATCHKEY_KEYS_FILE: ${name} has no private part in this key file`)
   const point = { kty: 'EC', crv: 'P-256', x, y }
   const key = createPrivateKey({ format: 'jwk', key: { ...point, d } })
   const publicKey = createPublicKey({ format: 'jwk', key: point })
   // OpenSSL does not compare them.
   const probe = Buffer.from(kid)
   if (!verify('sha256', probe, publicKey, sign('sha256', probe, key))) {
-    throw new Error(`the private part of ${name} belongs to another public key`)
+    throw new ConfigError(
+      `LATCHKEY_KEYS_FILE: the private part of ${name} belongs to another public key`,
+    )
   }
   return {
     private: key.export({ format: 'pem', type: 'pkcs8' }).toString(),

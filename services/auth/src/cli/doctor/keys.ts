@@ -76,6 +76,7 @@ function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: Fil
         )
       : warning('key_missing', `${text}: it would refuse its tokens. Copy the key file.`)
   })
+  findings.push(...findMissingRoots(verifier, roots))
   if (unknown.length > 0) {
     const text = `${name} has ${unknown.join(', ')}, which the key file lacks. Copy the key file.`
     findings.push(warning('key_unknown', text))
@@ -85,6 +86,16 @@ function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: Fil
     findings.push(warning('signing_key_differs', text))
   }
   return findings
+}
+
+/** Only auth has root keys. Keys are derived from the first one. */
+function findMissingRoots({ instance, service, kids }: VerifierReport, roots: readonly string[]) {
+  if (service !== 'auth') return []
+  const missing = roots.filter((kid) => !kids.includes(kid))
+  return missing.map((kid) => {
+    const text = `${instance} lacks root key ${kid}: it refuses keys of services derived from it. Copy the key file.`
+    return kid === roots[0] ? error('root_key_lacking', text) : warning('root_key_lacking', text)
+  })
 }
 
 const describeLostKey = (kid: string): Finding =>
