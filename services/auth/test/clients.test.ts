@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Service } from '@latchkey/service-kit'
 import {
   createRevocationFeed,
+  createVerifier,
   limits,
   openKeyring,
   type RevocationFeed,
@@ -204,6 +205,9 @@ t.test('a feed refuses the key file of another service, at start and while runni
   await writeFile(ordersFile, JSON.stringify(createServiceSet(whole, 'billing')))
   while (errors.at(-1) === undefined) await sleep(50)
   t.match(errors.at(-1), { code: 'keyring_other_service', message })
+  const audience = 'https://orders.example.com'
+  const settings = { audience, issuer, keys: { file: ordersFile }, revocations: { url } }
+  t.throws(() => createVerifier(settings), /not of https:\/\/orders\S+: pass the option service/)
 })
 
 t.test('an assertion proves nothing at another issuer', async (t) => {

@@ -57,4 +57,7 @@ export class Credentials {
   }
 }
 
-const howToExport = (service: string) => `run latchkey keys export --service ${service}`
+const howToExport = (service: string): string =>
+  /^[\w.-]{1,64}$/.test(service)
+    ? `run latchkey keys export --service ${service}`
+    : 'pass the option service, the name that latchkey keys export was given'
