@@ -149,10 +149,6 @@ t.test('keeps the last good keys, whatever the server answers', async (t) => {
     ['no JSON',              (res) => void res.end('<html>'), /not a JWK Set/],
     ['nothing',              (res) => void res.end(), /it is empty/],
     ['another document',     json({ issuer: 'x' }), /not a JWK Set/],
-    ['no keys',              json({ keys: [] }), /no key for access tokens/],
-    ['keys of other kinds',  json({ keys: [rsa] }), /no key for access tokens/],
-    ['keys for encryption',  json({ keys: [toJwk(second, { use: 'enc' })] }), /no key for access tokens/],
-    ['keys that name no algorithm', json({ keys: [toJwk(second, { alg: undefined })] }), /no key for access tokens/],
     ['a secret',             json({ keys: [good, oct] }), /key 2 is not a public key/],
     ['a secret of another use', json({ keys: [good, { ...oct, use: 'latchkey:root' }] }), /key 2 is not a public key/],
     ['a secret of no kind',  json({ keys: [good, { kid: 'x', k: oct.k }] }), /key 2 is not a public key/],
@@ -237,6 +233,34 @@ t.test('close ends a fetch that is under way, and starts no other', async (t) =>
   await sleep(50)
   t.equal(server.requests, 1)
   t.strictSame(errors, [])
+})
+
+t.test('forgets the keys when the server publishes none', async (t) => {
+  const rsa = { kty: 'RSA', alg: 'RS256', kid: 'r', n: 'x', e: 'AQAB' }
+  // biome-ignore format: a table
+  const answers: [what: string, keys: object[]][] = [
+    ['no keys',                     []],
+    ['keys of other kinds',         [rsa]],
+    ['keys for encryption',         [toJwk(first, { use: 'enc' })]],
+    ['keys that name no algorithm', [toJwk(first, { alg: undefined })]],
+  ]
+  const time = stopTime(t)
+  for (const [what, keys] of answers) {
+    const server = await serve(t)
+    const { answer } = server
+    const verifier = createFetchVerifier({ ...names, keys: { jwks: server.url, onError() {} } })
+    const codeOf = async () => {
+      const result = await verifier.check(mint(first))
+      return result.ok || result.error.code
+    }
+    t.equal(await codeOf(), true, what)
+    server.answer = (res) => void res.end(JSON.stringify({ keys }))
+    time.pass(61_000)
+    t.equal(await codeOf(), 'keys_unavailable', what)
+    server.answer = answer
+    time.pass(61_000)
+    t.equal(await codeOf(), true, `after ${what}`)
+  }
 })
 
 t.test('a server that does not answer holds up nothing, and catchUp has an end', async (t) => {

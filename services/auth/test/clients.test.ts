@@ -177,6 +177,9 @@ t.test('key files of services and the root key of auth may arrive in any order',
   await untilReported(app, (kids) => kids.includes(own))
   t.strictSame([...new Set(errors)], [undefined], 'no poll failed')
 
+  const withoutRoot = whole.keys.filter(({ use }) => use !== 'latchkey:root')
+  await writeFile(file, JSON.stringify({ keys: withoutRoot }))
+  await sleep(2_000)
   await writeFile(ordersFile, JSON.stringify({ keys: old }))
   while (errors.at(-1) === undefined) await sleep(50)
   t.match(errors.at(-1)?.message, 'the revocation feed answered 401 token_unknown_key')

@@ -85,12 +85,13 @@ t.test('documents every route, and serves the page with relative links', async (
   t.strictSame(
     new Set(Object.keys(paths)),
     new Set([
+      '/.well-known/jwks.json',
       '/v1/register',
+      '/v1/me',
+      '/v1/me/password',
       '/v1/login',
       '/v1/refresh',
       '/v1/logout',
-      '/v1/me',
-      '/v1/me/password',
       '/v1/sessions',
       '/v1/sessions/{id}',
       '/v1/revocations',

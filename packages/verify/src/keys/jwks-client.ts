@@ -2,7 +2,7 @@ import { readText } from '../encoding/read-text.ts'
 import { callSafely, checkCallbacks } from '../options/call-safely.ts'
 import { checkNames } from '../options/check-names.ts'
 import { parsePublicKeys } from './key-set.ts'
-import type { KeySet } from './keyring.ts'
+import { KeyringError, type KeySet } from './keyring.ts'
 import type { KeySource } from './keys-option.ts'
 
 /** A hundred keys have about 20 KB. */
@@ -67,7 +67,10 @@ export class JwksClient {
     this.#polling?.abort()
   }
 
-  /** Fetches the keys. Never rejects: without a valid answer, the last ones stay in use. */
+  /**
+   * Fetches the keys. Never rejects: without a valid answer, the last ones stay in use. A valid one
+   * without a key for ES256 withdraws them.
+   */
   protected async poll(): Promise<void> {
     this.#lastPollMs = performance.now()
     // Until the answer: a poll that never ends must not be the last one.
@@ -77,6 +80,10 @@ export class JwksClient {
       this.#adopt(text)
       this.#reported = undefined
     } catch (err) {
+      if (err instanceof KeyringError && err.code === 'keyring_empty') {
+        this.current = undefined
+        this.#text = undefined
+      }
       const error = new Error(`the keys at ${this.#url} cannot be used: ${describe(err)}`)
       if (error.message === this.#reported || this.isClosed) return
       this.#reported = error.message

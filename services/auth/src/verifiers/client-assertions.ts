@@ -30,7 +30,7 @@ declare module '@latchkey/verify' {
  * key and the name that the assertion's `kid` contains, with this name as `iss` and `sub`, this
  * issuer as `aud`, and `exp` at most a minute after `iat`. Nothing about a service is stored.
  *
- * While the key file has no root key, service tokens under the shared secret are accepted, as before
+ * Until the key file has a root key, service tokens under the shared secret are accepted, as before
  * version 0.2.
  *
  * Not checked: whether the `jti` was used before. See `requireOperator`.
@@ -39,16 +39,21 @@ export function createAssertionVerifier(keyring: Keyring, issuer: string): Verif
   const shared = createVerifier({ keys: keyring, issuer, audience: authAudience, cache: false })
   /** Of clients that have authenticated: strangers cannot fill it. */
   const known = new Map<string, Verifier>()
-  keyring.subscribe(() => known.clear())
+  // As with refresh tokens: a new file without such keys does not turn the clock back.
+  let { roots } = keyring.current
+  keyring.subscribe((set) => {
+    if (set.roots.length > 0) roots = set.roots
+    known.clear()
+  })
 
   const check: Verifier['check'] = (token, staleness) => {
-    if (keyring.current.roots.length === 0) {
+    if (roots.length === 0) {
       const result = shared.check(token, staleness)
       return result.ok ? { ok: true, claims: describeSharedClient(result.claims) } : result
     }
     const kid = readKid(token)
     const [, rootKid, name = ''] = /^([^/]+)\/([\w.-]{1,64})$/.exec(kid) ?? []
-    const root = keyring.current.roots.find((candidate) => candidate.kid === rootKid)
+    const root = roots.find((candidate) => candidate.kid === rootKid)
     if (root === undefined) return refuse('token_unknown_key')
     const verifier = known.get(kid) ?? createClientVerifier({ kid, name, root, issuer })
     const result = verifier.check(token)
