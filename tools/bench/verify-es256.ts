@@ -1,4 +1,4 @@
-/** `npm run bench -- verify`: the same with ES256, which costs ten times as much. */
+/** `npm run bench -- verify`: the same with ES256, which costs fifteen times as much. */
 import { randomBytes } from 'node:crypto'
 import { createLatchkey as createHmacLatchkey } from './contenders.ts'
 import {

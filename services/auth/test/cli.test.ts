@@ -101,6 +101,8 @@ t.test('keys export refuses names that speak for auth, or leave the folder', asy
   const keys = join(folder, 'keys.json')
   await latchkey('keys', 'generate', '--out', keys)
   const files = ['--keys', keys, '--service-keys', join(folder, 'services')]
+  const nowhere = ['keys', 'generate', '--out', `${keys}.2`, '--service', 'orders'] as const
+  t.match(await latchkey(...nowhere), { code: 1, stderr: /requires --service-keys/ })
   for (const name of ['operator', 'auth', '..', '.', 'a/b', '', 'ü', 'x'.repeat(65)]) {
     const refused = await latchkey('keys', 'export', ...files, '--service', name)
     t.match(refused, { code: 1, stderr: /a service's name is 1 to 64 letters/ }, name)

@@ -4,7 +4,7 @@ import { limits } from '../token/bounds.ts'
 
 /**
  * Mints the token with which a service polls an auth service that has no root key, as before version
- * 0.2: whoever has the shared secret can act as any service.
+ * 0.2: any holder of the shared secret can act as any service.
  */
 export function mintServiceToken(
   key: HmacKey,

@@ -1,5 +1,5 @@
 /**
- * A shared secret: whoever verifies with it can also sign. `secret` is not enumerable: logging or
+ * A shared secret: a service that verifies with it can also sign with it. `secret` is not enumerable: logging or
  * serialising a key leaves it out.
  * @example
  * ```ts

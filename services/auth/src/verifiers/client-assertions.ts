@@ -39,7 +39,7 @@ export function createAssertionVerifier(keyring: Keyring, issuer: string): Verif
   const shared = createVerifier({ keys: keyring, issuer, audience: authAudience, cache: false })
   /** Of clients that have authenticated: strangers cannot fill it. */
   const known = new Map<string, Verifier>()
-  // As with refresh tokens: a new file without such keys does not turn the clock back.
+  // If a new file has no root key, the last ones stay in use, as with refresh tokens.
   let { roots } = keyring.current
   keyring.subscribe((set) => {
     if (set.roots.length > 0) roots = set.roots
