@@ -12,14 +12,14 @@ const skip = isSupported ? false : 'no embedded PostgreSQL 14 for this platform'
 async function startServices(t: Test) {
   const server = await startEmbeddedPostgres(50, { release: 14 })
   t.teardown(server.stop)
-  const { file: LATCHKEY_KEYS_FILE } = writeKeyFile(t)
+  const { file, exportFor } = writeKeyFile(t)
   const admin = new Client({ connectionString: server.url })
   await admin.connect()
   const start = async (name: string, env: NodeJS.ProcessEnv) => {
     await admin.query(`CREATE DATABASE ${name}`)
     const service = await startService(name, {
       LATCHKEY_ISSUER: 'https://sso.test',
-      LATCHKEY_KEYS_FILE,
+      LATCHKEY_KEYS_FILE: name === 'auth' ? file : exportFor(name),
       LATCHKEY_DATABASE_URL: new URL(`/${name}`, server.url).href,
       ...env,
     })
