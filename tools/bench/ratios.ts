@@ -1,5 +1,6 @@
-import { compare, median, type Samples } from './measure.ts'
+import { type Contender, compare, measure, median, type Samples, timeTokens } from './measure.ts'
 import type { Bar, Measure } from './report.ts'
+import { makeTokens } from './tokens.ts'
 
 /** How much faster latchkey is than another subject of the same rounds. */
 export function faster(what: string, samples: Samples, than: string, bar: number): Measure {
@@ -27,3 +28,25 @@ export const toBars = (
   isOurs = (name: string) => name.startsWith('latchkey'),
 ): Bar[] =>
   [...samples].map(([label, values]) => ({ label, value: median(values), isOurs: isOurs(label) }))
+
+/** How many tokens a round has, and how many rounds there are. */
+interface Rounds {
+  readonly tokensPerRound: number
+  readonly rounds: number
+  readonly warmUp: number
+}
+
+/** Measures how long refusing wrong tokens takes, beside accepting right ones. */
+export function measureRefusals(
+  latchkey: Contender,
+  accepted: (round: number) => readonly Buffer[],
+  invalid: Readonly<Record<string, () => string>>,
+  { tokensPerRound, rounds, warmUp }: Rounds,
+): Promise<Samples> {
+  const refusing = Object.entries(invalid).map(([name, make]) => {
+    const tokens = makeTokens(tokensPerRound, make)
+    return [name, timeTokens(latchkey, () => tokens)] as const
+  })
+  const accepting = timeTokens(latchkey, accepted)
+  return measure({ accepting, ...Object.fromEntries(refusing) }, rounds, warmUp)
+}

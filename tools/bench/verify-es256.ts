@@ -9,7 +9,7 @@ import {
   jsonwebtokenContender,
 } from './contenders-es256.ts'
 import { compare, measure, timeTokens } from './measure.ts'
-import { atMost, faster, notSlower, toBars } from './ratios.ts'
+import { atMost, faster, measureRefusals, notSlower, toBars } from './ratios.ts'
 import { report } from './report.ts'
 import { listInvalid, makeEcToken, makeToken, makeTokens } from './tokens.ts'
 
@@ -54,16 +54,8 @@ const invalid: Record<string, () => string> = {
     makeEcToken().replace(/[^.]*$/, randomBytes(64).toString('base64url')),
   'a signature of zeros': () => makeEcToken().replace(/[^.]*$/, 'A'.repeat(86)),
 }
-const latchkey = createLatchkey(false)
-const refusing = Object.entries(invalid).map(([name, make]) => {
-  const tokens = makeTokens(tokensPerRound, make)
-  return [name, timeTokens(latchkey, () => tokens)] as const
-})
-const refused = await measure(
-  { accepting: timeTokens(latchkey, distinct), ...Object.fromEntries(refusing) },
-  rounds,
-  warmUp,
-)
+const sizes = { tokensPerRound, rounds, warmUp }
+const refused = await measureRefusals(createLatchkey(false), distinct, invalid, sizes)
 
 await report({
   name: 'verify-es256',

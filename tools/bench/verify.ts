@@ -9,7 +9,7 @@ import {
 } from './contenders.ts'
 import { compare, measure, type Samples, timeTokens } from './measure.ts'
 import { measureFullCache, measureInvalidTokens } from './memory.ts'
-import { atMost, faster, notSlower, toBars } from './ratios.ts'
+import { atMost, faster, measureRefusals, notSlower, toBars } from './ratios.ts'
 import { report, under } from './report.ts'
 import { listInvalid, makeToken, makeTokens } from './tokens.ts'
 
@@ -51,16 +51,8 @@ for (const [clients, bar] of Object.entries(repeatedBars)) {
 }
 
 const invalid = listInvalid(makeToken)
-const latchkey = createLatchkey()
-const refusing = Object.entries(invalid).map(([name, make]) => {
-  const tokens = makeTokens(tokensPerRound, make)
-  return [name, timeTokens(latchkey, () => tokens)] as const
-})
-const refused = await measure(
-  { accepting: timeTokens(latchkey, distinct), ...Object.fromEntries(refusing) },
-  rounds,
-  warmUp,
-)
+const sizes = { tokensPerRound, rounds, warmUp }
+const refused = await measureRefusals(createLatchkey(), distinct, invalid, sizes)
 
 await report({
   name: 'verify',

@@ -70,6 +70,7 @@ t.test(
     t.equal(ended.statusCode, 401, 'nor does one whose session ends while it waits for the lock')
     const reused = await refresh(app, three.refresh_token)
     t.match(reused.json(), { code: 'commit_unconfirmed' }, 'a refresh that revokes waits')
+    t.equal((await poll(byDefault, 'keys/status')).statusCode, 200, 'nor do operators')
     const reply = await logout()
     t.match(reply.json(), { status: 503, code: 'commit_unconfirmed' })
     t.equal(reply.headers['retry-after'], '1')

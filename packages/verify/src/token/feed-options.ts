@@ -12,11 +12,14 @@ import type { KeySource } from '../keys/keys-option.ts'
 export interface RevocationFeedOptions {
   /** Address of the auth service, without `/v1`: `http://localhost:8080/auth`. */
   url: string | URL
-  /** The keys this process verifies with. Polls are signed with them and report their IDs. */
+  /**
+   * The keys this process verifies with, whose IDs polls report; and the key of this service, which
+   * signs polls.
+   */
   keys: Pick<Keyring, 'current'>
   /** The `iss` of the tokens. */
   issuer: string
-  /** Name of the service that polls. */
+  /** Name of the service that polls: the one that its key file was exported for. */
   service: string
   /** Name of this process in `latchkey keys status`: 1 to 100 characters. */
   instance: string

@@ -1,6 +1,6 @@
 // Writes verifiers, signing_keys and used_assertions.
 import type { Queryable } from '@latchkey/service-kit'
-import { withoutWaiting } from '../commit.ts'
+import { withoutStandby, withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** The last report of a process that verifies tokens. */
@@ -129,7 +129,8 @@ export async function rememberAssertion(
     name: 'assertion_remember',
     text: `
       INSERT INTO used_assertions (client, jti, expires_at) VALUES ($1, $2, to_timestamp($3))
-      ON CONFLICT DO NOTHING`,
+      ON CONFLICT DO NOTHING
+      RETURNING ${withoutStandby}`,
     values: [client, jti, expiresAt],
   })
   return rowCount === 1
