@@ -18,6 +18,15 @@ export const settingFormats: Readonly<Record<string, SettingFormat>> = {
     findMistake: findUrlMistake,
   },
   url: { accepts: 'an http or https URL', findMistake: findHttpUrlMistake },
+  'smtp-url': {
+    accepts: 'a URL that begins with `smtp://` or `smtps://`',
+    findMistake: findSmtpUrlMistake,
+  },
+  mailbox: {
+    accepts: 'an e-mail address of ASCII characters, or a name and `<address>`',
+    findMistake: (text) =>
+      isMailbox(text) ? undefined : 'must be an e-mail address, or a name and <address>',
+  },
   name: {
     accepts: 'letters, digits and `. _ : / @ -`',
     findMistake: (text) =>
@@ -46,6 +55,21 @@ export const settingFormats: Readonly<Record<string, SettingFormat>> = {
 const isName = (text: string) => /^[\w.:/@-]+$/.test(text)
 /** A `scope-token` without quotes and commas, which belong to lists in another notation. */
 const isScopeValue = (text: string) => /^[!#-&(-+\--[\]-~]+$/.test(text)
+
+/** A name in printable ASCII without the characters that structure a header, then the address. */
+const isMailbox = (text: string) =>
+  /^(?:[\w.' &+-]{1,60} <)?[\w.+-]{1,64}@[a-z\d-]+(?:\.[a-z\d-]+)*(>?)$/i.test(text) &&
+  text.includes('<') === text.endsWith('>')
+
+function findSmtpUrlMistake(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+    return 'must be a URL such as smtps://user:password@host:465'
+  }
+  if (!['', '/'].includes(url.pathname) || url.hash) return 'must not contain a path or a fragment'
+  if (!['', '?tls=none'].includes(url.search)) return 'accepts only ?tls=none as query string'
+  return undefined
+}
 
 function findHttpUrlMistake(text: string): string | undefined {
   const url = URL.parse(text)

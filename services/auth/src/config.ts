@@ -50,6 +50,72 @@ export const settings = Type.Object({
     default: 3,
     description: 'argon2id: passes over the memory.',
   }),
+  LATCHKEY_PRODUCT_NAME: Type.String({
+    maxLength: 60,
+    default: 'Latchkey',
+    description: "The product's name in mails. Passwords that contain it are refused.",
+  }),
+  LATCHKEY_REGISTRATION: Type.Optional(
+    Type.Enum(['verified', 'open', 'closed'], {
+      description:
+        'Who may create an account. `verified`: whoever types the code that is mailed to the ' +
+        'address. `open`: anyone, with any address. `closed`: admins and `latchkey users create`. ' +
+        'Default: `verified` where mail is configured, else `open`.',
+    }),
+  ),
+  LATCHKEY_PASSWORD_MIN_LENGTH: Type.Integer({
+    minimum: 8,
+    maximum: 64,
+    default: 8,
+    description:
+      'Fewest characters of a new password. Without a second factor NIST SP 800-63B-4 requires 15.',
+  }),
+  LATCHKEY_BREACHED_PASSWORDS_URL: Type.Optional(
+    Type.String({
+      format: 'url',
+      description:
+        'Base URL of a service with the range API of Have I Been Pwned, such as ' +
+        '`https://api.pwnedpasswords.com`. New passwords known to it are refused; it gets five ' +
+        'characters of their SHA-1 hash. When it does not answer within a second, the password ' +
+        'is accepted.',
+    }),
+  ),
+  LATCHKEY_SMTP_URL: Type.Optional(
+    Type.String({
+      format: 'smtp-url',
+      description:
+        'URL of the SMTP server that sends mail: `smtps://user:password@host:465`, or ' +
+        '`smtp://user:password@host:587`, which requires STARTTLS unless the host is a loopback ' +
+        'address or the URL ends with `?tls=none`. When unset, no mail is sent.',
+    }),
+  ),
+  LATCHKEY_MAIL_FROM: Type.Optional(
+    Type.String({
+      format: 'mailbox',
+      description:
+        'Sender of all mail: `no-reply@example.com` or `Example <no-reply@example.com>`.',
+    }),
+  ),
+  LATCHKEY_MAIL_TEMPLATES: Type.Optional(
+    Type.String({
+      description:
+        'Folder with mail templates that replace the built-in ones of the same file name.',
+    }),
+  ),
+  LATCHKEY_PAGES_URL: Type.Optional(
+    Type.String({
+      format: 'url',
+      description:
+        'URL of the pages that mail links to: `<url>/register`, `/reset` and `/account`. When unset, mail ' +
+        'contains codes and no links.',
+    }),
+  ),
+  LATCHKEY_AUDIT_RETENTION_DAYS: Type.Integer({
+    minimum: 30,
+    maximum: 3_650,
+    default: 365,
+    description: 'How long audit events are kept, in days.',
+  }),
   LATCHKEY_REGISTER_LIMIT: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,
