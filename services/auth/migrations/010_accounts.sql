@@ -16,18 +16,17 @@ CREATE TABLE pending_registrations (
   id_hash    bytea       PRIMARY KEY,  -- SHA-256 of the ID
   code_hash  bytea       NOT NULL,     -- SHA-256 of ID and code
   email      text        NOT NULL,
-  network    inet        NOT NULL,     -- becomes `registered_from`
   expires_at timestamptz NOT NULL
 );
 CREATE INDEX pending_registrations_expires_at_idx ON pending_registrations (expires_at);
 
 -- Codes mailed to users. A request for an unknown address stores one too, without a user, so that
--- it takes as long.
+-- it takes as long. No foreign key: checking it takes time for a known address alone.
 CREATE TABLE mailed_codes (
   id_hash    bytea       PRIMARY KEY,  -- as above
   code_hash  bytea       NOT NULL,
   kind       text        NOT NULL CHECK (kind IN ('password-reset', 'email-change', 'email-undo')),
-  user_id    uuid        REFERENCES users ON DELETE CASCADE,
+  user_id    uuid,
   email      text,                     -- email-change: the new address; email-undo: the old one
   expires_at timestamptz NOT NULL
 );
@@ -35,7 +34,7 @@ CREATE TABLE mailed_codes (
 -- a thief could change the address twice.
 CREATE UNIQUE INDEX mailed_codes_user_kind_idx ON mailed_codes (user_id, kind) WHERE kind <> 'email-undo';
 CREATE INDEX mailed_codes_undo_idx ON mailed_codes (lower(email)) WHERE kind = 'email-undo';
-CREATE INDEX mailed_codes_user_idx ON mailed_codes (user_id);  -- deletes them with the user
+CREATE INDEX mailed_codes_user_idx ON mailed_codes (user_id);  -- a trigger deletes them with the user
 CREATE INDEX mailed_codes_expires_at_idx ON mailed_codes (expires_at);
 
 -- Mail to send, written in the transaction that causes it.
@@ -52,6 +51,16 @@ CREATE TABLE outbox (
 ) WITH (fillfactor = 70);
 CREATE INDEX outbox_next_attempt_at_idx ON outbox (next_attempt_at) WHERE dead_at IS NULL;
 CREATE INDEX outbox_dead_at_idx ON outbox (dead_at) WHERE dead_at IS NOT NULL;  -- housekeeping
+
+-- Adds mail in the statement that causes it: SELECT …, enqueue_mail($6, 'password-changed'). Without
+-- mail, which is null where none is configured, it does nothing.
+CREATE FUNCTION enqueue_mail(mail jsonb, kind text) RETURNS void LANGUAGE sql
+  SET search_path FROM CURRENT AS $$
+  INSERT INTO outbox (id, kind, recipient, sealed, expires_at)
+  SELECT (mail->>'id')::uuid, kind, mail->>'recipient', decode(mail->>'sealed', 'base64'),
+         now() + make_interval(secs => (mail->>'ttl_seconds')::float8)
+   WHERE mail IS NOT NULL
+$$;
 
 -- Who did what. Rows are only added; see the triggers below. No secrets and no addresses of mail.
 CREATE TABLE audit_events (
@@ -70,15 +79,16 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_subject_idx ON audit_events (subject_id, id);
 CREATE INDEX audit_events_actor_idx ON audit_events (actor_id, id) WHERE actor_id IS DISTINCT FROM subject_id;
 CREATE INDEX audit_events_action_idx ON audit_events (action, id);
-CREATE INDEX audit_events_occurred_at_idx ON audit_events USING brin (occurred_at);  -- housekeeping
+CREATE INDEX audit_events_occurred_at_idx ON audit_events (occurred_at);  -- filters; housekeeping
 
--- Adds an event in the statement that causes it: SELECT …, record_event($7, user_id).
+-- Adds an event, unless it is null, in the statement that causes it: SELECT …, record_event($7, user_id).
 CREATE FUNCTION record_event(event jsonb, subject uuid) RETURNS void LANGUAGE sql
   SET search_path FROM CURRENT AS $$
   INSERT INTO audit_events (action, result, actor, actor_id, subject_id, client, network, request_id, detail)
   SELECT event->>'action', coalesce(event->>'result', 'ok'), event->>'actor',
          CASE event->>'actor' WHEN 'user' THEN subject ELSE (event->>'actor_id')::uuid END, subject,
          event->>'client', (event->>'network')::inet, event->>'request_id', event->'detail'
+   WHERE event IS NOT NULL
 $$;
 
 -- The network and the client are personal data: they may be removed. Nothing else may change, and
@@ -115,6 +125,7 @@ CREATE FUNCTION users_erase_deleted() RETURNS trigger LANGUAGE plpgsql
   SET search_path FROM CURRENT AS $$
 BEGIN
   INSERT INTO erased_users (id) VALUES (OLD.id) ON CONFLICT DO NOTHING;
+  DELETE FROM mailed_codes WHERE user_id = OLD.id;
   RETURN NULL;
 END $$;
 CREATE TRIGGER users_erase_deleted AFTER DELETE ON users FOR EACH ROW
@@ -127,6 +138,7 @@ DROP TABLE erased_users;
 DROP TABLE audit_events;
 DROP FUNCTION audit_events_protect;
 DROP FUNCTION record_event;
+DROP FUNCTION enqueue_mail;
 DROP TABLE outbox;
 DROP TABLE mailed_codes;
 DROP TABLE pending_registrations;

@@ -1,17 +1,33 @@
-import { countVerifications, type Service, type ServiceDefinition } from '@latchkey/service-kit'
+import {
+  ConfigError,
+  countVerifications,
+  type Service,
+  type ServiceDefinition,
+} from '@latchkey/service-kit'
 import { authAudience, createVerifier } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
+import { changeEmailRoutes } from './accounts/change-email.ts'
 import { changePasswordRoute } from './accounts/change-password.ts'
-import { profileRoute } from './accounts/profile.ts'
+import { confirmRegistrationRoute } from './accounts/confirm-registration.ts'
+import { ownDataRoutes } from './accounts/own-data.ts'
+import { profileRoutes } from './accounts/profile.ts'
 import { registerRoute } from './accounts/register.ts'
+import { resetPasswordRoutes } from './accounts/reset-password.ts'
+import { undoEmailChangeRoute } from './accounts/undo-email-change.ts'
+import { createUserRoutes } from './admin/create-user.ts'
+import { requireAdmin } from './admin/require-admin.ts'
 import { adminUsersRoutes } from './admin/users.ts'
+import { eventsRoute } from './audit/events.ts'
+import { recordRead, recordRefusal } from './audit/record-read.ts'
 import { type AuthConfig, settings } from './config.ts'
 import { housekeeping } from './housekeeping.ts'
 import { jwksRoute } from './keys/jwks.ts'
 import { rateLimit } from './limits/rate-limit.ts'
+import { mailer } from './mail/mailer.ts'
 import { authMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
+import { passwordRules } from './passwords/rules.ts'
 import { feedRoute } from './revocation/feed.ts'
 import { recovery } from './revocation/recovery.ts'
 import { sessionsRoutes } from './sessions/list.ts'
@@ -19,7 +35,7 @@ import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
 import { refreshRoute } from './sessions/refresh.ts'
 import { sessionTokens } from './sessions/tokens.ts'
-import { createAssertionVerifier } from './verifiers/client-assertions.ts'
+import { acceptOperator, createAssertionVerifier } from './verifiers/client-assertions.ts'
 import { heartbeat } from './verifiers/heartbeat.ts'
 import { keysStatusRoute } from './verifiers/status.ts'
 
@@ -27,6 +43,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     config: AuthConfig
     passwords: PasswordBulkhead
+    /** Who may create an account. */
+    registration: 'verified' | 'open' | 'closed'
   }
 }
 
@@ -37,6 +55,21 @@ export const auth: ServiceDefinition<typeof settings> = {
   migrations: new URL('../migrations/', import.meta.url),
   hasPipeline: true,
   setUp,
+}
+
+/**
+ * @throws ConfigError when it is to be verified without mail
+ */
+function registrationOf(config: AuthConfig): Service['registration'] {
+  const { LATCHKEY_SMTP_URL: smtp, LATCHKEY_MAIL_FROM: sender } = config
+  const { LATCHKEY_REGISTRATION: registration = smtp === undefined ? 'open' : 'verified' } = config
+  if (smtp !== undefined && sender === undefined) {
+    throw new ConfigError('LATCHKEY_MAIL_FROM is not set; LATCHKEY_SMTP_URL requires it')
+  }
+  if (registration === 'verified' && smtp === undefined) {
+    throw new ConfigError('LATCHKEY_REGISTRATION=verified requires LATCHKEY_SMTP_URL')
+  }
+  return registration
 }
 
 async function setUp(app: Service, config: AuthConfig): Promise<void> {
@@ -60,6 +93,9 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   await app.register(heartbeat)
   await app.register(recovery)
   await app.register(housekeeping)
+  await app.register(mailer)
+  await app.register(passwordRules)
+  app.decorate('registration', registrationOf(config))
 
   app.decorate(
     'passwords',
@@ -72,21 +108,33 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
     ),
   )
 
+  const assertions = createAssertionVerifier(app.keyring, issuer)
   await app.register(jwksRoute)
   await app.register(
     async (v1) => {
       v1.register(registerRoute)
-      v1.register(profileRoute)
+      v1.register(confirmRegistrationRoute)
+      v1.register(resetPasswordRoutes)
+      v1.register(profileRoutes)
+      v1.register(ownDataRoutes)
+      v1.register(changeEmailRoutes)
+      v1.register(undoEmailChangeRoute)
       v1.register(changePasswordRoute)
       v1.register(loginRoute)
       v1.register(refreshRoute)
       v1.register(logoutRoute)
       v1.register(sessionsRoutes)
-      v1.register(adminUsersRoutes)
+      v1.register(async (admin) => {
+        await admin.register(latchkey, { verifier: acceptOperator(verifier, assertions) })
+        admin.addHook('preHandler', requireAdmin)
+        admin.addHook('preHandler', recordRead)
+        admin.addHook('onError', recordRefusal)
+        admin.register(adminUsersRoutes)
+        admin.register(createUserRoutes)
+        admin.register(eventsRoute)
+      })
       v1.register(async (clients) => {
-        await clients.register(latchkey, {
-          verifier: createAssertionVerifier(app.keyring, issuer),
-        })
+        await clients.register(latchkey, { verifier: assertions })
         clients.register(feedRoute)
         clients.register(keysStatusRoute)
       })

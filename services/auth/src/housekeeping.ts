@@ -1,5 +1,9 @@
 import type { Queryable } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
+import { deleteExpiredCodes } from './accounts/codes-store.ts'
+import { deleteExpiredRegistrations } from './accounts/registrations-store.ts'
+import { deleteOldEvents, erasePersonalData } from './audit/store.ts'
+import type { AuthConfig } from './config.ts'
 import { deleteExpiredRateLimits } from './limits/store.ts'
 import { deleteExpiredLoginFailures } from './passwords/store.ts'
 import { deleteOldRecoveries } from './revocation/recoveries-store.ts'
@@ -10,7 +14,9 @@ import { deleteExpiredAssertions, deleteOldReports } from './verifiers/store.ts'
 /** How often each instance deletes, in milliseconds. A second one finds nothing left to delete. */
 const intervalMs = 60_000
 
-const tasks: readonly ((db: Queryable) => Promise<void>)[] = [
+type Task = (db: Queryable, config: AuthConfig) => Promise<void>
+
+const tasks: readonly Task[] = [
   deleteExpiredRateLimits,
   deleteExpiredLoginFailures,
   deleteExpiredRevocations,
@@ -18,6 +24,10 @@ const tasks: readonly ((db: Queryable) => Promise<void>)[] = [
   deleteOldReports,
   deleteExpiredAssertions,
   deleteOldRecoveries,
+  deleteExpiredRegistrations,
+  deleteExpiredCodes,
+  erasePersonalData,
+  (db, config) => deleteOldEvents(db, config.LATCHKEY_AUDIT_RETENTION_DAYS),
 ]
 
 /** Deletes what has expired. Every answer is correct without it; it only keeps the tables small. */
@@ -27,7 +37,7 @@ export const housekeeping = fp(
     const deleteExpired = async () => {
       let failure: unknown
       for (const task of tasks) {
-        if (!closing) await task(app.db).catch((err) => (failure = err))
+        if (!closing) await task(app.db, app.config).catch((err) => (failure = err))
       }
       if (failure === undefined) return
       app.log.warn({ err: failure }, 'expired rows could not be deleted; retrying in a minute')

@@ -10,11 +10,12 @@ declare module 'fastify' {
       logins: Counter<'result'>
       refreshes: Counter<'result'>
       restored: Counter
+      breachedPasswordChecks: Counter<'result'>
     }
   }
 }
 
-/** Logins and refreshes by result, the hash queue, and verifiers that lack keys. */
+/** Logins, refreshes and checks of passwords by result, the hash queue, verifiers that lack keys. */
 export const authMetrics = fp(
   async (app) => {
     const registers = [app.metrics]
@@ -34,6 +35,12 @@ export const authMetrics = fp(
       restored: new Counter({
         name: 'latchkey_revocations_restored_total',
         help: 'Revocations that the database had lost and that this instance has restored',
+        registers,
+      }),
+      breachedPasswordChecks: new Counter({
+        name: 'latchkey_breached_password_checks_total',
+        help: 'New passwords looked up in the service for breached passwords: ok (not known), breached (refused) or failed (no answer; accepted)',
+        labelNames: ['result'] as const,
         registers,
       }),
     })

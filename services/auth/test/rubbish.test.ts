@@ -87,7 +87,15 @@ t.test('documents every route, and serves the page with relative links', async (
     new Set([
       '/.well-known/jwks.json',
       '/v1/register',
+      '/v1/email-verification/confirm',
+      '/v1/password-reset',
+      '/v1/password-reset/confirm',
       '/v1/me',
+      '/v1/me/email',
+      '/v1/me/email/confirm',
+      '/v1/me/email/undo',
+      '/v1/me/events',
+      '/v1/me/export',
       '/v1/me/password',
       '/v1/login',
       '/v1/refresh',
@@ -98,6 +106,9 @@ t.test('documents every route, and serves the page with relative links', async (
       '/v1/keys/status',
       '/v1/admin/users',
       '/v1/admin/users/{id}',
+      '/v1/admin/users/{id}/sessions',
+      '/v1/admin/users/{id}/password-reset',
+      '/v1/admin/events',
     ]),
   )
   t.equal((await app.inject({ url: '/docs' })).headers.location, 'docs/')

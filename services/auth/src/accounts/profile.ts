@@ -1,15 +1,48 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { formatUser, UserReply } from './schemas.ts'
-import { findUserById } from './store.ts'
+import { changeProfile, findUserById } from './store.ts'
+
+const ProfileChange = Type.Object(
+  {
+    display_name: Type.Optional(
+      Type.Union([
+        Type.String({
+          minLength: 1,
+          maxLength: 100,
+          // Controls and the characters that reverse the writing direction could forge a log or a page.
+          pattern: '^[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+$',
+          description: 'a name of up to 100 characters, without control characters',
+          examples: ['Ada Lovelace'],
+        }),
+        Type.Null(),
+      ]),
+    ),
+    locale: Type.Optional(
+      Type.Union([
+        Type.String({
+          maxLength: 35,
+          pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
+          description: 'a language tag (BCP 47), such as de-AT',
+          examples: ['en-GB'],
+        }),
+        Type.Null(),
+      ]),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1 },
+)
 
 /** The account of the token's user. */
-export const profileRoute: FastifyPluginAsyncTypebox = async (app) => {
+export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('preHandler', requireOpenSession)
+
   app.get(
     '/me',
     {
-      preHandler: requireOpenSession,
       schema: {
         tags: ['accounts'],
         operationId: 'getMe',
@@ -21,6 +54,28 @@ export const profileRoute: FastifyPluginAsyncTypebox = async (app) => {
       const found = await findUserById(app.db, user.sub)
       if (!found) throw sessionEnded()
       return formatUser(found)
+    },
+  )
+
+  app.patch(
+    '/me',
+    {
+      schema: {
+        tags: ['accounts'],
+        operationId: 'changeProfile',
+        summary: 'Set or remove (null) your display name and your language',
+        body: ProfileChange,
+        response: { 200: UserReply },
+      },
+    },
+    async (request) => {
+      const { user, body } = request
+      const { display_name: displayName, locale } = body
+      const detail = { changed: Object.keys(body) }
+      const change = { displayName, locale, event: describeEvent(request, { detail }) }
+      const changed = await app.durably(() => changeProfile(app.db, user.sub, change))
+      if (!changed) throw sessionEnded()
+      return formatUser(changed)
     },
   )
 }

@@ -1,10 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem, ProblemError } from '@latchkey/service-kit'
+import { describeEvent } from '../audit/describe-event.ts'
 import { normalizeNewPassword, trimEmail } from '../passwords/credentials.ts'
+import { codeTtl, createCode } from './new-code.ts'
+import { emailTaken } from './problems.ts'
+import { requestRegistration } from './registrations-store.ts'
 import { formatUser, Registration, UserReply } from './schemas.ts'
 import { createUser } from './store.ts'
+import { VerificationReply } from './verification.ts'
 
-/** Creates an account. A reply reveals whether an address has one; the limit slows a search. */
+/**
+ * Creates an account, or mails a code that does. Where registration is verified, the reply is the
+ * same for every address; where it is open, it reveals whether an address has an account, and the
+ * limit slows a search.
+ */
 export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
 
@@ -19,21 +28,44 @@ export const registerRoute: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['accounts'],
         operationId: 'register',
-        summary: 'Create an account',
+        summary: 'Create an account, or ask for the code that confirms one',
         body: Registration,
-        response: { 201: UserReply, 409: Problem },
+        response: { 201: UserReply, 202: VerificationReply, 403: Problem, 409: Problem },
       },
     },
     async (request, reply) => {
-      const { email, password } = request.body
-      const { network } = request
+      const { network, body } = request
+      const { email, password } = body
+      const event = describeEvent(request)
+      if (app.registration === 'closed') throw registrationClosed()
+      if (password !== undefined) await app.passwordRules.assertAcceptable(password, { email })
+      if (app.registration === 'verified') {
+        const ttlSeconds = codeTtl.requested
+        const request = { recipient: email, page: 'register', ttlSeconds, event } as const
+        const created = await createCode(app, request)
+        await app.durably(() => requestRegistration(db, email, created.code))
+        return reply.code(202).send(created.reply)
+      }
+      if (password === undefined) throw passwordMissing()
       const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(password))
       const scope = config.LATCHKEY_DEFAULT_SCOPE
-      const user = await app.durably(() => createUser(db, { email, passwordHash, scope, network }))
-      if (!user) {
-        throw new ProblemError(409, 'email_taken', 'This e-mail address already has an account.')
-      }
+      const user = await app.durably(() =>
+        createUser(db, { email, passwordHash, scope, network, event: { ...event, actor: 'user' } }),
+      )
+      if (!user) throw emailTaken()
       return reply.code(201).send(formatUser(user))
     },
   )
 }
+
+const passwordMissing = () =>
+  new ProblemError(400, 'invalid_request', 'The request is not valid.', {}, [
+    { path: '/body', message: "must have required property 'password'" },
+  ])
+
+const registrationClosed = () =>
+  new ProblemError(
+    403,
+    'registration_closed',
+    'Registration is closed. Ask an administrator for an account.',
+  )

@@ -1,5 +1,6 @@
 // Creates and reads users, and changes passwords.
 import { createUuid, type Queryable, type Transaction } from '@latchkey/service-kit'
+import { type NewEvent, recordEvent } from '../audit/store.ts'
 import { durably } from '../commit.ts'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
@@ -7,6 +8,11 @@ import { revokeAllSessions } from '../sessions/revoke-store.ts'
 export interface User {
   id: string
   email: string
+  /** Whether the user has typed a code that was mailed to this address. */
+  emailVerified: boolean
+  displayName: string | null
+  /** A language tag (BCP 47), such as `de-AT`. */
+  locale: string | null
   scope: string
   roles: string[]
   disabled: boolean
@@ -17,23 +23,40 @@ export interface NewUser {
   email: string
   passwordHash: string
   scope: string
+  roles?: readonly string[]
   network: string
+  event: NewEvent
 }
 
 /** The columns of a `User`. */
 export const asUser = `
-  id, email, scope, roles, disabled_at IS NOT NULL AS disabled, created_at AS "createdAt"`
+  id, email, email_verified_at IS NOT NULL AS "emailVerified", display_name AS "displayName",
+  locale, scope, roles, disabled_at IS NOT NULL AS disabled, created_at AS "createdAt"`
+
+/** SQL: whether another user can restore an address, so that nobody else may have it. */
+export const isReserved = (email: string, userId = 'NULL'): string => `
+  EXISTS (SELECT FROM mailed_codes
+           WHERE kind = 'email-undo' AND lower(mailed_codes.email) = lower(${email})
+             AND user_id IS DISTINCT FROM ${userId} AND expires_at > now())`
 
 /** @returns the new user, or `undefined` when the e-mail address already has an account */
 export async function createUser(db: Queryable, user: NewUser): Promise<User | undefined> {
   const { rows } = await db.query<User>({
     name: 'user_create',
     text: `
-      INSERT INTO users (id, email, password_hash, scope, registered_from)
-      VALUES ($1, $2, $3, $4, $5)
+      INSERT INTO users (id, email, password_hash, scope, roles, registered_from)
+      SELECT $1, $2::text, $3, $4, $5, $6 WHERE NOT ${isReserved('$2')}
       ON CONFLICT DO NOTHING
-      RETURNING ${asUser}, ${durably}`,
-    values: [createUuid(), user.email, user.passwordHash, user.scope, user.network],
+      RETURNING ${asUser}, ${durably}, ${recordEvent('$7', 'id')}`,
+    values: [
+      createUuid(),
+      user.email,
+      user.passwordHash,
+      user.scope,
+      user.roles ?? [],
+      user.network,
+      user.event,
+    ],
   })
   return rows[0]
 }
@@ -47,15 +70,6 @@ export async function findUserById(db: Queryable, id: string): Promise<User | un
   return rows[0]
 }
 
-export async function findUserByEmail(db: Queryable, email: string): Promise<User | undefined> {
-  const { rows } = await db.query<User>({
-    name: 'user_find_by_email',
-    text: `SELECT ${asUser} FROM users WHERE lower(email) = lower($1)`,
-    values: [email],
-  })
-  return rows[0]
-}
-
 /** The e-mail addresses of users, by ID; without those who have no account. */
 export async function findEmails(db: Queryable, ids: string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ id: string; email: string }>(
@@ -65,17 +79,24 @@ export async function findEmails(db: Queryable, ids: string[]): Promise<Map<stri
   return new Map(rows.map(({ id, email }) => [id, email]))
 }
 
+interface PasswordChange {
+  userId: string
+  passwordHash: string
+  /** The version of the password that was verified; left out where a mailed code is the proof. */
+  oldVersion?: number
+  event?: NewEvent
+}
+
 /**
  * Sets a new password and ends every session. Tokens are also revoked by subject, so that a recovery
  * can name the user.
  *
- * @param change.oldVersion the version of the password that was verified
  * @returns the new version, or `undefined` when the password was changed or the user disabled
  *   meanwhile
  */
 export async function changePassword(
   transaction: Transaction,
-  change: { userId: string; passwordHash: string; oldVersion: number },
+  change: PasswordChange,
 ): Promise<number | undefined> {
   const { rows } = await transaction.query<{ version: number }>({
     name: 'user_change_password',
@@ -84,11 +105,73 @@ export async function changePassword(
          SET password_hash = $2, password_version = password_version + 1,
              tokens_not_before = greatest(
                tokens_not_before, floor(extract(epoch FROM clock_timestamp())))
-       WHERE id = $1 AND password_version = $3 AND disabled_at IS NULL
-      RETURNING password_version AS version, ${durably}`,
-    values: [change.userId, change.passwordHash, change.oldVersion],
+       WHERE id = $1 AND password_version = coalesce($3, password_version) AND disabled_at IS NULL
+      RETURNING password_version AS version, ${durably}, ${recordEvent('$4', 'id')}`,
+    values: [change.userId, change.passwordHash, change.oldVersion, change.event],
   })
   if (rows[0] === undefined) return undefined
   await revokeAllSessions(transaction, change.userId)
   return rows[0].version
+}
+
+/** What users may change about themselves; `null` removes it, `undefined` leaves it. */
+export interface ProfileChange {
+  displayName: string | null | undefined
+  locale: string | null | undefined
+}
+
+/** @returns the changed user, or `undefined` when there is none */
+export async function changeProfile(
+  db: Queryable,
+  userId: string,
+  { displayName, locale, event }: ProfileChange & { event: NewEvent },
+): Promise<User | undefined> {
+  const { rows } = await db.query<User>({
+    name: 'user_change_profile',
+    text: `
+      UPDATE users
+         SET display_name = CASE WHEN $2 THEN $3 ELSE display_name END,
+             locale = CASE WHEN $4 THEN $5 ELSE locale END
+       WHERE id = $1
+      RETURNING ${asUser}, ${durably}, ${recordEvent('$6', 'id')}`,
+    values: [userId, displayName !== undefined, displayName, locale !== undefined, locale, event],
+  })
+  return rows[0]
+}
+
+/** Marks the address of a user as verified. */
+export async function markEmailVerified(transaction: Transaction, userId: string): Promise<void> {
+  await transaction.query({
+    name: 'user_verify_email',
+    text: 'UPDATE users SET email_verified_at = coalesce(email_verified_at, now()) WHERE id = $1',
+    values: [userId],
+  })
+}
+
+/** The SQLSTATE of a value that exists already. */
+const uniqueViolation = '23505'
+
+/**
+ * Gives a user another address, which the user has proven.
+ *
+ * @returns `undefined` when the address has an account; the transaction has to be rolled back
+ */
+export async function changeEmail(
+  transaction: Transaction,
+  { userId, email, event }: { userId: string; email: string; event: NewEvent },
+): Promise<User | undefined> {
+  try {
+    const { rows } = await transaction.query<User>({
+      name: 'user_change_email',
+      text: `
+        UPDATE users SET email = $2, email_verified_at = now()
+         WHERE id = $1 AND NOT ${isReserved('$2', '$1')}
+        RETURNING ${asUser}, ${durably}, ${recordEvent('$3', 'id')}`,
+      values: [userId, email, event],
+    })
+    return rows[0]
+  } catch (err) {
+    if ((err as { code?: string }).code === uniqueViolation) return undefined
+    throw err
+  }
 }

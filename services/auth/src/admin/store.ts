@@ -1,40 +1,39 @@
-// Changes and deletes users. Triggers revoke their sessions and tokens.
-import type { Transaction } from '@latchkey/service-kit'
+// Lists, creates and changes users. Triggers revoke their sessions and tokens.
+import type { Queryable, Transaction } from '@latchkey/service-kit'
+import type { LockedUser } from '../accounts/delete-store.ts'
 import { asUser, type User } from '../accounts/store.ts'
+import { type NewEvent, recordEvent } from '../audit/store.ts'
 import { durably } from '../commit.ts'
 import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
 import { revokeAllSessions } from '../sessions/revoke-store.ts'
 
-/** A user whose row is locked. */
-export interface LockedUser {
-  id: string
-  roles: string[]
-  scope: string
-  isLastAdmin: boolean
+/** Which users to list, in the order of their addresses. */
+export interface UserFilter {
+  /** The beginning of their address. */
+  prefix: string
+  /** The address of the last user of the page before. */
+  after: string
+  limit: number
 }
 
-/**
- * Locks all that a change by an admin depends on: the user, every admin, and the admin's session.
- * The admin cannot be disabled, nor the session ended, before the change is committed. All changes
- * by admins lock users in the order of their IDs, so that they cannot deadlock.
- *
- * @returns the user, or `undefined` when there is none
- */
-export async function lockForAdmin(
-  transaction: Transaction,
-  { userId, sessionId }: { userId: string; sessionId: string | undefined },
-): Promise<LockedUser | undefined> {
-  const { rows } = await transaction.query<LockedUser & { isAdmin: boolean }>({
-    name: 'user_lock_for_admin',
+/** The order of bytes, in which all addresses that begin alike are neighbours. */
+const address = `(lower(email) COLLATE "C")`
+
+/** Lists users whose address begins with a text. */
+export async function listUsers(
+  db: Queryable,
+  { prefix, after, limit }: UserFilter,
+): Promise<User[]> {
+  const { rows } = await db.query<User>({
+    name: 'user_list',
+    // No address contains a character beyond `~`.
     text: `
-      SELECT id, roles, scope, 'admin' = ANY (roles) AND disabled_at IS NULL AS "isAdmin"
-        FROM users WHERE id = $1 OR 'admin' = ANY (roles) ORDER BY id FOR NO KEY UPDATE`,
-    values: [userId],
+      SELECT ${asUser} FROM users
+       WHERE ${address} >= lower($1) AND ${address} < lower($1) || U&'\\007F' AND ${address} > lower($2)
+       ORDER BY ${address} LIMIT $3`,
+    values: [prefix, after, limit],
   })
-  await transaction.query('SELECT FROM sessions WHERE id = $1 FOR SHARE', [sessionId])
-  const user = rows.find(({ id }) => id === userId)
-  const isLastAdmin = user?.isAdmin === true && rows.filter(({ isAdmin }) => isAdmin).length === 1
-  return user && { ...user, isLastAdmin }
+  return rows
 }
 
 /** What an admin may change about a user; `undefined` changes nothing. */
@@ -58,7 +57,7 @@ export interface UserChange {
 export async function changeUser(
   transaction: Transaction,
   old: Pick<LockedUser, 'id' | 'roles' | 'scope'>,
-  { disabled, roles, scope }: UserChange,
+  { disabled, roles, scope, event }: UserChange & { event: NewEvent },
 ): Promise<User> {
   const takesAway = removesGrant(old, { roles, scope })
   if (disabled) await revokeAllSessions(transaction, old.id)
@@ -82,8 +81,8 @@ export async function changeUser(
                                       ELSE tokens_not_before END
         FROM clock
        WHERE id = $1
-      RETURNING ${asUser}, next <= latest AS "boundaryMoved", ${durably}`,
-    values: [old.id, roles, scope, disabled, takesAway],
+      RETURNING ${asUser}, next <= latest AS "boundaryMoved", ${durably}, ${recordEvent('$6', 'id')}`,
+    values: [old.id, roles, scope, disabled, takesAway, event],
   })
   const { boundaryMoved, ...user } = rows[0] as User & { boundaryMoved: boolean }
   if (takesAway && !boundaryMoved) await revokeAllSessions(transaction, old.id)
@@ -100,9 +99,4 @@ function removesGrant(
   const removesScope =
     kept !== undefined && old.scope.split(' ').some((value) => value && !kept.includes(value))
   return removesRole || removesScope
-}
-
-/** Deletes a user with the sessions, which are revoked. */
-export async function deleteUser(transaction: Transaction, userId: string): Promise<void> {
-  await transaction.query('DELETE FROM users WHERE id = $1', [userId])
 }

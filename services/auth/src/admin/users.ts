@@ -1,71 +1,77 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import {
-  inTransaction,
-  NoContent,
-  Problem,
-  ProblemError,
-  type Transaction,
-  Uuid,
-} from '@latchkey/service-kit'
-import type { FastifyRequest } from 'fastify'
+import { NoContent, Problem, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { deleteUser } from '../accounts/delete-store.ts'
+import { lastAdmin } from '../accounts/problems.ts'
 import { formatUser, UserReply } from '../accounts/schemas.ts'
-import { findUserByEmail, findUserById } from '../accounts/store.ts'
-import { checkOpenSession, requireOpenSession } from '../sessions/open-session.ts'
-import { changeUser, deleteUser, type LockedUser, lockForAdmin } from './store.ts'
+import { findUserById } from '../accounts/store.ts'
+import { describeEvent } from '../audit/describe-event.ts'
+import { endAllSessions } from '../sessions/revoke-store.ts'
+import { changeAsAdmin, userNotFound } from './require-admin.ts'
+import { Roles, Scope } from './schemas.ts'
+import { changeUser, listUsers } from './store.ts'
+
+const config = { roles: ['admin'] }
 
 const UserChange = Type.Object(
   {
     disabled: Type.Optional(Type.Boolean()),
-    roles: Type.Optional(
-      Type.Array(
-        Type.String({
-          pattern: '^[\\w:.-]{1,50}$',
-          description: 'a name of up to 50 letters, digits and `_ : . -`',
-          examples: ['editor'],
-        }),
-        { maxItems: 20, uniqueItems: true },
-      ),
-    ),
-    scope: Type.Optional(
-      Type.String({
-        maxLength: 400,
-        pattern: '^([!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*)?$',
-        description: 'scope values separated by single spaces',
-        examples: ['orders:read orders:write'],
-      }),
-    ),
+    roles: Type.Optional(Roles),
+    scope: Type.Optional(Scope),
   },
   { additionalProperties: false, minProperties: 1 },
 )
 
-/** Lets admins read and change users. The token's role is compared with the database. */
+const Address = { maxLength: 254, pattern: '^[ -~]*$' }
+
+const UserQuery = Type.Object(
+  {
+    email_prefix: Type.Optional(
+      Type.String({ ...Address, description: 'The beginning of the address, in any case.' }),
+    ),
+    after: Type.Optional(
+      Type.String({ ...Address, description: 'The `next` of the page before.' }),
+    ),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+  },
+  { additionalProperties: false },
+)
+
+const UserPage = Type.Object({
+  users: Type.Array(UserReply),
+  next: Type.Union([Type.String(), Type.Null()], {
+    description: 'Pass it as `after` to get the next page.',
+  }),
+})
+
+/** Lets admins and the operator read, change and delete users. */
 export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
-  app.addHook('preHandler', requireOpenSession)
 
   app.get(
     '/admin/users',
     {
-      config: { roles: ['admin'] },
+      config,
       schema: {
         tags: ['admin'],
-        operationId: 'findUser',
-        summary: 'Find a user by e-mail address',
-        querystring: Type.Object(
-          { email: Type.String({ maxLength: 254 }) },
-          { additionalProperties: false },
-        ),
-        response: { 200: UserReply, 404: Problem },
+        operationId: 'listUsers',
+        summary: 'List users in the order of their addresses, or those whose address begins alike',
+        querystring: UserQuery,
+        response: { 200: UserPage },
       },
     },
-    async ({ query }) => formatUser((await findUserByEmail(db, query.email)) ?? notFound()),
+    async ({ query }) => {
+      const { email_prefix: prefix = '', after = '', limit = 50 } = query
+      const rows = await listUsers(db, { prefix, after, limit: limit + 1 })
+      const users = rows.slice(0, limit).map(formatUser)
+      return { users, next: rows.length > limit ? (users.at(-1)?.email ?? null) : null }
+    },
   )
 
   app.get(
     '/admin/users/:id',
     {
-      config: { roles: ['admin'] },
+      config,
       schema: {
         tags: ['admin'],
         operationId: 'getUser',
@@ -74,13 +80,13 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: UserReply, 404: Problem },
       },
     },
-    async ({ params }) => formatUser((await findUserById(db, params.id)) ?? notFound()),
+    async ({ params }) => formatUser((await findUserById(db, params.id)) ?? userNotFound()),
   )
 
   app.patch(
     '/admin/users/:id',
     {
-      config: { roles: ['admin'] },
+      config,
       schema: {
         tags: ['admin'],
         operationId: 'changeUser',
@@ -93,12 +99,12 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { disabled, roles, scope } = request.body
-      const user = await asAdmin(request, (transaction, old) => {
+      const event = describeEvent(request, { detail: { disabled, roles, scope } })
+      const user = await changeAsAdmin(request, (transaction, old) => {
         const staysAdmin = disabled !== true && (roles ?? old.roles).includes('admin')
         if (old.isLastAdmin && !staysAdmin) throw lastAdmin()
-        return changeUser(transaction, old, { disabled, roles, scope })
+        return changeUser(transaction, old, { disabled, roles, scope, event })
       })
-      logChange(request, { disabled, roles, scope })
       return formatUser(user)
     },
   )
@@ -106,7 +112,7 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/admin/users/:id',
     {
-      config: { roles: ['admin'] },
+      config,
       schema: {
         tags: ['admin'],
         operationId: 'deleteUser',
@@ -116,49 +122,31 @@ export const adminUsersRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      await asAdmin(request, (transaction, old) => {
+      const event = describeEvent(request)
+      await changeAsAdmin(request, (transaction, old) => {
         if (old.isLastAdmin) throw lastAdmin()
-        return deleteUser(transaction, old.id)
+        return deleteUser(transaction, old.id, event)
       })
-      logChange(request, { deleted: true })
       return reply.code(204).send(null)
     },
   )
-}
 
-type UserRequest = FastifyRequest<{ Params: { id: string } }>
-
-/**
- * Runs a change of one user in a transaction. Under its locks it checks again that the caller is an
- * admin: the request may have waited while the caller was disabled.
- */
-async function asAdmin<T>(
-  { server, params, user }: UserRequest,
-  change: (transaction: Transaction, old: LockedUser) => Promise<T>,
-): Promise<T> {
-  const inOrder = async (transaction: Transaction) => {
-    const old = await lockForAdmin(transaction, { userId: params.id, sessionId: user.sid })
-    await checkOpenSession(transaction, user)
-    return change(transaction, old ?? notFound())
-  }
-  return server.revoking(
-    () => inTransaction(server.db, inOrder),
-    () => [],
+  app.delete(
+    '/admin/users/:id/sessions',
+    {
+      config,
+      schema: {
+        tags: ['admin'],
+        operationId: 'endUserSessions',
+        summary: 'End all sessions of a user and revoke their tokens',
+        params: Type.Object({ id: Uuid }),
+        response: { 204: NoContent, 404: Problem },
+      },
+    },
+    async (request, reply) => {
+      const event = describeEvent(request)
+      await changeAsAdmin(request, (transaction, { id }) => endAllSessions(transaction, id, event))
+      return reply.code(204).send(null)
+    },
   )
-}
-
-/** The record of who changed whom. Roles and scope are no secrets; an e-mail address is personal. */
-function logChange({ log, user, params }: UserRequest, change: object): void {
-  log.info({ admin: user.sub, user: params.id, change }, 'user changed by an admin')
-}
-
-const lastAdmin = () =>
-  new ProblemError(
-    409,
-    'last_admin',
-    'This user is the only admin. Give another user the admin role first.',
-  )
-
-function notFound(): never {
-  throw new ProblemError(404, 'user_not_found', 'There is no user with this ID or e-mail address.')
 }

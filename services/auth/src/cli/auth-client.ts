@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { parseKeySet, signClientAssertion } from '@latchkey/verify'
 import { deriveServiceSecret, operator, rootMissing } from '../keys/jwk.ts'
-import type { LiveKeys } from '../keys/rotation.ts'
-import type { VerifierReport } from '../verifiers/store.ts'
 
 export interface AuthClientOptions {
   /** The key file of auth. Its root key allows the command to act as the operator. */
@@ -12,44 +10,67 @@ export interface AuthClientOptions {
   issuer?: string
 }
 
-/** Which keys each verifier has, and which keys signed tokens that may still be valid. */
-export interface KeysStatus {
-  verifiers: VerifierReport[]
-  live: LiveKeys
+/** A request to the auth service. */
+export interface AuthRequest {
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** Below `/v1/`. */
+  path: string
+  body?: object
 }
 
-const timeoutMs = 5_000
+const timeoutMs = 10_000
 
-/** Asks the auth service for the status of all keys. @throws Error that names what failed */
-export async function fetchKeysStatus(options: AuthClientOptions): Promise<KeysStatus> {
-  const { keys, auth, issuer } = options
+/**
+ * Sends a request as the operator.
+ *
+ * @returns the body of the answer; `undefined` when it has none
+ * @throws Error that names what failed, and the code of a refusal
+ */
+export async function askAuth<T>(
+  { keys, auth, issuer }: AuthClientOptions,
+  { method = 'GET', path, body }: AuthRequest,
+): Promise<T> {
   if (auth === undefined || issuer === undefined) {
-    throw new Error('--auth and --issuer are required to ask which keys the verifiers have')
+    throw new Error(
+      '--auth and --issuer (LATCHKEY_AUTH_URL and LATCHKEY_ISSUER) are required to ask the auth service',
+    )
   }
   const assertion = await signAsOperator(keys, issuer)
-  const url = `${auth.replace(/\/+$/, '')}/v1/keys/status`
-  const response = await fetch(url, {
-    headers: { authorization: `Bearer ${assertion}` },
+  const response = await fetch(`${auth.replace(/\/+$/, '')}/v1/${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${assertion}`,
+      ...(body && { 'content-type': 'application/json' }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
     redirect: 'error',
     signal: AbortSignal.timeout(timeoutMs),
   }).catch((err: Error) => {
     const { code } = (err.cause ?? {}) as { code?: string }
     throw new Error(`the auth service at ${auth} does not answer (${code ?? err.name})`)
   })
-  const body = (await response.json().catch(() => ({}))) as StatusReply
-  if (response.status !== 200) {
-    throw new Error(
-      `the auth service at ${auth} answered ${[response.status, body.code].join(' ').trim()}; check --auth, --keys and --issuer`,
+  if (response.status === 204) return undefined as T
+  const reply = await response.json().catch(() => ({}))
+  if (!response.ok) throw describeRefusal(auth, response.status, reply as Refusal)
+  return reply as T
+}
+
+/** The parts of a problem (RFC 9457) that are printed. */
+interface Refusal {
+  code?: string
+  detail?: string
+  errors?: { path: string; message: string }[]
+}
+
+function describeRefusal(auth: string, status: number, { code, detail, errors }: Refusal): Error {
+  if (code === undefined || status === 401) {
+    const answer = [status, code].join(' ').trim()
+    return new Error(
+      `the auth service at ${auth} answered ${answer}; check --auth, --keys and --issuer`,
     )
   }
-  return {
-    verifiers: body.verifiers.map(({ age_seconds, clock_ahead_seconds = null, ...verifier }) => ({
-      ...verifier,
-      ageSeconds: age_seconds,
-      clockAheadSeconds: clock_ahead_seconds,
-    })),
-    live: new Map(body.signing_keys.map(({ kid, live_seconds }) => [kid, live_seconds])),
-  }
+  const parts = (errors ?? []).map(({ path, message }) => `${path} ${message}`)
+  return new Error([`${code}: ${detail}`, ...parts].join('\n  '))
 }
 
 /** A client assertion under the operator's key, which is in no file: it is derived from the root. */
@@ -59,17 +80,4 @@ async function signAsOperator(file: string, issuer: string): Promise<string> {
   const secret = deriveServiceSecret(root.secret, operator)
   const key = { kid: `${root.kid}/${operator}`, alg: 'HS256', service: operator, secret } as const
   return signClientAssertion(key, issuer)
-}
-
-interface StatusReply {
-  code?: string
-  verifiers: {
-    service: string
-    instance: string
-    kids: string[]
-    age_seconds: number
-    /** Missing in the answer of an older release. */
-    clock_ahead_seconds?: number | null
-  }[]
-  signing_keys: { kid: string; live_seconds: number }[]
 }

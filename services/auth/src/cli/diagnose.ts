@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { type CommandDatabase, connectDatabase } from '@latchkey/service-kit'
 import { readKeyFile } from '../keys/key-file.ts'
 import { listLiveSigningKeys, listVerifiers } from '../verifiers/store.ts'
-import { type AuthClientOptions, fetchKeysStatus, type KeysStatus } from './auth-client.ts'
+import type { AuthClientOptions } from './auth-client.ts'
 import { checkClocks, clocksOf } from './doctor/clocks.ts'
 import { checkDatabase } from './doctor/database.ts'
 import { error, type Finding, messageOf, tryCheck, warning } from './doctor/finding.ts'
@@ -10,6 +10,7 @@ import { checkKeyFileMode, checkKeys } from './doctor/keys.ts'
 import { checkAuth } from './doctor/proxies.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { sortFindings } from './findings.ts'
+import { fetchKeysStatus, type KeysStatus } from './keys-status.ts'
 
 type Options = Partial<AuthClientOptions>
 

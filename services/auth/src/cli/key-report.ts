@@ -1,7 +1,8 @@
 import { isRootKey, isTokenKey, type JwkSet } from '../keys/jwk.ts'
 import { readKeyFile } from '../keys/key-file.ts'
 import { findSigningKey } from '../keys/rotation.ts'
-import { type AuthClientOptions, fetchKeysStatus } from './auth-client.ts'
+import type { AuthClientOptions } from './auth-client.ts'
+import { fetchKeysStatus } from './keys-status.ts'
 import { printLine } from './print.ts'
 import { formatTable } from './table.ts'
 

@@ -8,7 +8,8 @@ import {
   promoteKey,
   retireKey,
 } from '../keys/rotation.ts'
-import { type AuthClientOptions, fetchKeysStatus, type KeysStatus } from './auth-client.ts'
+import type { AuthClientOptions } from './auth-client.ts'
+import { fetchKeysStatus, type KeysStatus } from './keys-status.ts'
 import { printLine } from './print.ts'
 
 type ForceOptions = AuthClientOptions & KeyFiles & { force?: boolean }

@@ -5,13 +5,17 @@ import { addDoctor } from './doctor.ts'
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
 import { addRecover } from './recover.ts'
+import { addUsers } from './users.ts'
 
 const program = new Command('latchkey')
-  .description('Manage the keys of Latchkey, inspect tokens, check an installation, recover.')
+  .description(
+    'Manage the keys and users of Latchkey, inspect tokens, check an installation, recover.',
+  )
   .version(manifest.version)
   .showHelpAfterError('(add --help for usage)')
 
 addKeys(program)
+addUsers(program)
 addInspect(program)
 addDoctor(program)
 addRecover(program)

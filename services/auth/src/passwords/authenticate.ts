@@ -1,12 +1,21 @@
 import { ProblemError, type Queryable } from '@latchkey/service-kit'
+import { insertEvent, type NewEvent } from '../audit/store.ts'
 import type { PasswordHasher } from './hasher.ts'
-import { admitLogin, replacePasswordHash, settleFailures } from './store.ts'
+import { admitLogin, type LoginAttempt, replacePasswordHash, settleFailures } from './store.ts'
 
 /** A user whose password was verified. */
 export interface Authenticated {
   userId: string
   passwordHash: string
   passwordVersion: number
+}
+
+interface PasswordGuess {
+  email: string
+  password: string
+  network: string
+  /** Recorded as refused, if it is. */
+  event: NewEvent
 }
 
 /**
@@ -19,15 +28,31 @@ export interface Authenticated {
 export async function authenticatePassword(
   db: Queryable,
   hasher: PasswordHasher,
-  { email, password, network }: { email: string; password: string; network: string },
+  { email, password, network, event }: PasswordGuess,
 ): Promise<Authenticated | undefined> {
-  const attempt = await admitLogin(db, { email, network })
-  if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
+  const attempt = await admitGuess(db, { email, network })
   const { userId, passwordHash, passwordVersion, disabled, failureKeys } = attempt
   const matches = await hasher.verify(passwordHash ?? undefined, password)
-  if (!matches || !userId || !passwordHash || passwordVersion === null || disabled) return undefined
+  if (!matches || !userId || !passwordHash || passwordVersion === null || disabled) {
+    await insertEvent(db, { ...event, actor: 'anonymous', result: 'refused' }, userId)
+    return undefined
+  }
   await settleFailures(db, failureKeys)
   return { userId, passwordHash, passwordVersion }
+}
+
+/**
+ * Counts a guess at a password or a code, before it is checked; `settleFailures` reverts that.
+ *
+ * @throws ProblemError 429 `too_many_failures`
+ */
+export async function admitGuess(
+  db: Queryable,
+  guess: { email: string; network: string },
+): Promise<LoginAttempt> {
+  const attempt = await admitLogin(db, guess)
+  if (attempt.retryAfterSeconds !== null) throw tooManyFailures(attempt.retryAfterSeconds)
+  return attempt
 }
 
 /** Hashes a verified password anew if its hash has another cost than the configured one. */
@@ -45,6 +70,6 @@ const tooManyFailures = (seconds: number) =>
   new ProblemError(
     429,
     'too_many_failures',
-    'Too many wrong passwords. Wait the number of seconds in Retry-After.',
+    'Too many wrong passwords or codes. Wait the number of seconds in Retry-After.',
     { 'retry-after': String(seconds) },
   )

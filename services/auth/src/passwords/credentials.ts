@@ -22,7 +22,13 @@ export const NewPassword = Type.String({
   examples: ['correct horse battery'],
 })
 
-/** The body of a login. Its password follows no rule for new ones, which may change. */
+/** A password that is compared. It follows no rule for new ones, which may change. */
+export const CurrentPassword = Type.String({
+  maxLength: 256,
+  examples: ['correct horse battery'],
+})
+
+/** The body of a login. */
 export const Credentials = Type.Object(
   {
     email: Type.String({
@@ -30,7 +36,7 @@ export const Credentials = Type.Object(
       description: 'an e-mail address of ASCII characters',
       examples: ['ada@example.com'],
     }),
-    password: Type.String({ maxLength: 256, examples: ['correct horse battery'] }),
+    password: CurrentPassword,
   },
   { additionalProperties: false },
 )

@@ -21,7 +21,7 @@ const maxConcurrency = 3
 const argon2id = 2
 
 /** Built once, because a flood is refused by the thousand. */
-const busy = new ProblemError(
+export const busy = new ProblemError(
   503,
   'busy',
   'Too many logins and registrations are in progress. Try again in a second.',

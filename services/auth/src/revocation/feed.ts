@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Claims, limits } from '@latchkey/verify'
 import { Type } from 'typebox'
+import { findClient } from '../client.ts'
 import { readClient } from '../verifiers/require-client.ts'
 import { reportVerifier } from '../verifiers/store.ts'
 import { listRevocations, parseCursor, type RevocationPage } from './store.ts'
@@ -115,8 +116,9 @@ function isReportable(instance: string, kids: string): boolean {
  * The time by the clock of the client, in seconds since 1970, within half a second; `undefined` for a
  * credential with another lifetime than those of `@latchkey/verify`.
  */
-function clockOf({ iat = Number.NaN, exp, client }: Claims): number | undefined {
-  if (client?.kid !== undefined) {
+function clockOf(claims: Claims): number | undefined {
+  const { iat = Number.NaN, exp } = claims
+  if (findClient(claims)?.kid !== undefined) {
     return exp - iat === limits.clientAssertionSeconds ? iat + 0.5 : undefined
   }
   const margin = limits.serviceTokenMarginSeconds

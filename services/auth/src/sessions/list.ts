@@ -1,18 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
 import { requireOpenSession } from './open-session.ts'
 import { listSessions } from './read-store.ts'
-import { revokeAllSessions, revokeSession } from './revoke-store.ts'
-
-const SessionReply = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  current: Type.Boolean({ description: 'Whether this request uses this session.' }),
-  user_agent: Type.Union([Type.String(), Type.Null()]),
-  created_at: Type.String({ format: 'date-time' }),
-  refreshed_at: Type.String({ format: 'date-time' }),
-  expires_at: Type.String({ format: 'date-time' }),
-})
+import { endAllSessions, revokeSession } from './revoke-store.ts'
+import { formatSession, SessionReply } from './schemas.ts'
 
 /** The user's own sessions: where they are logged in, and how to end one or all of them. */
 export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -31,16 +24,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ user }) => {
       const sessions = await listSessions(db, user.sub)
-      return {
-        sessions: sessions.map((session) => ({
-          id: session.id,
-          current: session.id === user.sid,
-          user_agent: session.userAgent,
-          created_at: session.createdAt.toISOString(),
-          refreshed_at: session.refreshedAt.toISOString(),
-          expires_at: session.expiresAt.toISOString(),
-        })),
-      }
+      return { sessions: sessions.map((session) => formatSession(session, user.sid)) }
     },
   )
 
@@ -55,8 +39,10 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 204: NoContent, 404: Problem },
       },
     },
-    async ({ params, user }, reply) => {
-      const session = { sessionId: params.id, userId: user.sub }
+    async (request, reply) => {
+      const { params, user } = request
+      const event = describeEvent(request)
+      const session = { sessionId: params.id, userId: user.sub, event }
       const found = await app.revoking(
         () => revokeSession(db, session),
         (result) => (result?.wasOpen ? [params.id] : []),
@@ -78,9 +64,11 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 204: NoContent },
       },
     },
-    async ({ user }, reply) => {
+    async (request, reply) => {
+      const { sub } = request.user
+      const event = describeEvent(request)
       await app.revoking(
-        () => inTransaction(db, (transaction) => revokeAllSessions(transaction, user.sub)),
+        () => inTransaction(db, (transaction) => endAllSessions(transaction, sub, event)),
         (ids) => ids,
       )
       return reply.code(204).send(null)

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
+import { describeEvent } from '../audit/describe-event.ts'
 import { authenticatePassword, replaceOutdatedHash } from '../passwords/authenticate.ts'
 import { Credentials, trimEmail } from '../passwords/credentials.ts'
 import { invalidCredentials } from './problems.ts'
@@ -48,8 +49,9 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { network, headers } = request
       const { email, password } = request.body
+      const event = describeEvent(request, { actor: 'user' })
       const session = await passwords.admit(network, async (hasher) => {
-        const user = await authenticatePassword(db, hasher, { email, password, network })
+        const user = await authenticatePassword(db, hasher, { email, password, network, event })
         if (!user) return undefined
         const session = await app.durably(() =>
           createSession(db, {
@@ -57,6 +59,7 @@ export const loginRoute: FastifyPluginAsyncTypebox = async (app) => {
             ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
             network,
             userAgent: headers['user-agent'],
+            event,
           }),
         )
         if (session && !passwords.isFull) {

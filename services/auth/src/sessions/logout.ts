@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { isUuid, NoContent, Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
 import { endSession } from './end-session.ts'
 import { invalidRefreshToken, sessionEnded } from './problems.ts'
 import { RefreshRequest } from './refresh.ts'
@@ -42,12 +43,14 @@ export const logoutRoute: FastifyPluginAsyncTypebox = async (app) => {
         const token = app.parseRefreshToken(refreshToken)
         if (!token) throw invalidRefreshToken()
         const { sessionId } = token
-        if (!(await endSession(app, { sessionId }))) await endLost(sessionId)
+        const event = describeEvent(request, { actor: 'user' })
+        if (!(await endSession(app, { sessionId, event }))) await endLost(sessionId)
       } else {
         await request.jwtVerify()
         const { sid, sub } = request.user
         if (sid === undefined || !isUuid(sid) || !isUuid(sub)) throw sessionEnded()
-        if (!(await endSession(app, { sessionId: sid, userId: sub }))) throw sessionEnded()
+        const event = describeEvent(request)
+        if (!(await endSession(app, { sessionId: sid, userId: sub, event }))) throw sessionEnded()
       }
       return reply.code(204).send(null)
     },

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
 import { endSession } from './end-session.ts'
 import { invalidRefreshToken, reusedRefreshToken } from './problems.ts'
 import { isLostSession } from './revoke-store.ts'
@@ -39,7 +41,7 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       const lenientSeconds = graceSeconds + app.recentOutageSeconds(graceSeconds)
       const found = token && (await rotateSession(app.pipeline, token, lenientSeconds))
       // Of requests racing with an old token, one ends the session; the others come too late.
-      const isLate = found?.reused && !(await endSession(app, found))?.wasOpen
+      const isLate = found?.reused && !(await endReused(request, found))?.wasOpen
       const session = isLate ? undefined : found
       const isLost = token && !session && (await isLostSession(db, token.sessionId))
       counters.refreshes.inc({ result: isLost ? 'lost' : resultOf(session) })
@@ -52,6 +54,12 @@ export const refreshRoute: FastifyPluginAsyncTypebox = async (app) => {
       return app.issueTokens(session, reply)
     },
   )
+}
+
+/** Ends a session whose old token was presented: it may have been stolen. */
+function endReused(request: FastifyRequest, { sessionId }: Rotation) {
+  const event = describeEvent(request, { actor: 'anonymous', result: 'refused' })
+  return endSession(request.server, { sessionId, event: { ...event, detail: { reused: true } } })
 }
 
 function resultOf(session: Rotation | undefined): string {

@@ -1,27 +1,36 @@
 // Ends sessions; locks users. A trigger adds the revocations.
 import { type Queryable, type Transaction, uuidTime } from '@latchkey/service-kit'
+import { addEvent, type NewEvent } from '../audit/store.ts'
 import { durably } from '../commit.ts'
 import { revocationRetentionSeconds } from '../revocation/store.ts'
+
+/** The session to end. */
+export interface EndedSession {
+  sessionId: string
+  /** Its owner; left out when the caller presented its refresh token. */
+  userId?: string
+  event: NewEvent
+}
 
 /**
  * Ends and revokes one session. Ending it again writes the row again: if no standby has confirmed
  * the first time, a repeated request waits for the confirmation too.
  *
- * @param session.userId its owner; leave it out when the caller presented its refresh token
  * @returns whether the session was open, which one of several racing requests is told; `undefined`
  *   when there is none
  */
 export async function revokeSession(
   db: Queryable,
-  { sessionId, userId }: { sessionId: string; userId?: string },
+  { sessionId, userId, event }: EndedSession,
 ): Promise<{ wasOpen: boolean } | undefined> {
   const { rows } = await db.query<{ wasOpen: boolean }>({
     name: 'session_revoke',
     text: `
       UPDATE sessions SET revoked_at = coalesce(revoked_at, now())
        WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)
-      RETURNING revoked_at = now() AS "wasOpen", ${durably}`,
-    values: [sessionId, userId],
+      RETURNING revoked_at = now() AS "wasOpen", ${durably},
+                CASE WHEN revoked_at = now() THEN record_event($3::jsonb, user_id) END`,
+    values: [sessionId, userId, event],
   })
   return rows[0]
 }
@@ -96,6 +105,17 @@ export async function revokeAllSessions(
     values: [userId],
   })
   return rows.map(({ id }) => id)
+}
+
+/** Ends and revokes every session of a user, and records why. @returns the IDs of the sessions */
+export async function endAllSessions(
+  transaction: Transaction,
+  userId: string,
+  event: NewEvent,
+): Promise<string[]> {
+  const ids = await revokeAllSessions(transaction, userId)
+  await addEvent(transaction, { ...event, detail: { sessions: ids.length } }, userId)
+  return ids
 }
 
 /** Sessions of one statement: few enough to finish within its time limit on slow storage. */

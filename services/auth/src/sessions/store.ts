@@ -1,5 +1,6 @@
 // Opens, rotates and deletes sessions; locks and reads users. A trigger adds the revocations.
 import { createUuid, type Queryable } from '@latchkey/service-kit'
+import { type NewEvent, recordEvent } from '../audit/store.ts'
 import { durably, withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
@@ -22,6 +23,7 @@ export interface NewSession {
   ttlSeconds: number
   network: string
   userAgent: string | undefined
+  event: NewEvent
 }
 
 /**
@@ -76,7 +78,7 @@ export async function createSession(
                ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})
             ORDER BY id FOR UPDATE) -- in one order, so that two logins cannot deadlock
       )
-      SELECT ${asSession}, ${durably} FROM s, u`,
+      SELECT ${asSession}, ${durably}, ${recordEvent('$7', 's.user_id')} FROM s, u`,
     values: [
       session.userId,
       session.passwordVersion,
@@ -84,6 +86,7 @@ export async function createSession(
       session.network,
       session.userAgent?.slice(0, 200),
       createUuid(),
+      session.event,
     ],
   })
   return rows[0]

@@ -8,22 +8,8 @@ import {
   TokenError,
   type Verifier,
 } from '@latchkey/verify'
-import { deriveServiceSecret } from '../keys/jwk.ts'
-
-/** A service, or the operator, that has authenticated itself. */
-export interface Client {
-  /** The name that is bound to its key; unproven without one. */
-  readonly name: string
-  /** The ID of its key: `<root key>/<name>`. `undefined`: it has authenticated by the shared secret. */
-  readonly kid: string | undefined
-}
-
-declare module '@latchkey/verify' {
-  interface Claims {
-    /** Set by auth for the routes of services. */
-    readonly client?: Client | undefined
-  }
-}
+import { findClient, rememberClient } from '../client.ts'
+import { deriveServiceSecret, operator } from '../keys/jwk.ts'
 
 /**
  * Verifies client assertions (RFC 7523 section 3): HS256 under the key that is derived from a root
@@ -62,17 +48,19 @@ export function createAssertionVerifier(keyring: Keyring, issuer: string): Verif
     if (sub !== name) return refuse('token_claim', 'sub')
     if (jti === undefined || !/^[\x21-\x7e]{1,100}$/.test(jti)) return refuse('token_claim', 'jti')
     known.set(kid, verifier)
-    return { ok: true, claims: Object.freeze({ ...result.claims, client: { name, kid } }) }
+    return { ok: true, claims: rememberClient(result.claims, { name, kid }) }
   }
-  return {
-    check,
-    verify(token, staleness) {
-      const result = check(token, staleness)
-      if (!result.ok) throw new TokenError(result.error.code, result.error.claim)
-      return result.claims
-    },
-  }
+  return withVerify(check)
 }
+
+const withVerify = (check: Verifier['check']): Verifier => ({
+  check,
+  verify(token, staleness) {
+    const result = check(token, staleness)
+    if (!result.ok) throw new TokenError(result.error.code, result.error.claim)
+    return result.claims
+  },
+})
 
 interface ClientKey {
   kid: string
@@ -97,10 +85,26 @@ function createClientVerifier({ kid, name, root, issuer }: ClientKey): Verifier 
   })
 }
 
+/**
+ * Verifies tokens of users, and client assertions of the operator, who gets the role `admin`.
+ * Assertions of services are refused.
+ */
+export function acceptOperator(users: Verifier, assertions: Verifier): Verifier {
+  return withVerify((token, staleness) => {
+    const result = users.check(token, staleness)
+    if (result.ok) return result
+    const assertion = assertions.check(token, staleness)
+    const client = assertion.ok ? findClient(assertion.claims) : undefined
+    if (!assertion.ok || client?.name !== operator || client.kid === undefined) return result
+    const claims = Object.freeze({ ...assertion.claims, roles: ['admin'] })
+    return { ok: true, claims: rememberClient(claims, client) }
+  })
+}
+
 /** A service minted its token with a `sub` of `service:…`, which no user has. */
 function describeSharedClient(claims: Claims): Claims {
   const name = /^service:(.+)$/.exec(claims.sub)?.[1]
-  return { ...claims, client: name === undefined ? undefined : { name, kid: undefined } }
+  return name === undefined ? claims : rememberClient({ ...claims }, { name, kid: undefined })
 }
 
 /** The `kid` that a token claims, to choose the key that it is verified with. */

@@ -1,12 +1,13 @@
 import { ProblemError } from '@latchkey/service-kit'
 import { limits } from '@latchkey/verify'
 import type { FastifyRequest } from 'fastify'
+import { type Client, findClient } from '../client.ts'
 import { operator } from '../keys/jwk.ts'
-import type { Client } from './client-assertions.ts'
 import { rememberAssertion } from './store.ts'
 
 /** The service that sends a request. @throws ProblemError 403 for the token of a user */
-export function readClient({ user: { client } }: FastifyRequest): Client {
+export function readClient({ user }: FastifyRequest): Client {
+  const client = findClient(user)
   if (client === undefined) {
     throw new ProblemError(403, 'service_only', 'Only services may call this route.')
   }

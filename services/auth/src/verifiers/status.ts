@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { recordRead } from '../audit/record-read.ts'
 import { requireOperator } from './require-client.ts'
 import { listLiveSigningKeys, listVerifiers } from './store.ts'
 
@@ -36,7 +37,7 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/keys/status',
     {
-      preHandler: requireOperator,
+      preHandler: [requireOperator, recordRead],
       schema: {
         tags: ['services'],
         operationId: 'getKeysStatus',

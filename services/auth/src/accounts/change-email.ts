@@ -1,0 +1,100 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { inTransaction, NoContent, Problem, type Transaction } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
+import { authenticatePassword } from '../passwords/authenticate.ts'
+import { CurrentPassword, Email, trimEmail } from '../passwords/credentials.ts'
+import { requireOpenSession } from '../sessions/open-session.ts'
+import { sessionEnded } from '../sessions/problems.ts'
+import { findCode, forgetCodes, offerUndo, requestEmailChange, useCode } from './codes-store.ts'
+import { codeTtl, createCode } from './new-code.ts'
+import { emailTaken, wrongPassword } from './problems.ts'
+import { changeEmail, findUserById } from './store.ts'
+import { checkCode, invalidCode, MailedCode, VerificationReply } from './verification.ts'
+
+/**
+ * Changes the e-mail address of the token's user: the new address confirms, and the old one is told
+ * and can undo it. For the current address, this verifies it.
+ */
+export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, db, passwords } = app
+
+  app.post(
+    '/me/email',
+    {
+      config: { rateLimit: { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 } },
+      preValidation: trimEmail,
+      preHandler: requireOpenSession,
+      schema: {
+        tags: ['accounts'],
+        operationId: 'requestEmailChange',
+        summary: 'Mail a code to your new address; your current one verifies it',
+        body: Type.Object(
+          { email: Email, password: CurrentPassword },
+          { additionalProperties: false },
+        ),
+        response: { 202: VerificationReply, 403: Problem, 501: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { body, network, user } = request
+      const { email, password } = body
+      const event = describeEvent(request)
+      const found = await findUserById(db, user.sub)
+      if (!found) throw sessionEnded()
+      const known = await passwords.admit(network, (hasher) =>
+        authenticatePassword(db, hasher, { email: found.email, password, network, event }),
+      )
+      if (!known) throw wrongPassword()
+      const ttlSeconds = codeTtl.requested
+      const created = await createCode(app, {
+        recipient: email,
+        page: 'account',
+        ttlSeconds,
+        event,
+      })
+      const change = { userId: user.sub, email }
+      await app.durably(() => requestEmailChange(db, change, created.code))
+      return reply.code(202).send(created.reply)
+    },
+  )
+
+  app.post(
+    '/me/email/confirm',
+    {
+      // The code is the proof. A link may be opened where nobody has logged in.
+      config: { public: true },
+      schema: {
+        tags: ['accounts'],
+        operationId: 'changeEmail',
+        summary: 'Change your address with the code that was mailed to the new one',
+        body: Type.Object(MailedCode, { additionalProperties: false }),
+        response: { 204: NoContent, 409: Problem, 429: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { body, network } = request
+      const find = (idHash: Buffer) => findCode(db, 'email-change', idHash)
+      const code = await checkCode(db, { body, network, find })
+      const { userId, email: oldEmail, newEmail } = code
+      if (newEmail === null) throw invalidCode()
+      const event = describeEvent(request, { actor: 'user' })
+      const undo = await createCode(app, {
+        recipient: oldEmail,
+        page: 'account',
+        query: { undo: '1' },
+        ttlSeconds: codeTtl.unasked,
+      })
+      const change = async (transaction: Transaction) => {
+        if (!(await useCode(transaction, 'email-change', code))) throw invalidCode()
+        const changed = await changeEmail(transaction, { userId, email: newEmail, event })
+        if (!changed) throw emailTaken()
+        await forgetCodes(transaction, userId)
+        if (newEmail.toLowerCase() === oldEmail.toLowerCase()) return
+        await offerUndo(transaction, { userId, email: oldEmail }, undo.code)
+      }
+      await app.durably(() => inTransaction(db, change))
+      return reply.code(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,177 @@
+// Writes mailed_codes; reads users.
+import type { Queryable, Transaction } from '@latchkey/service-kit'
+import { recordEvent } from '../audit/store.ts'
+import { durably } from '../commit.ts'
+import { deleteInBatches } from '../delete-in-batches.ts'
+import { enqueueMail } from '../mail/outbox-store.ts'
+import type { NewCode } from './new-code.ts'
+import type { CodeHashes } from './verification.ts'
+
+export type CodeKind = 'password-reset' | 'email-change' | 'email-undo'
+
+/** A code that was mailed, with its user. */
+export interface StoredCode {
+  codeHash: Buffer
+  userId: string
+  /** The current address of the user. */
+  email: string
+  /** The address that the code confirms or restores, if it is for that. */
+  newEmail: string | null
+}
+
+/** @returns `undefined` when the code is unknown or has expired, or its user is disabled */
+export async function findCode(
+  db: Queryable,
+  kind: CodeKind,
+  idHash: Buffer,
+): Promise<StoredCode | undefined> {
+  const { rows } = await db.query<StoredCode>({
+    name: 'code_find',
+    text: `
+      SELECT code_hash AS "codeHash", user_id AS "userId", users.email,
+             mailed_codes.email AS "newEmail"
+        FROM mailed_codes JOIN users ON users.id = user_id
+       WHERE id_hash = $1 AND kind = $2 AND mailed_codes.expires_at > now() AND disabled_at IS NULL`,
+    values: [idHash, kind],
+  })
+  return rows[0]
+}
+
+/**
+ * Locks the user, then uses a code up: of several requests with the same code, one gets it. Every
+ * transaction locks the user first, so that no two of them can deadlock.
+ *
+ * @returns `undefined` when it has been used
+ */
+export async function useCode(
+  transaction: Transaction,
+  kind: CodeKind,
+  { userId, idHash, codeHash }: CodeHashes & { userId: string },
+): Promise<{ expiresAt: Date } | undefined> {
+  await transaction.query(`SELECT ${durably} FROM users WHERE id = $1 FOR NO KEY UPDATE`, [userId])
+  const { rows } = await transaction.query<{ expiresAt: Date }>({
+    name: 'code_use',
+    text: `
+      DELETE FROM mailed_codes
+       WHERE id_hash = $1 AND code_hash = $2 AND kind = $3 AND user_id = $4 AND expires_at > now()
+      RETURNING expires_at AS "expiresAt"`,
+    values: [idHash, codeHash, kind, userId],
+  })
+  return rows[0]
+}
+
+/**
+ * Deletes the codes that could still change the password or the address of a user. Addresses that can
+ * be restored stay so: otherwise a thief who has changed the address could make that final.
+ */
+export async function forgetCodes(transaction: Transaction, userId: string): Promise<void> {
+  await transaction.query({
+    name: 'code_forget',
+    text: `DELETE FROM mailed_codes WHERE user_id = $1 AND kind <> 'email-undo'`,
+    values: [userId],
+  })
+}
+
+/** SQL that stores a code in place of the one before. $1 to $3: its hashes and its lifetime. */
+const insertCode = (kind: CodeKind, userId: string, email: string) => `
+  INSERT INTO mailed_codes (id_hash, code_hash, kind, user_id, email, expires_at)
+  VALUES ($1, $2, '${kind}', ${userId}, ${email}, now() + make_interval(secs => $3))
+  ON CONFLICT (user_id, kind) WHERE kind <> 'email-undo' DO UPDATE
+     SET id_hash = excluded.id_hash, code_hash = excluded.code_hash, email = excluded.email,
+         expires_at = excluded.expires_at
+  RETURNING user_id`
+
+/**
+ * Stores and mails a code to reset a password. For an address without an account it does the same
+ * work: the code belongs to nobody, and the mail is not sent.
+ */
+export async function requestPasswordReset(
+  db: Queryable,
+  email: string,
+  { hashes, ttlSeconds, mail, event }: NewCode,
+): Promise<void> {
+  await db.query({
+    name: 'password_reset_request',
+    text: `
+      WITH code AS (${insertCode(
+        'password-reset',
+        '(SELECT id FROM users WHERE lower(email) = lower($4) AND disabled_at IS NULL)',
+        'NULL',
+      )})
+      SELECT ${recordEvent('$6', 'user_id')}, ${durably},
+             ${enqueueMail('$5', `CASE WHEN user_id IS NULL THEN 'none' ELSE 'password-reset' END`)}
+        FROM code`,
+    values: [hashes.idHash, hashes.codeHash, ttlSeconds, email, mail, event],
+  })
+}
+
+/** Stores and mails a code with which a user sets a password, for an admin or after an undo. */
+export async function inviteToSetPassword(
+  db: Queryable,
+  userId: string,
+  { hashes, ttlSeconds, mail, event }: NewCode,
+): Promise<void> {
+  await db.query({
+    name: 'password_set_invite',
+    text: `
+      WITH code AS (${insertCode('password-reset', '$4', 'NULL')})
+      SELECT ${recordEvent('$6', 'user_id')}, ${durably}, ${enqueueMail('$5', `'set-password'`)}
+        FROM code`,
+    values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, mail, event],
+  })
+}
+
+/**
+ * Stores and mails a code that confirms a new address of a user. The owner of an address that has an
+ * account is told so instead.
+ */
+export async function requestEmailChange(
+  db: Queryable,
+  { userId, email }: { userId: string; email: string },
+  { hashes, ttlSeconds, mail, event }: NewCode,
+): Promise<void> {
+  await db.query({
+    name: 'email_change_request',
+    text: `
+      WITH code AS (${insertCode('email-change', '$4', '$5')})
+      SELECT ${recordEvent('$7', 'user_id')}, ${durably},
+             ${enqueueMail(
+               '$6',
+               `CASE WHEN EXISTS (SELECT FROM users WHERE lower(email) = lower($5) AND id <> $4)
+                     THEN 'email-taken' ELSE 'email-change' END`,
+             )}
+        FROM code`,
+    values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, email, mail, event],
+  })
+}
+
+/** Stores and mails a code with which the owner of the old address can restore it. */
+export async function offerUndo(
+  transaction: Transaction,
+  { userId, email }: { userId: string; email: string },
+  { hashes, ttlSeconds, mail }: Omit<NewCode, 'event'>,
+): Promise<void> {
+  await transaction.query({
+    name: 'email_undo_offer',
+    text: `
+      WITH code AS (${insertCode('email-undo', '$4', '$5')})
+      SELECT ${enqueueMail('$6', `'email-changed'`)} FROM code`,
+    values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, email, mail],
+  })
+}
+
+/** Deletes offers to restore an address that were mailed later than one that is used now. */
+export async function deleteLaterUndos(
+  transaction: Transaction,
+  userId: string,
+  expiresAt: Date,
+): Promise<void> {
+  await transaction.query(
+    `DELETE FROM mailed_codes WHERE user_id = $1 AND kind = 'email-undo' AND expires_at >= $2`,
+    [userId, expiresAt],
+  )
+}
+
+/** Deletes codes that have expired. */
+export const deleteExpiredCodes = (db: Queryable): Promise<void> =>
+  deleteInBatches(db, 'mailed_codes', 'expires_at < now()')

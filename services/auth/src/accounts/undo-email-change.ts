@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { inTransaction, NoContent, Problem, type Transaction } from '@latchkey/service-kit'
+import { Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
+import {
+  deleteLaterUndos,
+  findCode,
+  forgetCodes,
+  inviteToSetPassword,
+  useCode,
+} from './codes-store.ts'
+import { codeTtl, createCode } from './new-code.ts'
+import { emailTaken } from './problems.ts'
+import { changeEmail, changePassword } from './store.ts'
+import { checkCode, invalidCode, MailedCode } from './verification.ts'
+
+/**
+ * Restores the former address of a user. Whoever has changed it knows the password, so that is
+ * removed and every session ends; the restored address gets a code to set a new one.
+ */
+export const undoEmailChangeRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, passwords } = app
+
+  app.post(
+    '/me/email/undo',
+    {
+      config: { public: true },
+      schema: {
+        tags: ['accounts'],
+        operationId: 'undoEmailChange',
+        summary:
+          'Restore your former address with the code that was mailed to it: ends all sessions',
+        body: Type.Object(MailedCode, { additionalProperties: false }),
+        response: { 204: NoContent, 409: Problem, 429: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { body, network } = request
+      const find = (idHash: Buffer) => findCode(db, 'email-undo', idHash)
+      const code = await checkCode(db, { body, network, find })
+      const { userId, newEmail: email } = code
+      if (email === null) throw invalidCode()
+      const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(randomUUID()))
+      const event = describeEvent(request, { actor: 'user' })
+      const ttlSeconds = codeTtl.unasked
+      const invitation = await createCode(app, { recipient: email, page: 'reset', ttlSeconds })
+      const undo = async (transaction: Transaction) => {
+        const used = await useCode(transaction, 'email-undo', code)
+        if (!used) throw invalidCode()
+        if (!(await changeEmail(transaction, { userId, email, event }))) throw emailTaken()
+        const version = await changePassword(transaction, { userId, passwordHash })
+        if (version === undefined) throw invalidCode()
+        await forgetCodes(transaction, userId)
+        await deleteLaterUndos(transaction, userId, used.expiresAt)
+        await inviteToSetPassword(transaction, userId, invitation.code)
+      }
+      await app.revoking(
+        () => inTransaction(db, undo),
+        () => [],
+      )
+      return reply.code(204).send(null)
+    },
+  )
+}
