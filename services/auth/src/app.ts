@@ -24,6 +24,7 @@ import { housekeeping } from './housekeeping.ts'
 import { jwksRoute } from './keys/jwks.ts'
 import { rateLimit } from './limits/rate-limit.ts'
 import { mailer } from './mail/mailer.ts'
+import { mailSender } from './mail/sender.ts'
 import { authMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
@@ -94,6 +95,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   await app.register(recovery)
   await app.register(housekeeping)
   await app.register(mailer)
+  await app.register(mailSender)
   await app.register(passwordRules)
   app.decorate('registration', registrationOf(config))
 

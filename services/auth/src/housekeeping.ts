@@ -5,6 +5,7 @@ import { deleteExpiredRegistrations } from './accounts/registrations-store.ts'
 import { deleteOldEvents, erasePersonalData } from './audit/store.ts'
 import type { AuthConfig } from './config.ts'
 import { deleteExpiredRateLimits } from './limits/store.ts'
+import { deleteDeadMail } from './mail/outbox-store.ts'
 import { deleteExpiredLoginFailures } from './passwords/store.ts'
 import { deleteOldRecoveries } from './revocation/recoveries-store.ts'
 import { deleteExpiredRevocations } from './revocation/store.ts'
@@ -27,6 +28,7 @@ const tasks: readonly Task[] = [
   deleteExpiredRegistrations,
   deleteExpiredCodes,
   erasePersonalData,
+  deleteDeadMail,
   (db, config) => deleteOldEvents(db, config.LATCHKEY_AUDIT_RETENTION_DAYS),
 ]
 

@@ -71,6 +71,7 @@ export async function startProcess(t: Test, overrides: Partial<AuthConfig> = {})
     })
   })
   t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGTERM')
     await once(child, 'exit')
   })

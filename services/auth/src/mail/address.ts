@@ -8,8 +8,3 @@ export const mailAddressPattern =
   "^(?=.{3,254}$)(?=.{1,64}@)[\\w!#$%&'*+/=?^`{|}~-]+(?:\\.[\\w!#$%&'*+/=?^`{|}~-]+)*@" +
   '(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+' +
   '[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?|localhost)$'
-
-const mailAddress = new RegExp(mailAddressPattern)
-
-/** Whether a text is one address, and nothing that a mail program reads as more. */
-export const isMailAddress = (text: string): boolean => mailAddress.test(text)

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { mailAddressPattern } from '../mail/address.ts'
 
 /**
  * ASCII only, because JavaScript and Postgres agree on its lower case. An `İ` would reach an
@@ -9,8 +10,8 @@ const ascii = { pattern: '^[ -~]*$', maxLength: 254 }
 
 /** An e-mail address to register. */
 export const Email = Type.String({
-  ...ascii,
-  format: 'email',
+  pattern: mailAddressPattern,
+  maxLength: 254,
   description: 'an e-mail address of ASCII characters, such as ada@example.com',
   examples: ['ada@example.com'],
 })
