@@ -34,6 +34,7 @@ async function run(flags: Flags): Promise<void> {
     signal: stopping.signal,
     onReady: screen.ready,
     onEvent: screen.event,
+    onMail: screen.mail,
   })
   screen.welcome(cluster, flags.audiences)
   if (!stopping.signal.aborted) {

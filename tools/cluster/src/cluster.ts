@@ -7,7 +7,7 @@ import { ClusterError } from './errors/cluster-error.ts'
 import type { ClusterOptions, KeyFiles } from './options.ts'
 import { signalFamily } from './processes/process-table.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
-import { type DemoUser, registerDemoUser } from './services/demo-user.ts'
+import { createDemoUser, type DemoUser } from './services/demo-user.ts'
 import { type Instance, ServiceInstances } from './services/service-instances.ts'
 import type { SharedSettings } from './services/service-program.ts'
 import type { ServiceName } from './services/services.ts'
@@ -19,6 +19,8 @@ export interface Cluster extends KeyFiles {
   readonly demoUser: DemoUser
   readonly instances: readonly Instance[]
   readonly dataFolder: string
+  /** The folder of the mail that was caught: `<time>-<address>.eml`. */
+  readonly mailFolder: string
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** The process ID; `undefined` before the first start. */
   pid(name: string): number | undefined
@@ -59,7 +61,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const secrets = await loadSecrets(started.folder.secretsFile)
     const { settings, edge } = await startAll(started, secrets, options)
     signal?.throwIfAborted()
-    const demoUser = await registerDemoUser(settings.edgeUrl, secrets.demo)
+    const demoUser = await createDemoUser(settings, secrets.demo)
     const instances = started.services?.instances.map(({ name }) => name) ?? []
     await edge.publish({ url: settings.edgeUrl, instances, demoEmail: demoUser.email })
     return createHandle(started, settings, demoUser, options)
@@ -107,6 +109,7 @@ function createHandle(
       return services?.instances ?? []
     },
     dataFolder: folder.path,
+    mailFolder: folder.mail,
     keysFile,
     serviceKeys,
     databaseUrls,
@@ -144,12 +147,14 @@ async function stopAll(started: Started, { onEvent }: ClusterOptions): Promise<v
     ?.drop()
     .catch((err) => onEvent?.(`the databases could not be removed: ${err.message}`))
   await started.postgres?.stop()
+  started.mail?.close()
   started.folder.close()
 }
 
 /** Kills all processes; none of them is restarted. */
-function killAll({ edge, services, postgres }: Started): void {
+function killAll({ edge, services, postgres, mail }: Started): void {
   edge?.abandon('SIGKILL')
   for (const process of services?.processes ?? []) process.abandon('SIGKILL')
   postgres?.abandon('SIGQUIT')
+  mail?.close()
 }

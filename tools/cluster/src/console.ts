@@ -29,6 +29,9 @@ export function createConsole(stream: WriteStream) {
     event(sentence: string) {
       line(`  ${style('yellow', '!')} ${sentence}`)
     },
+    mail(sentence: string) {
+      line(`  ${style('cyan', '@')} ${sentence}`)
+    },
     welcome(cluster: Cluster, audiences: Flags['audiences'] = []) {
       const { url, demoUser } = cluster
       const { email, password } = demoUser
@@ -37,6 +40,9 @@ export function createConsole(stream: WriteStream) {
       line('Log in once; every instance of every service accepts the token:\n')
       for (const command of exampleCommands(url, { email, password })) line(style('cyan', command))
       for (const audience of audiences) line(describeVerifier(cluster, audience))
+      const folder = shortenPath(cluster.mailFolder)
+      line(`\nMail is kept in ${folder}, and its codes are printed here. For a first admin, run:\n`)
+      for (const command of adminCommands(cluster)) line(style('cyan', command))
       line('\nCtrl-C stops everything.')
     },
   }
@@ -52,6 +58,15 @@ function describeVerifier({ url, serviceKeys }: Cluster, audience: string): stri
     `  audience    ${audience}`,
     `  service     ${service}`,
   ].join('\n')
+}
+
+/** npm runs a script in the root of the repository, where `npm start` runs too. */
+function adminCommands({ url, keysFile }: Cluster): string[] {
+  return [
+    `export LATCHKEY_AUTH_URL=${url}/auth LATCHKEY_ISSUER=${url}/auth`,
+    `export LATCHKEY_KEYS_FILE=${shortenPath(keysFile)}`,
+    'npm run latchkey -- users create --email you@example.com --admin',
+  ]
 }
 
 function exampleCommands(url: string, credentials: Cluster['demoUser']): string[] {

@@ -1,6 +1,7 @@
 import { type DataFolder, shortenPath } from './data/data-folder.ts'
 import { ensureKeys } from './data/keys.ts'
 import type { Secrets } from './data/secrets.ts'
+import { type MailCatcher, startMailCatcher } from './mail/mail-catcher.ts'
 import type { ClusterOptions } from './options.ts'
 import { type Databases, prepareDatabases } from './postgres/databases.ts'
 import { prepareServer } from './postgres/server.ts'
@@ -14,6 +15,7 @@ export interface Started {
   readonly folder: DataFolder
   edge?: SupervisedProcess<number>
   postgres?: SupervisedProcess<true>
+  mail?: MailCatcher
   services?: ServiceInstances
   /** Databases to drop at the end. */
   temporaryDatabases?: Databases
@@ -21,15 +23,17 @@ export interface Started {
 
 const poolMax = 10
 
-/** Starts what the services need: the edge, a database for each service, and the key file. */
+/** Starts what the services need: the edge, databases, the key files, and a server for mail. */
 export async function prepareDependencies(
   started: Started,
   edge: SupervisedProcess<number>,
   secrets: Secrets,
   options: ClusterOptions,
 ): Promise<SharedSettings> {
-  const { keysFile, serviceKeys, logFile } = started.folder
+  const { keysFile, serviceKeys, logFile, mail } = started.folder
+  const { registration = 'open', onMail = () => {} } = options
   const audiences = [...resourceServiceNames, ...(options.audiences ?? [])]
+  started.mail = await startMailCatcher({ folder: mail, onMail })
   const databaseServer = prepareDatabaseServer(started, options, secrets)
   const work = [edge.start(), databaseServer, ensureKeys(started.folder, audiences)] as const
   // After a failure, the others must settle before they can be stopped.
@@ -39,7 +43,10 @@ export async function prepareDependencies(
   options.onReady?.('keys', shortenPath(keysFile))
   options.onReady?.('edge', edgeUrl)
   const env = { LATCHKEY_DATABASE_POOL_MAX: String(poolMax), ...options.env }
-  return { edgeUrl, audiences, keysFile, serviceKeys, databaseUrls: databases.urls, env, logFile }
+  return {
+    ...{ edgeUrl, audiences, keysFile, serviceKeys, registration },
+    ...{ smtpUrl: started.mail.url, databaseUrls: databases.urls, env, logFile },
+  }
 }
 
 /** The name under which this machine reaches the edge. */

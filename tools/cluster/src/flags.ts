@@ -1,10 +1,17 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { ClusterOptions } from './options.ts'
+import { type ClusterOptions, registrations } from './options.ts'
 import { resourceServiceNames } from './services/services.ts'
 
 export type Flags = Pick<
   ClusterOptions,
-  'port' | 'host' | 'audiences' | 'instances' | 'ephemeral' | 'databaseUrl' | 'dataFolder'
+  | 'port'
+  | 'host'
+  | 'audiences'
+  | 'registration'
+  | 'instances'
+  | 'ephemeral'
+  | 'databaseUrl'
+  | 'dataFolder'
 >
 
 const databaseHelp =
@@ -18,11 +25,13 @@ export function parseFlags(argv: readonly string[]): Flags {
     '--audience <name>',
     'issue tokens for a service of your own too; repeatable',
   )
+  const registration = new Option('--registration <mode>', 'who may create an account')
   const flags = new Command('npm start --')
     .description('Starts Latchkey on this machine: PostgreSQL, the services, and the edge.')
     .option('--port <number>', 'port of the edge; 0 picks a free one', integer(0, 65_535), 8080)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
     .addOption(audiences.argParser(addAudiences).env('LATCHKEY_AUDIENCES'))
+    .addOption(registration.choices(registrations).default('open'))
     .addOption(instances.argParser(integer(1, 10)).default(2))
     .addOption(ephemeral.conflicts('dataFolder'))
     .option('--database-url <url>', databaseHelp, databaseUrl)

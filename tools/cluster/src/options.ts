@@ -6,6 +6,10 @@ export interface KeyFiles {
   readonly serviceKeys: string
 }
 
+/** Who may register, as in LATCHKEY_REGISTRATION. */
+export const registrations = ['verified', 'open', 'closed'] as const
+export type Registration = (typeof registrations)[number]
+
 export interface ClusterOptions {
   /** Port of the edge; 0 picks any free port. */
   readonly port: number
@@ -13,6 +17,8 @@ export interface ClusterOptions {
   readonly host?: string
   /** Audiences of tokens besides the services of the cluster. */
   readonly audiences?: readonly string[]
+  /** Default `open`, so that an address needs no mail to be used. */
+  readonly registration?: Registration
   /** Number of instances of each service. */
   readonly instances: number
   /** Uses a fresh temporary folder, which is removed when the cluster stops. */
@@ -27,6 +33,8 @@ export interface ClusterOptions {
   readonly onReady?: (part: string, detail: string) => void
   /** Called with a sentence to display: a process died and came back, something was cleaned up. */
   readonly onEvent?: (sentence: string) => void
+  /** Called with a line to display for each mail that was caught. */
+  readonly onMail?: (line: string) => void
   /** Aborts the start. The promise rejects when everything has stopped. */
   readonly signal?: AbortSignal
 }

@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { createTransport } from 'nodemailer'
 import { Client } from 'pg'
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
@@ -7,11 +8,13 @@ import { familyOf } from '../src/processes/process-table.ts'
 import { allEnd, keepAsking, runMain } from './helpers.ts'
 
 const events: string[] = []
+const mails: string[] = []
 const cluster = await startCluster({
   port: 0,
   instances: 2,
   ephemeral: true,
   onEvent: (sentence) => events.push(sentence),
+  onMail: (line) => mails.push(line),
 })
 t.teardown(() => cluster.stop())
 
@@ -87,6 +90,20 @@ t.test('only auth gets its keys; another service gets its own', async (t) => {
     const uses = (await readFile(file, 'utf8')).match(/(?<="use": "latchkey:)\w+/g)
     t.strictSame(uses, name.startsWith('auth-') ? ['refresh', 'root'] : ['service'], name)
   }
+})
+
+t.test('auth gets a mail server that delivers to the cluster; no other service does', async (t) => {
+  const settingsOf = async (name: string) => {
+    const environment = await readFile(`/proc/${cluster.pid(name)}/environ`, 'utf8')
+    return Object.fromEntries(environment.split('\0').map((entry) => entry.split(/=(.*)/s)))
+  }
+  const { LATCHKEY_SMTP_URL: smtpUrl, LATCHKEY_REGISTRATION } = await settingsOf('auth-2')
+  t.equal(LATCHKEY_REGISTRATION, 'open')
+  t.notOk('LATCHKEY_SMTP_URL' in (await settingsOf('orders-1')))
+  const mail = { from: 'a@example.com', to: 'ada@example.com', text: 'Code 12345678' }
+  await createTransport(smtpUrl).sendMail(mail)
+  t.strictSame(mails, ['mail to ada@example.com: code 12345678'])
+  t.match(await readdir(cluster.mailFolder), [/-ada@example\.com\.eml$/])
 })
 
 t.test('only the owner can read secrets; a role can connect only to its database', async (t) => {

@@ -20,6 +20,7 @@ t.test('explains a wrong flag and exits with 2', async (t) => {
     [['--instances', '0'], 'must be a whole number from 1 to 10.'],
     [['--database-url', 'mysql://x'], 'must look like postgres://'],
     [['start'], 'too many arguments'],
+    [['--registration', 'maybe'], 'Allowed choices are verified, open, closed.'],
     [['--audience', '"shop'], 'must be a name or a URL, without quotes.'],
     [['--ephemeral', '--data-folder', 'x'], 'cannot be used with option'],
   ] as const) {
@@ -196,6 +197,7 @@ t.test(
       'cluster.lock',
       'keys.json',
       'logs',
+      'mail',
       'postgres',
       'secrets.json',
       'service-keys',

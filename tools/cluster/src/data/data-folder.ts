@@ -12,6 +12,8 @@ export interface DataFolder extends KeyFiles {
   readonly path: string
   readonly secretsFile: string
   readonly postgres: string
+  /** The folder of the mail that was caught. */
+  readonly mail: string
   /** The log file of a process, by the process's name. */
   logFile(name: string): string
   /** Releases the lock; removes an ephemeral folder. */
@@ -43,6 +45,7 @@ export async function openDataFolder(options: {
       serviceKeys: join(path, 'service-keys'),
       secretsFile: join(path, 'secrets.json'),
       postgres: join(path, 'postgres'),
+      mail: join(path, 'mail'),
       logFile: (name) => join(logs, `${name}.log`),
       close() {
         releaseLock()

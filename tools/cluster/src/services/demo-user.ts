@@ -1,5 +1,9 @@
+import { join } from 'node:path'
 import { send } from '@latchkey/test-kit/client'
+import { execa } from 'execa'
 import { ClusterError } from '../errors/cluster-error.ts'
+import { nodeEnv, repository } from '../processes/node.ts'
+import type { SharedSettings } from './service-program.ts'
 
 /** A user to try the API with. */
 export interface DemoUser {
@@ -9,12 +13,33 @@ export interface DemoUser {
 
 const email = 'demo@example.com'
 
-/** Registers the demo user through the API, unless it exists. */
-export async function registerDemoUser(edgeUrl: string, password: string): Promise<DemoUser> {
+/** Creates the demo user, unless it exists: as anybody does, or as an operator does. */
+export async function createDemoUser(shared: SharedSettings, password: string): Promise<DemoUser> {
   const user = { email, password }
-  const request = { method: 'POST', body: user }
-  const { status, reply } = await send(`${edgeUrl}/auth/v1/register`, request)
-  if (status === 201 || status === 409) return user
-  const detail = JSON.stringify(reply) ?? ''
-  throw new ClusterError(`The demo user could not be registered: ${status} ${detail}`)
+  const problem = await (shared.registration === 'open' ? register : create)(shared, user)
+  if (problem === undefined) return user
+  throw new ClusterError(`The demo user could not be created: ${problem}`)
+}
+
+/** @returns what went wrong */
+type Outcome = Promise<string | undefined>
+
+async function register({ edgeUrl }: SharedSettings, user: DemoUser): Outcome {
+  const { status, reply } = await send(`${edgeUrl}/auth/v1/register`, { body: user })
+  return status === 201 || status === 409 ? undefined : `${status} ${JSON.stringify(reply) ?? ''}`
+}
+
+async function create({ edgeUrl, keysFile }: SharedSettings, user: DemoUser): Outcome {
+  const cli = join(repository, 'services/auth/src/cli/main.ts')
+  const auth = `${edgeUrl}/auth`
+  const { failed, stderr, shortMessage } = await execa(
+    process.execPath,
+    [
+      ...[cli, 'users', 'create', '--email', user.email, '--password-stdin'],
+      ...['--auth', auth, '--issuer', auth, '--keys', keysFile],
+    ],
+    { env: nodeEnv(), input: user.password, reject: false },
+  )
+  if (!failed || stderr.includes('email_taken')) return undefined
+  return stderr || shortMessage
 }

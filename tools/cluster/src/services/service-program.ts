@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from '@latchkey/test-kit/client'
 import { findListeningUrl } from '@latchkey/test-kit/service'
-import type { KeyFiles } from '../options.ts'
+import type { KeyFiles, Registration } from '../options.ts'
 import { findInOutput, startChild } from '../processes/child.ts'
 import { nodeEnv, repository } from '../processes/node.ts'
 import type { Program } from '../processes/supervised-process.ts'
@@ -14,6 +14,9 @@ export interface SharedSettings extends KeyFiles {
   readonly edgeUrl: string
   /** Audiences of the tokens that auth issues. */
   readonly audiences: readonly string[]
+  /** The mail server of auth. */
+  readonly smtpUrl: string
+  readonly registration: Registration
   readonly databaseUrls: Readonly<Record<ServiceName, string>>
   /** Overrides every other setting. */
   readonly env: NodeJS.ProcessEnv

@@ -17,15 +17,26 @@ export const serviceNames: readonly ServiceName[] = services.map(({ name }) => n
 /** The services that accept tokens. */
 export const resourceServiceNames = serviceNames.filter((name) => name !== 'auth')
 
-/** The settings that differ between services. `edgeUrl` is where services reach each other. */
+interface SettingsOfServices {
+  /** Where services reach each other. */
+  readonly edgeUrl: string
+  readonly audiences: readonly string[]
+  readonly smtpUrl: string
+  readonly registration: string
+}
+
+/** The settings that differ between services. */
 export function serviceSettings(
   name: ServiceName,
-  { edgeUrl, audiences }: { edgeUrl: string; audiences: readonly string[] },
+  { edgeUrl, audiences, smtpUrl, registration }: SettingsOfServices,
 ): NodeJS.ProcessEnv {
   if (name === 'auth') {
     return {
       LATCHKEY_AUDIENCES: audiences.join(' '),
       LATCHKEY_DEFAULT_SCOPE: services.flatMap(({ scopes }) => scopes).join(' '),
+      LATCHKEY_REGISTRATION: registration,
+      LATCHKEY_SMTP_URL: smtpUrl,
+      LATCHKEY_MAIL_FROM: 'Latchkey <no-reply@example.com>',
     }
   }
   const { calls = [] } = services.find((service) => service.name === name) ?? {}
