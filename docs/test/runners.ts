@@ -47,6 +47,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
   },
   'docs/guides/compose.md': {
     '': 'needs a Docker engine; ops/compose/test/compose.test.ts starts the project and logs in',
+    'Mail': 'needs a Docker engine and the network; ops/compose/test/mail.test.ts checks the settings',
     'Secrets': 'needs a Docker engine; services/auth/test/rotation.test.ts rotates keys',
     'Operation': 'needs a Docker engine; ops/compose/test/compose.test.ts scales and kills replicas',
     'The images on their own': 'needs a Docker engine; ops/compose/test/image.test.ts builds and starts an image',

@@ -14,6 +14,9 @@ const nodeUser = { uid: 1000, gid: 1000 }
 /** The group of the Postgres image. Postgres reads its password as root or as its own user. */
 const postgresGid = 999
 
+/** Mailpit runs beside auth, without TLS. For another server, the operator replaces the URL. */
+const urlOfMailpit = 'smtp://mailpit:1025?tls=none'
+
 interface Options {
   readonly domain: string
   readonly port: number
@@ -40,6 +43,8 @@ async function init({ domain, port, secrets, env }: Options): Promise<void> {
     const options = { flag: 'wx', mode: 0o600 }
     await writeFile(join(secrets, name), `${createSecret(name)}\n`, options)
   }
+  await mkdir(join(secrets, 'mail'), { mode: 0o700 })
+  await writeFile(join(secrets, 'mail/smtp_url'), `${urlOfMailpit}\n`, { mode: 0o600 })
   for (const path of [secrets, ...(await readdir(secrets, { recursive: true }))]) {
     await chown(resolve(secrets, path), owner.uid, owner.gid)
   }
@@ -98,6 +103,10 @@ LATCHKEY_PUBLIC_URL=${url}
 # The secrets, and the user and group that own them and run the services.
 LATCHKEY_SECRETS=${folder}
 LATCHKEY_USER=${owner.uid}:${owner.gid}
+# Remove each # to let auth send mail by the SMTP server whose URL is in mail/smtp_url among the
+# secrets. A new account then needs the code of a mail. See docs/guides/compose.md.
+#LATCHKEY_SMTP_URL_FILE=/run/latchkey/mail/smtp_url
+#LATCHKEY_MAIL_FROM=no-reply@${domain}
 `
 }
 

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { execa, execaSync } from 'execa'
 import getPort from 'get-port'
 import type { Test } from 'tap'
+import { parse } from 'yaml'
 
 export const root = resolve(import.meta.dirname, '../../..')
 export const services = globSync('services/*/package.json', { cwd: root }).map((file) =>
@@ -55,6 +56,12 @@ export async function createProject(t: Test) {
   const project = {
     port,
     init,
+    env: () => readFile(env, 'utf8'),
+    /** The whole configuration with a profile, in which variables have their values. */
+    config: async (profile: string, variables: Record<string, string> = {}) => {
+      const args = [...options, '--profile', profile, 'config']
+      return parse((await execa(command, args, { env: variables })).stdout)
+    },
     secret: async (file: string) => (await readFile(join(secrets, file), 'utf8')).trim(),
     up: (...args: string[]) =>
       execa(command, [...options, 'up', '--detach', ...args], {
