@@ -63,6 +63,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Log in': 'needs a cluster; k8s/test/start.test.ts logs in',
     'Rotate the keys': 'needs a cluster; the tests of services/auth rotate keys',
     'Production': 'needs a cluster and the network',
+    'Mail': 'k8s/test/mail.test.ts',
     'What is public': 'k8s/test/render.ts',
   },
   'docs/guides/migrate-to-latchkey-verify.md': {

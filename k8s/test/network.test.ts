@@ -69,6 +69,9 @@ function expectedReachers({ objects, components }: Rendering): Record<string, st
   }
   for (const port of [22, 80, 5432]) expected[`address outside ${port}/TCP`] = []
   for (const port of [443, 6443]) expected[`address outside ${port}/TCP`] = clusters
+  for (const port of [25, 465, 587]) {
+    expected[`address outside ${port}/TCP`] = components.includes('mail') ? ['auth'] : []
+  }
   for (const service of services) {
     const database = `${service}-database`
     const operated = clusters.length > 0 ? [database, 'postgres operator'] : []

@@ -7,7 +7,7 @@ import { program } from './kubectl.ts'
 import type { KubeObject } from './objects.ts'
 
 const folder = join(import.meta.dirname, '..')
-const all = ['cloudnative-pg', 'prometheus-operator', 'opentelemetry']
+const all = ['cloudnative-pg', 'prometheus-operator', 'opentelemetry', 'mail']
 const gateway = 'gateway-api'
 const choices = [[], ...[...all, gateway].map((one) => [one]), [...all, gateway], all]
 

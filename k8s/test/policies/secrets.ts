@@ -6,7 +6,7 @@ const secretValue = /:\/\/[^/\s:@]*:[^/\s@]+@|"k"\s*:|PRIVATE KEY/
 
 /** A setting that is a secret. The variant with `_FILE` is public. */
 const secretName =
-  /(PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|DATABASE_URL|API_KEY)(?!.*_(FILE|TTL_SECONDS)$)/
+  /(PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|DATABASE_URL|SMTP_URL|API_KEY)(?!.*_(FILE|TTL_SECONDS)$)/
 
 const isText = (text: string) => secretValue.test(text)
 const isVariable = ({ name, value, valueFrom, secretRef }: Json) =>
@@ -48,12 +48,13 @@ export const secretsFollow = all(
   every({ pod: { volumes: none(isWorldReadable) } }),
 )
 
-/** Each service has its own key file and the URL of its own database; none has auth's. */
+/** Each service has its own key file and the URL of its own database; auth alone sends mail. */
 export const secretsAreOwn: Policy = (objects) =>
   podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
     const service = labels['app.kubernetes.io/name'] ?? labels['database-of']
     const keys = service === 'auth' ? 'latchkey-keys' : `${service}-keys`
-    const own = [`${service}-database`, `${service}-database-app`, kind === 'Deployment' && keys]
+    const ofServer = kind === 'Deployment' ? [keys, service === 'auth' && 'auth-smtp'] : []
+    const own = [`${service}-database`, `${service}-database-app`, ...ofServer]
     return list(pod.volumes)
       .filter(({ secret }) => secret && !own.includes(secret.secretName))
       .map(({ secret }) => `${where}: has ${secret.secretName}`)

@@ -5,6 +5,12 @@ import { faults, mismatches, type Policy } from './policy.ts'
 const modules = services.map((name) => import(`../../../services/${name}/src/app.ts`))
 const schemas = (await Promise.all(modules)).map((app, i) => app[services[i] ?? ''].settings)
 
+/** What the files of settings contain, by variable. */
+const urls: Record<string, string> = {
+  LATCHKEY_DATABASE_URL_FILE: 'postgresql://user:password@host:5432/name',
+  LATCHKEY_SMTP_URL_FILE: 'smtps://user:password@host:465',
+}
+
 /** Every variable is a setting of its service, as is or with `_FILE`; the service accepts them. */
 export const configured: Policy = (objects) =>
   podsOf(objects).flatMap(({ kind, where, labels, pod }) => {
@@ -16,10 +22,12 @@ export const configured: Policy = (objects) =>
       .filter((name) => ![name, name.replace(/_FILE$/, '')].some((one) => one in schema.properties))
       .map((name) => `${where}: ${name} is not a setting`)
     if (kind === 'Job') return problems // A migration needs the database alone.
-    const { LATCHKEY_DATABASE_URL_FILE: file, ...rest } = environment
-    const url = file && { LATCHKEY_DATABASE_URL: 'postgresql://user:password@host:5432/name' }
+    const settings = Object.entries(environment).map(([name, value]) => {
+      const url = urls[name]
+      return url ? [name.replace(/_FILE$/, ''), url] : [name, value]
+    })
     try {
-      loadConfig(schema, { ...rest, ...url })
+      loadConfig(schema, Object.fromEntries(settings))
       return problems
     } catch (err) {
       return [...problems, `${where}: ${err}`]
