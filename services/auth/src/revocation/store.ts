@@ -106,7 +106,7 @@ export async function findNewestRevocation(
 ): Promise<{ seq: number; revokedAt: Date } | undefined> {
   const { rows } = await db.query<{ seq: number; revokedAt: Date }>(
     `SELECT seq::float8 AS seq, revoked_at AS "revokedAt"
-       FROM revocations ORDER BY seq DESC LIMIT 1`,
+       FROM revocations ORDER BY revocations.seq DESC LIMIT 1`,
   )
   return rows[0]
 }
