@@ -77,7 +77,7 @@ CREATE TABLE audit_events (
   detail      jsonb
 );
 CREATE INDEX audit_events_subject_idx ON audit_events (subject_id, id);
-CREATE INDEX audit_events_actor_idx ON audit_events (actor_id, id) WHERE actor_id IS DISTINCT FROM subject_id;
+CREATE INDEX audit_events_actor_idx ON audit_events (actor_id, id) WHERE actor_id IS NOT NULL;
 CREATE INDEX audit_events_action_idx ON audit_events (action, id);
 CREATE INDEX audit_events_occurred_at_idx ON audit_events (occurred_at);  -- filters; housekeeping
 

@@ -115,7 +115,7 @@ export async function listEvents(db: Queryable, filter: EventFilter): Promise<Au
             subject_id AS "subjectId", client, host(network) AS network,
             request_id AS "requestId", detail
        FROM audit_events ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
-      ORDER BY id DESC LIMIT $1`,
+      ORDER BY audit_events.id DESC LIMIT $1`,
     [limit, ...used.map(([, value]) => value)],
   )
   return rows
