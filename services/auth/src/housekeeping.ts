@@ -17,7 +17,8 @@ const intervalMs = 60_000
 
 type Task = (db: Queryable, config: AuthConfig) => Promise<void>
 
-const tasks: readonly Task[] = [
+/** What is deleted, a task for each table. */
+export const housekeepingTasks: readonly Task[] = [
   deleteExpiredRateLimits,
   deleteExpiredLoginFailures,
   deleteExpiredRevocations,
@@ -38,7 +39,7 @@ export const housekeeping = fp(
     let closing = false
     const deleteExpired = async () => {
       let failure: unknown
-      for (const task of tasks) {
+      for (const task of housekeepingTasks) {
         if (!closing) await task(app.db, app.config).catch((err) => (failure = err))
       }
       if (failure === undefined) return

@@ -17,6 +17,8 @@ export interface PostgresOptions {
   readonly durable: boolean
   /** Default: 18. */
   readonly release?: Release
+  /** More settings of the server, by name. */
+  readonly settings?: Readonly<Record<string, string>>
   /** Receives one sentence for people. */
   readonly onEvent?: (sentence: string) => void
 }
@@ -61,6 +63,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
     unix_socket_directories: '',
     max_connections: maxConnections,
     ...(!durable && { fsync: 'off', full_page_writes: 'off' }),
+    ...options.settings,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   return {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { EmbeddedPostgresError } from './errors.ts'
-import { type PreparedPostgres, preparePostgres } from './prepare.ts'
-import type { Release } from './programs.ts'
+import { type PostgresOptions, type PreparedPostgres, preparePostgres } from './prepare.ts'
 import { stopWithParent } from './stop-with-parent.ts'
 
 export interface RunningPostgres {
@@ -23,7 +22,10 @@ export interface RunningPostgres {
  */
 export async function startEmbeddedPostgres(
   maxConnections: number,
-  { release = 18, durable = false }: { release?: Release; durable?: boolean } = {},
+  {
+    durable = false,
+    ...options
+  }: Partial<Pick<PostgresOptions, 'durable' | 'release' | 'settings'>> = {},
 ): Promise<RunningPostgres> {
   const parent = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
   const remove = () => rm(parent, { recursive: true, force: true })
@@ -31,13 +33,7 @@ export async function startEmbeddedPostgres(
     await chmod(parent, 0o711) // As root, the server runs as another user.
     const password = randomBytes(24).toString('base64url')
     const folder = join(parent, 'data')
-    const server = await preparePostgres({
-      folder,
-      password,
-      maxConnections,
-      durable,
-      release,
-    })
+    const server = await preparePostgres({ ...options, folder, password, maxConnections, durable })
     const { stop } = await runPostgres(server)
     return { url: server.url, stop: () => stop().then(remove) }
   } catch (err) {
