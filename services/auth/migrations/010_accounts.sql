@@ -27,7 +27,7 @@ CREATE TABLE mailed_codes (
   code_hash  bytea       NOT NULL,
   kind       text        NOT NULL CHECK (kind IN ('password-reset', 'email-change', 'email-undo')),
   user_id    uuid,
-  email      text,                     -- email-change: the new address; email-undo: the old one
+  email      text        NOT NULL,     -- email-change: the new address; email-undo: the old one; else the recipient
   expires_at timestamptz NOT NULL
 );
 -- A new request replaces the code of the one before. Addresses that can be restored are not replaced:

@@ -11,15 +11,25 @@ export type CodeKind = 'password-reset' | 'email-change' | 'email-undo'
 
 /** A code that was mailed, with its user. */
 export interface StoredCode {
-  codeHash: Buffer
+  /** `null`: nobody can use it. */
+  codeHash: Buffer | null
   userId: string
-  /** The current address of the user. */
+  /** The current address of the user; of a code that nobody can use, the one it was requested for. */
   email: string
   /** The address that the code confirms or restores, if it is for that. */
   newEmail: string | null
 }
 
-/** @returns `undefined` when the code is unknown or has expired, or its user is disabled */
+/**
+ * Finds a code by its ID. A code to reset a password is for the address that it was mailed to: one
+ * that was requested while the address changed is of no use to whoever reads the old one.
+ *
+ * A code that nobody can use is found too, because its user is disabled, or its address has no
+ * account. Guesses at it have to count as all others do; else the limits would reveal who has an
+ * account.
+ *
+ * @returns `undefined` when the code is unknown or has expired
+ */
 export async function findCode(
   db: Queryable,
   kind: CodeKind,
@@ -28,10 +38,11 @@ export async function findCode(
   const { rows } = await db.query<StoredCode>({
     name: 'code_find',
     text: `
-      SELECT code_hash AS "codeHash", user_id AS "userId", users.email,
-             mailed_codes.email AS "newEmail"
-        FROM mailed_codes JOIN users ON users.id = user_id
-       WHERE id_hash = $1 AND kind = $2 AND mailed_codes.expires_at > now() AND disabled_at IS NULL`,
+      SELECT CASE WHEN users.id IS NOT NULL THEN code_hash END AS "codeHash", user_id AS "userId",
+             coalesce(users.email, mailed_codes.email) AS email, mailed_codes.email AS "newEmail"
+        FROM mailed_codes LEFT JOIN users ON users.id = user_id AND disabled_at IS NULL
+             AND (kind <> 'password-reset' OR lower(users.email) = lower(mailed_codes.email))
+       WHERE id_hash = $1 AND kind = $2 AND mailed_codes.expires_at > now()`,
     values: [idHash, kind],
   })
   return rows[0]
@@ -96,7 +107,7 @@ export async function requestPasswordReset(
       WITH code AS (${insertCode(
         'password-reset',
         '(SELECT id FROM users WHERE lower(email) = lower($4) AND disabled_at IS NULL)',
-        'NULL',
+        '$4::text',
       )})
       SELECT ${recordEvent('$6', 'user_id')}, ${durably},
              ${enqueueMail('$5', `CASE WHEN user_id IS NULL THEN 'none' ELSE 'password-reset' END`)}
@@ -114,7 +125,7 @@ export async function inviteToSetPassword(
   await db.query({
     name: 'password_set_invite',
     text: `
-      WITH code AS (${insertCode('password-reset', '$4', 'NULL')})
+      WITH code AS (${insertCode('password-reset', '$4', '(SELECT email FROM users WHERE id = $4)')})
       SELECT ${recordEvent('$6', 'user_id')}, ${durably}, ${enqueueMail('$5', `'set-password'`)}
         FROM code`,
     values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, mail, event],

@@ -70,7 +70,7 @@ const ConfirmedCode = Type.Object(MailedCode)
  * @param guess.find reads what was stored with the ID, unless it has expired
  * @throws ProblemError 400 `code_invalid`, 429 `too_many_failures`
  */
-export async function checkCode<T extends { email: string; codeHash: Buffer }>(
+export async function checkCode<T extends { email: string; codeHash: Buffer | null }>(
   db: Queryable,
   guess: {
     body: Static<typeof ConfirmedCode>
@@ -84,7 +84,7 @@ export async function checkCode<T extends { email: string; codeHash: Buffer }>(
   // Guesses at unknown IDs count for the network, and for the ID in place of an address.
   const email = found?.email ?? verificationId
   const { failureKeys } = await admitGuess(db, { email, network: guess.network })
-  if (!found || !timingSafeEqual(found.codeHash, hashes.codeHash)) throw invalidCode()
+  if (!found?.codeHash || !timingSafeEqual(found.codeHash, hashes.codeHash)) throw invalidCode()
   await settleFailures(db, failureKeys)
   return { ...found, ...hashes }
 }
