@@ -1,13 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction } from '@latchkey/service-kit'
 import t from 'tap'
 import { forgetCodes } from '../src/accounts/codes-store.ts'
-import { changeEmail } from '../src/accounts/store.ts'
+import { changeEmail, changePassword } from '../src/accounts/store.ts'
 import { mailSettings, readCode } from './mail-support.ts'
-import { claimsOf, login, password, post, register, startAuth } from './support.ts'
+import { as, claimsOf, login, password, post, register, startAuth } from './support.ts'
 
 const settings = { ...mailSettings, LATCHKEY_REGISTRATION: 'open' } as const
 const fresh = 'seven green umbrellas'
 const event = { action: 'test', actor: 'auth' } as const
+/** Statements of this database that wait for a lock. */
+const waiting = `
+  SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
 
 t.test('the limits on guesses do not reveal which address has an account', async (t) => {
   const app = await startAuth(t, settings)
@@ -38,4 +42,25 @@ t.test('a reset requested while the address changes is of no use to the old one'
   const reply = await post(app, '/v1/password-reset/confirm', body)
   t.match(reply.json(), { code: 'code_invalid' })
   await login(app, 'new@example.com')
+})
+
+t.test('a request under way when the password is reset changes nothing', async (t) => {
+  const app = await startAuth(t, settings)
+  const email = await register(app)
+  const { access_token } = await login(app, email)
+  const { sub: userId } = claimsOf(access_token)
+  const underWay = await inTransaction(app.db, async (transaction) => {
+    await changePassword(transaction, { userId, passwordHash: 'x', event })
+    await forgetCodes(transaction, userId)
+    const replies = [
+      as(app, access_token, 'DELETE', '/v1/me', { password }),
+      as(app, access_token, 'POST', '/v1/me/email', { email: 'thief@example.com', password }),
+    ]
+    // Both have verified the old password, and wait for the row of the user.
+    while ((await app.db.query(waiting)).rowCount !== 2) await sleep(20)
+    return replies
+  })
+  for (const reply of underWay) t.match((await reply).json(), { code: 'token_revoked' })
+  t.strictSame((await app.db.query('SELECT email FROM users')).rows, [{ email }])
+  t.equal((await app.db.query('SELECT FROM mailed_codes')).rowCount, 0)
 })

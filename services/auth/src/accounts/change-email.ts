@@ -53,8 +53,9 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
         ttlSeconds,
         event,
       })
-      const change = { userId: user.sub, email }
-      await app.durably(() => requestEmailChange(db, change, created.code))
+      const change = { userId: user.sub, passwordVersion: known.passwordVersion, email }
+      const requested = await app.durably(() => requestEmailChange(db, change, created.code))
+      if (!requested) throw sessionEnded()
       return reply.code(202).send(created.reply)
     },
   )

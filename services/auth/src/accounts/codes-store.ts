@@ -84,9 +84,9 @@ export async function forgetCodes(transaction: Transaction, userId: string): Pro
 }
 
 /** SQL that stores a code in place of the one before. $1 to $3: its hashes and its lifetime. */
-const insertCode = (kind: CodeKind, userId: string, email: string) => `
+const insertCode = (kind: CodeKind, userId: string, email: string, from = '') => `
   INSERT INTO mailed_codes (id_hash, code_hash, kind, user_id, email, expires_at)
-  VALUES ($1, $2, '${kind}', ${userId}, ${email}, now() + make_interval(secs => $3))
+  SELECT $1::bytea, $2::bytea, '${kind}', ${userId}, ${email}, now() + make_interval(secs => $3) ${from}
   ON CONFLICT (user_id, kind) WHERE kind <> 'email-undo' DO UPDATE
      SET id_hash = excluded.id_hash, code_hash = excluded.code_hash, email = excluded.email,
          expires_at = excluded.expires_at
@@ -125,26 +125,40 @@ export async function inviteToSetPassword(
   await db.query({
     name: 'password_set_invite',
     text: `
-      WITH code AS (${insertCode('password-reset', '$4', '(SELECT email FROM users WHERE id = $4)')})
+      WITH code AS (${insertCode('password-reset', 'id', 'email', 'FROM users WHERE id = $4')})
       SELECT ${recordEvent('$6', 'user_id')}, ${durably}, ${enqueueMail('$5', `'set-password'`)}
         FROM code`,
     values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, mail, event],
   })
 }
 
+/** A user whose password was just verified, and who wants another address. */
+interface EmailChange {
+  userId: string
+  passwordVersion: number
+  email: string
+}
+
 /**
  * Stores and mails a code that confirms a new address of a user. The owner of an address that has an
  * account is told so instead.
+ *
+ * The user's row is share-locked. A change of the password either commits before this statement, and
+ * is seen here, or after it, and deletes this code.
+ *
+ * @returns false when the password was changed or the user disabled meanwhile
  */
 export async function requestEmailChange(
   db: Queryable,
-  { userId, email }: { userId: string; email: string },
+  { userId, passwordVersion, email }: EmailChange,
   { hashes, ttlSeconds, mail, event }: NewCode,
-): Promise<void> {
-  await db.query({
+): Promise<boolean> {
+  const { rowCount } = await db.query({
     name: 'email_change_request',
     text: `
-      WITH code AS (${insertCode('email-change', '$4', '$5')})
+      WITH u AS (
+        SELECT id FROM users WHERE id = $4 AND password_version = $8 AND disabled_at IS NULL FOR SHARE
+      ), code AS (${insertCode('email-change', 'id', '$5::text', 'FROM u')})
       SELECT ${recordEvent('$7', 'user_id')}, ${durably},
              ${enqueueMail(
                '$6',
@@ -152,8 +166,18 @@ export async function requestEmailChange(
                      THEN 'email-taken' ELSE 'email-change' END`,
              )}
         FROM code`,
-    values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, email, mail, event],
+    values: [
+      hashes.idHash,
+      hashes.codeHash,
+      ttlSeconds,
+      userId,
+      email,
+      mail,
+      event,
+      passwordVersion,
+    ],
   })
+  return rowCount === 1
 }
 
 /** Stores and mails a code with which the owner of the old address can restore it. */
@@ -165,7 +189,7 @@ export async function offerUndo(
   await transaction.query({
     name: 'email_undo_offer',
     text: `
-      WITH code AS (${insertCode('email-undo', '$4', '$5')})
+      WITH code AS (${insertCode('email-undo', '$4::uuid', '$5::text')})
       SELECT ${enqueueMail('$6', `'email-changed'`)} FROM code`,
     values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, email, mail],
   })

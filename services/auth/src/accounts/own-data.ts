@@ -6,7 +6,7 @@ import { EventPage, EventPageQuery, formatEventPage } from '../audit/schemas.ts'
 import { insertEvent, listEvents } from '../audit/store.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword } from '../passwords/credentials.ts'
-import { requireOpenSession } from '../sessions/open-session.ts'
+import { checkOpenSession, requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { listSessions } from '../sessions/read-store.ts'
 import { formatSession, SessionReply } from '../sessions/schemas.ts'
@@ -101,6 +101,8 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
         const lock = { userId: user.sub, sessionId: user.sid }
         const locked = await lockWithAdmins(transaction, lock)
         if (!locked) throw sessionEnded()
+        // The password may have been reset since it was verified.
+        await checkOpenSession(transaction, user)
         if (locked.isLastAdmin) throw lastAdmin()
         await deleteUser(transaction, user.sub, event)
       }
