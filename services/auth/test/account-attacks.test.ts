@@ -64,3 +64,23 @@ t.test('a request under way when the password is reset changes nothing', async (
   t.strictSame((await app.db.query('SELECT email FROM users')).rows, [{ email }])
   t.equal((await app.db.query('SELECT FROM mailed_codes')).rowCount, 0)
 })
+
+t.test('logouts and resets at the same time do not deadlock', async (t) => {
+  const app = await startAuth(t, settings)
+  const email = await register(app)
+  for (let round = 0; round < 10; round += 1) {
+    await post(app, '/v1/password-reset', { email })
+    const code = await readCode(app, email)
+    const sessions = await Promise.all(
+      Array.from({ length: 10 }, async () => (await login(app, email)).refresh_token),
+    )
+    const replies = await Promise.all([
+      post(app, '/v1/password-reset/confirm', { ...code, password }),
+      ...sessions.map(async (refresh_token) => {
+        await sleep(Math.random() * 40)
+        return post(app, '/v1/logout', { refresh_token })
+      }),
+    ])
+    t.strictSame(new Set(replies.map((reply) => reply.statusCode)), new Set([204]))
+  }
+})

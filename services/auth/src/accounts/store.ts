@@ -98,6 +98,18 @@ export async function changePassword(
   transaction: Transaction,
   change: PasswordChange,
 ): Promise<number | undefined> {
+  const { rowCount } = await transaction.query({
+    name: 'user_lock_password',
+    text: `
+      SELECT ${durably} FROM users
+       WHERE id = $1 AND password_version = coalesce($2, password_version) AND disabled_at IS NULL
+         FOR NO KEY UPDATE`,
+    values: [change.userId, change.oldVersion],
+  })
+  if (rowCount === 0) return undefined
+  // Before the user: revoking the tokens takes the lock of all revocations, which a logout waits for
+  // while it locks its session.
+  await revokeAllSessions(transaction, change.userId)
   const { rows } = await transaction.query<{ version: number }>({
     name: 'user_change_password',
     text: `
@@ -105,13 +117,11 @@ export async function changePassword(
          SET password_hash = $2, password_version = password_version + 1,
              tokens_not_before = greatest(
                tokens_not_before, floor(extract(epoch FROM clock_timestamp())))
-       WHERE id = $1 AND password_version = coalesce($3, password_version) AND disabled_at IS NULL
-      RETURNING password_version AS version, ${durably}, ${recordEvent('$4', 'id')}`,
-    values: [change.userId, change.passwordHash, change.oldVersion, change.event],
+       WHERE id = $1
+      RETURNING password_version AS version, ${recordEvent('$3', 'id')}`,
+    values: [change.userId, change.passwordHash, change.event],
   })
-  if (rows[0] === undefined) return undefined
-  await revokeAllSessions(transaction, change.userId)
-  return rows[0].version
+  return rows[0]?.version
 }
 
 /** What users may change about themselves; `null` removes it, `undefined` leaves it. */
