@@ -37,6 +37,21 @@ CREATE INDEX mailed_codes_undo_idx ON mailed_codes (lower(email)) WHERE kind = '
 CREATE INDEX mailed_codes_user_idx ON mailed_codes (user_id);  -- a trigger deletes them with the user
 CREATE INDEX mailed_codes_expires_at_idx ON mailed_codes (expires_at);
 
+-- Nobody else gets an address that its former owner can restore. A trigger sees what was committed
+-- while its statement waited: the condition of a statement would miss the change of the address.
+CREATE FUNCTION users_respect_undo() RETURNS trigger LANGUAGE plpgsql
+  SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT FROM mailed_codes
+              WHERE kind = 'email-undo' AND lower(email) = lower(NEW.email)
+                AND user_id <> NEW.id AND expires_at > now()) THEN
+    RAISE EXCEPTION 'another user can restore this address' USING ERRCODE = 'unique_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER users_respect_undo AFTER INSERT OR UPDATE OF email ON users FOR EACH ROW
+  EXECUTE FUNCTION users_respect_undo();
+
 -- Mail to send, written in the transaction that causes it.
 CREATE TABLE outbox (
   id              uuid        PRIMARY KEY,
@@ -140,6 +155,8 @@ DROP FUNCTION audit_events_protect;
 DROP FUNCTION record_event;
 DROP FUNCTION enqueue_mail;
 DROP TABLE outbox;
+DROP TRIGGER users_respect_undo ON users;
+DROP FUNCTION users_respect_undo;
 DROP TABLE mailed_codes;
 DROP TABLE pending_registrations;
 DROP INDEX users_email_order_idx;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction } from '@latchkey/service-kit'
 import t from 'tap'
-import { forgetCodes } from '../src/accounts/codes-store.ts'
+import { forgetCodes, offerUndo } from '../src/accounts/codes-store.ts'
+import { codeTtl, createCode } from '../src/accounts/new-code.ts'
 import { changeEmail, changePassword } from '../src/accounts/store.ts'
 import { mailSettings, readCode } from './mail-support.ts'
 import { as, claimsOf, login, password, post, register, startAuth } from './support.ts'
@@ -83,4 +84,24 @@ t.test('logouts and resets at the same time do not deadlock', async (t) => {
     ])
     t.strictSame(new Set(replies.map((reply) => reply.statusCode)), new Set([204]))
   }
+})
+
+t.test('a thief cannot register the old address while it changes', async (t) => {
+  const app = await startAuth(t, settings)
+  const email = await register(app)
+  const { sub: userId } = claimsOf((await login(app, email)).access_token)
+  const { code: undo } = await createCode(app, {
+    recipient: email,
+    page: 'account',
+    ttlSeconds: codeTtl.unasked,
+  })
+  const registration = await inTransaction(app.db, async (transaction) => {
+    await changeEmail(transaction, { userId, email: 'thief@example.com', event })
+    const reply = post(app, '/v1/register', { email, password })
+    while ((await app.db.query(waiting)).rowCount !== 1) await sleep(20)
+    await offerUndo(transaction, { userId, email }, undo)
+    return [reply]
+  })
+  t.match((await registration[0])?.json(), { code: 'email_taken' })
+  t.equal((await post(app, '/v1/me/email/undo', await readCode(app, email))).statusCode, 204)
 })

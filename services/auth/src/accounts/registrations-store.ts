@@ -5,7 +5,7 @@ import { durably } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 import { enqueueMail } from '../mail/outbox-store.ts'
 import type { NewCode } from './new-code.ts'
-import { asUser, isReserved, type NewUser, type User } from './store.ts'
+import { asUser, type NewUser, type User, unlessTaken } from './store.ts'
 import type { CodeHashes } from './verification.ts'
 
 /**
@@ -62,7 +62,7 @@ export async function confirmRegistration(
   { idHash, codeHash }: CodeHashes,
   user: Pick<NewUser, 'passwordHash' | 'scope' | 'network' | 'event'>,
 ): Promise<{ user: User | undefined } | undefined> {
-  const { rows } = await db.query<User & { id: string | null }>({
+  const statement = db.query<User>({
     name: 'registration_confirm',
     text: `
       WITH pending AS (
@@ -71,12 +71,10 @@ export async function confirmRegistration(
         RETURNING email
       ), created AS (
         INSERT INTO users (id, email, password_hash, scope, registered_from, email_verified_at)
-        SELECT $3, email, $4, $5, $6, now() FROM pending WHERE NOT ${isReserved('pending.email')}
-        ON CONFLICT DO NOTHING
+        SELECT $3, email, $4, $5, $6, now() FROM pending
         RETURNING *
       )
-      SELECT ${asUser}, ${durably}, CASE WHEN id IS NOT NULL THEN record_event($7::jsonb, id) END
-        FROM (SELECT FROM pending) AS used LEFT JOIN created ON true`,
+      SELECT ${asUser}, ${durably}, ${recordEvent('$7', 'id')} FROM created`,
     values: [
       idHash,
       codeHash,
@@ -87,8 +85,10 @@ export async function confirmRegistration(
       user.event,
     ],
   })
-  const [row] = rows
-  return row && { user: row.id === null ? undefined : row }
+  const created = await unlessTaken(statement)
+  if (created === undefined) return { user: undefined }
+  const [row] = created.rows
+  return row && { user: row }
 }
 
 /** Deletes registrations that nobody has confirmed in time. */

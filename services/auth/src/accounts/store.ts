@@ -33,20 +33,31 @@ export const asUser = `
   id, email, email_verified_at IS NOT NULL AS "emailVerified", display_name AS "displayName",
   locale, scope, roles, disabled_at IS NOT NULL AS disabled, created_at AS "createdAt"`
 
-/** SQL: whether another user can restore an address, so that nobody else may have it. */
-export const isReserved = (email: string, userId = 'NULL'): string => `
-  EXISTS (SELECT FROM mailed_codes
-           WHERE kind = 'email-undo' AND lower(mailed_codes.email) = lower(${email})
-             AND user_id IS DISTINCT FROM ${userId} AND expires_at > now())`
+/** The SQLSTATE of a value that exists already. */
+const uniqueViolation = '23505'
+
+/**
+ * Runs a statement that gives a user an address.
+ *
+ * @returns `undefined` when another user has it or can restore it; a transaction has to be rolled
+ *   back
+ */
+export async function unlessTaken<T>(statement: Promise<T>): Promise<T | undefined> {
+  try {
+    return await statement
+  } catch (err) {
+    if ((err as { code?: string }).code === uniqueViolation) return undefined
+    throw err
+  }
+}
 
 /** @returns the new user, or `undefined` when the e-mail address already has an account */
 export async function createUser(db: Queryable, user: NewUser): Promise<User | undefined> {
-  const { rows } = await db.query<User>({
+  const statement = db.query<User>({
     name: 'user_create',
     text: `
       INSERT INTO users (id, email, password_hash, scope, roles, registered_from)
-      SELECT $1, $2::text, $3, $4, $5, $6 WHERE NOT ${isReserved('$2')}
-      ON CONFLICT DO NOTHING
+      VALUES ($1, $2, $3, $4, $5, $6)
       RETURNING ${asUser}, ${durably}, ${recordEvent('$7', 'id')}`,
     values: [
       createUuid(),
@@ -58,7 +69,7 @@ export async function createUser(db: Queryable, user: NewUser): Promise<User | u
       user.event,
     ],
   })
-  return rows[0]
+  return (await unlessTaken(statement))?.rows[0]
 }
 
 export async function findUserById(db: Queryable, id: string): Promise<User | undefined> {
@@ -158,9 +169,6 @@ export async function markEmailVerified(transaction: Transaction, userId: string
   })
 }
 
-/** The SQLSTATE of a value that exists already. */
-const uniqueViolation = '23505'
-
 /**
  * Gives a user another address, which the user has proven.
  *
@@ -170,18 +178,12 @@ export async function changeEmail(
   transaction: Transaction,
   { userId, email, event }: { userId: string; email: string; event: NewEvent },
 ): Promise<User | undefined> {
-  try {
-    const { rows } = await transaction.query<User>({
-      name: 'user_change_email',
-      text: `
-        UPDATE users SET email = $2, email_verified_at = now()
-         WHERE id = $1 AND NOT ${isReserved('$2', '$1')}
-        RETURNING ${asUser}, ${durably}, ${recordEvent('$3', 'id')}`,
-      values: [userId, email, event],
-    })
-    return rows[0]
-  } catch (err) {
-    if ((err as { code?: string }).code === uniqueViolation) return undefined
-    throw err
-  }
+  const statement = transaction.query<User>({
+    name: 'user_change_email',
+    text: `
+      UPDATE users SET email = $2, email_verified_at = now() WHERE id = $1
+      RETURNING ${asUser}, ${durably}, ${recordEvent('$3', 'id')}`,
+    values: [userId, email, event],
+  })
+  return (await unlessTaken(statement))?.rows[0]
 }
