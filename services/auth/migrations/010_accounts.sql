@@ -109,7 +109,8 @@ $$;
 -- The network and the client are personal data: they may be removed. Nothing else may change, and
 -- nothing younger than 30 days may be deleted, whatever the configured retention is. ENABLE ALWAYS:
 -- also where `session_replication_role` turns other triggers off.
-CREATE FUNCTION audit_events_protect() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_events_protect() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog AS $$  -- else a schema with a now() of its own could be put first
 BEGIN
   IF TG_OP = 'DELETE' AND OLD.occurred_at < now() - interval '30 days' THEN
     RETURN OLD;

@@ -5,7 +5,7 @@ import { forgetCodes, offerUndo } from '../src/accounts/codes-store.ts'
 import { codeTtl, createCode } from '../src/accounts/new-code.ts'
 import { changeEmail, changePassword } from '../src/accounts/store.ts'
 import { mailSettings, readCode } from './mail-support.ts'
-import { as, claimsOf, login, password, post, register, startAuth } from './support.ts'
+import { as, assertAs, claimsOf, login, password, post, register, startAuth } from './support.ts'
 
 const settings = { ...mailSettings, LATCHKEY_REGISTRATION: 'open' } as const
 const fresh = 'seven green umbrellas'
@@ -104,4 +104,36 @@ t.test('a thief cannot register the old address while it changes', async (t) => 
   })
   t.match((await registration[0])?.json(), { code: 'email_taken' })
   t.equal((await post(app, '/v1/me/email/undo', await readCode(app, email))).statusCode, 204)
+})
+
+t.test('nobody can fill the audit log, or forge who was refused', async (t) => {
+  const app = await startAuth(t, settings)
+  const { access_token } = await login(app, await register(app))
+  const change = () => as(app, access_token, 'PATCH', '/v1/me', { locale: 'de' })
+  const changes = await Promise.all(Array.from({ length: 40 }, change))
+  t.equal(changes.filter(({ statusCode }) => statusCode === 200).length, 20)
+  const read = () => as(app, access_token, 'GET', '/v1/me/export')
+  const exports = await Promise.all(Array.from({ length: 40 }, read))
+  t.equal(exports.filter(({ statusCode }) => statusCode === 200).length, 5)
+  const assertion = await assertAs(app, 'operator')
+  for (const status of [200, 401, 401]) {
+    const reply = await as(app, assertion, 'GET', '/v1/admin/users')
+    t.equal(reply.statusCode, status)
+  }
+  const { rowCount } = await app.db.query(`SELECT FROM audit_events WHERE actor = 'operator'`)
+  t.equal(rowCount, 1)
+})
+
+t.test('no schema of another name makes the audit log forget', async (t) => {
+  const app = await startAuth(t, settings)
+  await register(app)
+  const forget = inTransaction(app.db, async (transaction) => {
+    await transaction.query(`
+      CREATE SCHEMA evil;
+      CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql
+        AS $$ SELECT pg_catalog.now() + interval '1 year' $$;
+      SET LOCAL search_path = evil, pg_catalog, public`)
+    await transaction.query('DELETE FROM audit_events')
+  })
+  await t.rejects(forget, { code: '42501' })
 })

@@ -15,6 +15,9 @@ import { lastAdmin, wrongPassword } from './problems.ts'
 import { formatUser, UserReply } from './schemas.ts'
 import { findUserById } from './store.ts'
 
+/** Per user: each export adds an event to the audit log. */
+const maxExportsPerMinute = 5
+
 /** Events in one export. The others are in `GET /v1/me/events`. */
 const maxExported = 1_000
 
@@ -44,6 +47,14 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/me/export',
     {
+      config: {
+        rateLimit: {
+          max: maxExportsPerMinute,
+          timeWindow: 60_000,
+          hook: 'preHandler',
+          keyGenerator: ({ user }) => user.sub,
+        },
+      },
       schema: {
         tags: ['accounts'],
         operationId: 'exportMyData',
@@ -55,6 +66,7 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
             events: EventPage.properties.events,
             next_events: EventPage.properties.next,
           }),
+          429: Problem,
         },
       },
     },

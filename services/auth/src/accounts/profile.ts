@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
@@ -36,6 +37,9 @@ const ProfileChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
+/** Per user: each change adds an event to the audit log. */
+const maxChangesPerMinute = 20
+
 /** The account of the token's user. */
 export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('preHandler', requireOpenSession)
@@ -60,12 +64,20 @@ export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/me',
     {
+      config: {
+        rateLimit: {
+          max: maxChangesPerMinute,
+          timeWindow: 60_000,
+          hook: 'preHandler',
+          keyGenerator: ({ user }) => user.sub,
+        },
+      },
       schema: {
         tags: ['accounts'],
         operationId: 'changeProfile',
         summary: 'Set or remove (null) your display name and your language',
         body: ProfileChange,
-        response: { 200: UserReply },
+        response: { 200: UserReply, 429: Problem },
       },
     },
     async (request) => {

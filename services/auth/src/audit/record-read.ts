@@ -15,8 +15,9 @@ export async function recordRefusal(
   error: FastifyError,
 ): Promise<void> {
   const { statusCode = 500, code } = error
-  // Without a token anybody could fill the log, and a failed service has no room to write.
-  if (!request.user || statusCode >= 500) return
+  // Without a valid token anybody could fill the log, and a failed service has no room to write. 401:
+  // an assertion was repeated, or the session is not open; every service can sign a token for any.
+  if (!request.user || statusCode === 401 || statusCode >= 500) return
   const event = describeEvent(request, { result: 'refused', detail: { code } })
   await insertEvent(request.server.db, event, subjectOf(request))
 }
