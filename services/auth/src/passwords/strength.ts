@@ -41,7 +41,9 @@ async function ask(password: string): Promise<number> {
 }
 
 function startWorker(): Worker {
-  const started = new Worker(new URL('./guess-worker.ts', import.meta.url))
+  // Measured: 100 MB. Without limits the garbage of long passwords adds 250 MB.
+  const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16 }
+  const started = new Worker(new URL('./guess-worker.ts', import.meta.url), { resourceLimits })
   started.unref() // It must not keep a process alive that has closed its server.
   return started
 }
