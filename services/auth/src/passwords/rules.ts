@@ -52,23 +52,29 @@ export function createPasswordRules(
       const password = normalizePassword(sent)
       const [localPart = ''] = email.split('@', 1)
       if ([...password].length < minLength) {
-        throw refusal('too_short', `Use a password of at least ${minLength} characters.`)
+        throw refusal('password_too_short', `Use a password of at least ${minLength} characters.`)
       }
       if (containsName(password, localPart) || containsName(password, email)) {
-        throw refusal('contains_email', 'Use a password that does not contain your e-mail address.')
+        throw refusal(
+          'password_contains_email',
+          'Use a password that does not contain your e-mail address.',
+        )
       }
       if (containsName(password, product) || containsName(password, product.replaceAll(' ', ''))) {
-        throw refusal('contains_product', `Use a password that does not contain "${product}".`)
+        throw refusal(
+          'password_contains_product',
+          `Use a password that does not contain "${product}".`,
+        )
       }
       if ((await estimateGuesses(password)) < minGuesses) {
         throw refusal(
-          'common',
+          'password_common',
           'This password is easy to guess. Use a longer one, such as four unrelated words.',
         )
       }
       if (await isKnown(password)) {
         throw refusal(
-          'breached',
+          'password_breached',
           'This password is known from a data breach. Use another one, and change it everywhere else.',
         )
       }
@@ -86,7 +92,7 @@ export const passwordRules = fp(
       if (url === undefined) return false
       try {
         const breached = await isBreached(url, password)
-        app.counters.breachedPasswordChecks.inc({ result: breached ? 'breached' : 'ok' })
+        app.counters.breachedPasswordChecks.inc({ result: breached ? 'password_breached' : 'ok' })
         return breached
       } catch (err) {
         app.counters.breachedPasswordChecks.inc({ result: 'failed' })
@@ -103,4 +109,4 @@ const containsName = (password: string, name: string) =>
   name.length >= minNameLength &&
   password.toLowerCase().includes(normalizePassword(name).toLowerCase())
 
-const refusal = (code: string, detail: string) => new ProblemError(400, `password_${code}`, detail)
+const refusal = (code: string, detail: string) => new ProblemError(400, code, detail)
