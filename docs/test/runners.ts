@@ -22,6 +22,14 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Types': examples,
     'In tests': examples,
   },
+  'docs/guides/accounts.md': {
+    'The first admin': 'services/auth/test/operator.test.ts',
+    'Verified registration': 'needs a code that a person reads; services/auth/test/registration.test.ts takes the steps',
+    'Reset of a password': 'needs a code that a person reads; services/auth/test/password-reset.test.ts takes the steps',
+    'Change of address, and its undo': 'needs a code that a person reads; services/auth/test/email-change.test.ts takes the steps',
+    'Profile and own data': 'services/auth/test/own-data.test.ts',
+    'Administration': 'services/auth/test/operator.test.ts',
+  },
   'docs/guides/add-a-service.md': {
     'The service': 'runs the tests of a service that the reader writes',
     'An installation that already runs': 'docs/test/commands.test.ts',
