@@ -2,13 +2,14 @@
 -- Behind a long transaction the changes below would queue every request; they are tried again.
 SET LOCAL lock_timeout = '5s';
 
+-- Lists users in the order of their addresses, and searches by prefix, which needs the order of bytes.
+-- First: only writes wait while it is built. The next statement lets reads wait too.
+CREATE INDEX users_email_order_idx ON users ((lower(email) COLLATE "C"));
+
 ALTER TABLE users
   ADD COLUMN display_name      text,
   ADD COLUMN locale            text,         -- BCP 47
   ADD COLUMN email_verified_at timestamptz;  -- when the user has typed a code mailed to this address
-
--- Lists users in the order of their addresses, and searches by prefix, which needs the order of bytes.
-CREATE INDEX users_email_order_idx ON users ((lower(email) COLLATE "C"));
 
 -- An address that asked for an account. The database never has the ID, which the code is hashed
 -- with, so a thief of the database cannot guess the code.

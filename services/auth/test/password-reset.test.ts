@@ -69,6 +69,24 @@ t.test('a new request replaces the code of the one before', async (t) => {
   t.equal((await post(app, '/v1/password-reset/confirm', body)).statusCode, 204)
 })
 
+t.test('a stranger who asks too often does not make the last code useless', async (t) => {
+  const app = await startAuth(t, settings)
+  const email = await register(app)
+  for (let index = 0; index < 13; index += 1) await post(app, '/v1/password-reset', { email })
+  const body = { ...(await readCode(app, email)), password: fresh }
+  t.equal((await post(app, '/v1/password-reset/confirm', body)).statusCode, 204)
+})
+
+t.test('records a wrong code', async (t) => {
+  const app = await startAuth(t, settings)
+  const email = await register(app)
+  await post(app, '/v1/password-reset', { email })
+  const code = { ...(await readCode(app, email)), code: '00000000', password: fresh }
+  t.match((await post(app, '/v1/password-reset/confirm', code)).json(), { code: 'code_invalid' })
+  const { rows } = await app.db.query('SELECT * FROM audit_events ORDER BY id DESC LIMIT 1')
+  t.match(rows, [{ action: 'resetPassword', result: 'refused', subject_id: /./ }])
+})
+
 t.test('of 500 parallel resets over three instances one succeeds', async (t) => {
   const config = await createConfig(t, settings)
   const apps = [

@@ -6,7 +6,13 @@ import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword, Email, trimEmail } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
-import { findCode, forgetCodes, offerUndo, requestEmailChange, useCode } from './codes-store.ts'
+import {
+  findAddressCode,
+  forgetCodes,
+  offerUndo,
+  requestEmailChange,
+  useCode,
+} from './codes-store.ts'
 import { codeTtl, createCode } from './new-code.ts'
 import { emailTaken, wrongPassword } from './problems.ts'
 import { changeEmail, findUserById } from './store.ts'
@@ -18,11 +24,12 @@ import { checkCode, invalidCode, MailedCode, VerificationReply } from './verific
  */
 export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
+  const rateLimit = { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 }
 
   app.post(
     '/me/email',
     {
-      config: { rateLimit: { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 } },
+      config: { rateLimit },
       preValidation: trimEmail,
       preHandler: requireOpenSession,
       schema: {
@@ -64,7 +71,7 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/me/email/confirm',
     {
       // The code is the proof. A link may be opened where nobody has logged in.
-      config: { public: true },
+      config: { public: true, rateLimit },
       schema: {
         tags: ['accounts'],
         operationId: 'changeEmail',
@@ -75,10 +82,9 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { body, network } = request
-      const find = (idHash: Buffer) => findCode(db, 'email-change', idHash)
-      const code = await checkCode(db, { body, network, find })
-      const { userId, email: oldEmail, newEmail } = code
-      if (newEmail === null) throw invalidCode()
+      const find = (idHash: Buffer) => findAddressCode(db, 'email-change', idHash)
+      const code = await checkCode(db, { body, network, find, event: describeEvent(request) })
+      const { userId, oldEmail, email: newEmail } = code
       const event = describeEvent(request, { actor: 'user' })
       const undo = await createCode(app, {
         recipient: oldEmail,

@@ -49,6 +49,19 @@ export async function findCode(
 }
 
 /**
+ * Finds a code that confirms or restores an address. Guesses count for that address: the user's own
+ * has limits that the user could stretch.
+ */
+export async function findAddressCode(
+  db: Queryable,
+  kind: 'email-change' | 'email-undo',
+  idHash: Buffer,
+): Promise<(StoredCode & { oldEmail: string }) | undefined> {
+  const found = await findCode(db, kind, idHash)
+  return found && { ...found, email: found.newEmail ?? found.email, oldEmail: found.email }
+}
+
+/**
  * Locks the user, then uses a code up: of several requests with the same code, one gets it. Every
  * transaction locks the user first, so that no two of them can deadlock.
  *
@@ -83,13 +96,27 @@ export async function forgetCodes(transaction: Transaction, userId: string): Pro
   })
 }
 
-/** SQL that stores a code in place of the one before. $1 to $3: its hashes and its lifetime. */
-const insertCode = (kind: CodeKind, userId: string, email: string, from = '') => `
+/** SQL expressions of the code to store. */
+interface InsertedCode {
+  kind: CodeKind
+  userId: string
+  email: string
+  mail: `$${number}`
+  from?: string
+}
+
+/**
+ * SQL that stores a code in place of the one before, unless the new one is not mailed: strangers who
+ * ask too often must not make the last code useless. $1 to $3: its hashes and its lifetime.
+ */
+const insertCode = ({ kind, userId, email, mail, from = '' }: InsertedCode) => `
   INSERT INTO mailed_codes (id_hash, code_hash, kind, user_id, email, expires_at)
   SELECT $1::bytea, $2::bytea, '${kind}', ${userId}, ${email}, now() + make_interval(secs => $3) ${from}
   ON CONFLICT (user_id, kind) WHERE kind <> 'email-undo' DO UPDATE
-     SET id_hash = excluded.id_hash, code_hash = excluded.code_hash, email = excluded.email,
-         expires_at = excluded.expires_at
+     SET ${['id_hash', 'code_hash', 'email', 'expires_at'].map(
+       (column) =>
+         `${column} = CASE WHEN ${mail}::jsonb IS NULL THEN mailed_codes.${column} ELSE excluded.${column} END`,
+     )}
   RETURNING user_id`
 
 /**
@@ -104,11 +131,12 @@ export async function requestPasswordReset(
   await db.query({
     name: 'password_reset_request',
     text: `
-      WITH code AS (${insertCode(
-        'password-reset',
-        '(SELECT id FROM users WHERE lower(email) = lower($4) AND disabled_at IS NULL)',
-        '$4::text',
-      )})
+      WITH code AS (${insertCode({
+        kind: 'password-reset',
+        userId: '(SELECT id FROM users WHERE lower(email) = lower($4) AND disabled_at IS NULL)',
+        email: '$4::text',
+        mail: '$5',
+      })})
       SELECT ${recordEvent('$6', 'user_id')}, ${durably},
              ${enqueueMail('$5', `CASE WHEN user_id IS NULL THEN 'none' ELSE 'password-reset' END`)}
         FROM code`,
@@ -125,7 +153,7 @@ export async function inviteToSetPassword(
   await db.query({
     name: 'password_set_invite',
     text: `
-      WITH code AS (${insertCode('password-reset', 'id', 'email', 'FROM users WHERE id = $4')})
+      WITH code AS (${insertCode({ kind: 'password-reset', userId: 'id', email: 'email', mail: '$5', from: 'FROM users WHERE id = $4' })})
       SELECT ${recordEvent('$6', 'user_id')}, ${durably}, ${enqueueMail('$5', `'set-password'`)}
         FROM code`,
     values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, mail, event],
@@ -158,7 +186,7 @@ export async function requestEmailChange(
     text: `
       WITH u AS (
         SELECT id FROM users WHERE id = $4 AND password_version = $8 AND disabled_at IS NULL FOR SHARE
-      ), code AS (${insertCode('email-change', 'id', '$5::text', 'FROM u')})
+      ), code AS (${insertCode({ kind: 'email-change', userId: 'id', email: '$5::text', mail: '$6', from: 'FROM u' })})
       SELECT ${recordEvent('$7', 'user_id')}, ${durably},
              ${enqueueMail(
                '$6',
@@ -189,7 +217,7 @@ export async function offerUndo(
   await transaction.query({
     name: 'email_undo_offer',
     text: `
-      WITH code AS (${insertCode('email-undo', '$4::uuid', '$5::text')})
+      WITH code AS (${insertCode({ kind: 'email-undo', userId: '$4::uuid', email: '$5::text', mail: '$6' })})
       SELECT ${enqueueMail('$6', `'email-changed'`)} FROM code`,
     values: [hashes.idHash, hashes.codeHash, ttlSeconds, userId, email, mail],
   })

@@ -15,11 +15,12 @@ import { checkCode, invalidCode, MailedCode } from './verification.ts'
  */
 export const confirmRegistrationRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
+  const rateLimit = { max: app.config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 }
 
   app.post(
     '/email-verification/confirm',
     {
-      config: { public: true },
+      config: { public: true, rateLimit },
       preValidation: normalizeNewPassword('password'),
       schema: {
         tags: ['accounts'],
@@ -35,7 +36,12 @@ export const confirmRegistrationRoute: FastifyPluginAsyncTypebox = async (app) =
     async (request, reply) => {
       const { body, network } = request
       const find = (idHash: Buffer) => findRegistration(db, idHash)
-      const registration = await checkCode(db, { body, network, find })
+      const registration = await checkCode(db, {
+        body,
+        network,
+        find,
+        event: describeEvent(request),
+      })
       await app.passwordRules.assertAcceptable(body.password, registration)
       const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(body.password))
       const confirmed = await app.durably(() =>

@@ -11,13 +11,14 @@ import { checkCode, invalidCode, MailedCode, VerificationReply } from './verific
 /** Sets a new password with a mailed code, which ends all sessions and does not log in. */
 export const resetPasswordRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
+  const rateLimit = { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 }
 
   app.post(
     '/password-reset',
     {
       config: {
         public: true,
-        rateLimit: { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 },
+        rateLimit,
       },
       preValidation: trimEmail,
       schema: {
@@ -41,7 +42,7 @@ export const resetPasswordRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/password-reset/confirm',
     {
-      config: { public: true },
+      config: { public: true, rateLimit },
       preValidation: normalizeNewPassword('password'),
       schema: {
         tags: ['accounts'],
@@ -57,7 +58,7 @@ export const resetPasswordRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { body, network } = request
       const find = (idHash: Buffer) => findCode(db, 'password-reset', idHash)
-      const code = await checkCode(db, { body, network, find })
+      const code = await checkCode(db, { body, network, find, event: describeEvent(request) })
       const { userId, email } = code
       await app.passwordRules.assertAcceptable(body.password, { email })
       const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(body.password))

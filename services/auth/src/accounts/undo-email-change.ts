@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
 import {
   deleteLaterUndos,
-  findCode,
+  findAddressCode,
   forgetCodes,
   inviteToSetPassword,
   useCode,
@@ -21,11 +21,12 @@ import { checkCode, invalidCode, MailedCode } from './verification.ts'
  */
 export const undoEmailChangeRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, passwords } = app
+  const rateLimit = { max: app.config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 }
 
   app.post(
     '/me/email/undo',
     {
-      config: { public: true },
+      config: { public: true, rateLimit },
       schema: {
         tags: ['accounts'],
         operationId: 'undoEmailChange',
@@ -37,10 +38,9 @@ export const undoEmailChangeRoute: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { body, network } = request
-      const find = (idHash: Buffer) => findCode(db, 'email-undo', idHash)
-      const code = await checkCode(db, { body, network, find })
-      const { userId, newEmail: email } = code
-      if (email === null) throw invalidCode()
+      const find = (idHash: Buffer) => findAddressCode(db, 'email-undo', idHash)
+      const code = await checkCode(db, { body, network, find, event: describeEvent(request) })
+      const { userId, email } = code
       const passwordHash = await passwords.admit(network, (hasher) => hasher.hash(randomUUID()))
       const event = describeEvent(request, { actor: 'user' })
       const ttlSeconds = codeTtl.unasked

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { ProblemError, type Queryable } from '@latchkey/service-kit'
 import { type Static, Type } from 'typebox'
+import { insertEvent, type NewEvent } from '../audit/store.ts'
 import { admitGuess } from '../passwords/authenticate.ts'
 import { settleFailures } from '../passwords/store.ts'
 
@@ -63,6 +64,15 @@ export const MailedCode = {
 
 const ConfirmedCode = Type.Object(MailedCode)
 
+/** What is stored with a code. */
+interface GuessedCode {
+  /** The address that guesses count for. */
+  email: string
+  /** `null`: nobody can use the code. */
+  codeHash: Buffer | null
+  userId?: string | null
+}
+
 /**
  * Checks a code, as a guess that counts with those at the password of the same address. The code is
  * not used up: that is for the statement that also does what it allows, once.
@@ -70,12 +80,14 @@ const ConfirmedCode = Type.Object(MailedCode)
  * @param guess.find reads what was stored with the ID, unless it has expired
  * @throws ProblemError 400 `code_invalid`, 429 `too_many_failures`
  */
-export async function checkCode<T extends { email: string; codeHash: Buffer | null }>(
+export async function checkCode<T extends GuessedCode>(
   db: Queryable,
   guess: {
     body: Static<typeof ConfirmedCode>
     network: string
     find: (idHash: Buffer) => Promise<T | undefined>
+    /** Recorded as refused, if the code is wrong. */
+    event: NewEvent
   },
 ): Promise<T & CodeHashes> {
   const { verification_id: verificationId, code } = guess.body
@@ -84,7 +96,10 @@ export async function checkCode<T extends { email: string; codeHash: Buffer | nu
   // Guesses at unknown IDs count for the network, and for the ID in place of an address.
   const email = found?.email ?? verificationId
   const { failureKeys } = await admitGuess(db, { email, network: guess.network })
-  if (!found?.codeHash || !timingSafeEqual(found.codeHash, hashes.codeHash)) throw invalidCode()
+  if (!found?.codeHash || !timingSafeEqual(found.codeHash, hashes.codeHash)) {
+    await insertEvent(db, { ...guess.event, result: 'refused' }, found?.userId ?? null)
+    throw invalidCode()
+  }
   await settleFailures(db, failureKeys)
   return { ...found, ...hashes }
 }

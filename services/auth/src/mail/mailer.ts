@@ -1,5 +1,6 @@
-import { createUuid, ProblemError, type Transaction } from '@latchkey/service-kit'
+import { ConfigError, createUuid, ProblemError, type Transaction } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
+import { rootMissing } from '../keys/jwk.ts'
 import { countRequest } from '../limits/store.ts'
 import type { MailContent, MailKind } from './kinds.ts'
 import { enqueueMail, type NewMail } from './outbox-store.ts'
@@ -53,12 +54,21 @@ const noticeTtlSeconds = 86_400
 export const mailer = fp(
   async (app) => {
     const { config, db, keyring } = app
-    const { LATCHKEY_PAGES_URL: pages } = config
+    // If a new file has no root key, the last ones stay in use.
+    let { roots } = keyring.current
+    keyring.subscribe((set) => {
+      if (set.roots.length > 0) roots = set.roots
+    })
+    const pages = config.LATCHKEY_PAGES_URL?.replace(/\/+$/, '')
     const isConfigured = config.LATCHKEY_SMTP_URL !== undefined
+
+    if (isConfigured && roots.length === 0) {
+      throw new ConfigError(`LATCHKEY_KEYS_FILE: ${rootMissing}`)
+    }
 
     const seal = (recipient: string, content: MailContent, ttlSeconds: number): NewMail => {
       const id = createUuid()
-      const sealed = sealMail(keyring.current.roots, { id, recipient }, content)
+      const sealed = sealMail(roots, { id, recipient }, content)
       return { id, recipient, sealed: sealed.toString('base64'), ttl_seconds: ttlSeconds }
     }
 
