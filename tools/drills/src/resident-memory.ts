@@ -5,6 +5,9 @@
 export const maxResidentMb = {
   /** Of every service without requests. */
   atRest: 150,
-  /** Of auth: at rest, its queue, and a hash of 64 MiB on each of three threads. */
-  hashing: 360,
+  /**
+   * Of auth: at rest, its queue, a hash of 64 MiB on each of three threads, and 100 MB for the
+   * dictionaries that new passwords are compared with.
+   */
+  hashing: 460,
 } as const
