@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '@latchkey/service-kit'
 import { type Claims, limits } from '@latchkey/verify'
 import { Type } from 'typebox'
 import { findClient } from '../client.ts'
@@ -65,7 +66,7 @@ export const feedRoute: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listRevocations',
         summary: 'List the revocations after a cursor',
         querystring: FeedQuery,
-        response: { 200: FeedPage, 304: Type.Null({ description: 'Nothing new.' }) },
+        response: { 200: FeedPage, 304: Type.Null({ description: 'Nothing new.' }), 403: Problem },
       },
     },
     async (request, reply) => {

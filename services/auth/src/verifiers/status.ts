@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { recordRead } from '../audit/record-read.ts'
 import { requireOperator } from './require-client.ts'
@@ -42,7 +43,7 @@ export const keysStatusRoute: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['services'],
         operationId: 'getKeysStatus',
         summary: 'List the keys that verifiers have and the keys that signed live tokens',
-        response: { 200: KeysStatus },
+        response: { 200: KeysStatus, 403: Problem },
       },
     },
     async () => ({
