@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createService, type Service } from '@latchkey/service-kit'
-import { createDatabase, writeKeyFile } from '@latchkey/test-kit'
+import { createDatabase, type HasTeardown, writeKeyFile } from '@latchkey/test-kit'
 import { type HmacKey, type ServiceKey, signClientAssertion } from '@latchkey/verify'
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
@@ -13,7 +13,7 @@ export const issuer = 'https://sso.example.com'
 export const password = 'correct horse battery'
 
 /** The configuration of a test's auth service: cheap hashes, its own database, its own keys. */
-export async function createConfig(t: Test, overrides: Partial<AuthConfig> = {}) {
+export async function createConfig(t: HasTeardown, overrides: Partial<AuthConfig> = {}) {
   const config: AuthConfig = {
     LATCHKEY_HOST: '127.0.0.1',
     LATCHKEY_PORT: 0,
@@ -47,7 +47,7 @@ export async function startAuth(t: Test, overrides: Partial<AuthConfig> = {}): P
 }
 
 /** Another instance with the same configuration. */
-export async function startInstance(t: Test, config: AuthConfig): Promise<Service> {
+export async function startInstance(t: HasTeardown, config: AuthConfig): Promise<Service> {
   const app = await createService(auth, config)
   t.teardown(() => app.close())
   await app.ready()
@@ -55,7 +55,7 @@ export async function startInstance(t: Test, config: AuthConfig): Promise<Servic
 }
 
 /** The service as a separate process, with its log so far; stopped at the end of the test. */
-export async function startProcess(t: Test, overrides: Partial<AuthConfig> = {}) {
+export async function startProcess(t: HasTeardown, overrides: Partial<AuthConfig> = {}) {
   const config = await createConfig(t, overrides)
   const main = new URL('../src/main.ts', import.meta.url).pathname
   const env = Object.fromEntries(
@@ -75,7 +75,7 @@ export async function startProcess(t: Test, overrides: Partial<AuthConfig> = {})
     child.kill('SIGTERM')
     await once(child, 'exit')
   })
-  return { child, log: () => log, url }
+  return { child, config, log: () => log, url }
 }
 
 export interface Tokens {

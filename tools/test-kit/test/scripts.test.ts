@@ -24,7 +24,7 @@ t.test('an installation prints nothing to the output of a script', async (t) => 
 
 const keysCommands = ['generate', 'add', 'promote', 'retire', 'list', 'status', 'export']
 const lines = [
-  ...['start', 'test', 'drill', 'compose:init', 'bench', 'fuzz'],
+  ...['start', 'test', 'drill', 'compose:init', 'bench', 'fuzz', 'fuzz:api'],
   ...['latchkey', 'latchkey inspect', 'latchkey keys'],
   ...keysCommands.map((command) => `latchkey keys ${command}`),
 ]

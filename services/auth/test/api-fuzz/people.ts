@@ -1,0 +1,77 @@
+import type { Service } from '@latchkey/service-kit'
+import { assertAs, claimsOf, login, password, register, type Tokens } from '../support.ts'
+import type { Plan } from './draft.ts'
+
+/** A user with a session. */
+export interface Person {
+  readonly email: string
+  readonly userId: string
+  readonly sessionId: string
+  readonly tokens: Tokens
+}
+
+/** The users of one request, and the values of its placeholders. */
+export interface Cast {
+  readonly sender: Person
+  readonly values: Readonly<Record<string, string>>
+  /** Lets other requests use the same users, unless this one may have changed them. */
+  release(isUnchanged: boolean): void
+}
+
+const placeholder = /~(\w+)~/g
+
+/** Replaces the placeholders of a text. */
+export const fill = (text: string, values: Cast['values']): string =>
+  text.replace(placeholder, (whole, name) => values[name] ?? whole)
+
+/** Creates the users that generated requests are about, as many as are needed. */
+export async function createPeople(app: Service) {
+  const idle = { user: [] as Person[], admin: [] as Person[] }
+  let networks = 0
+
+  async function create(kind: 'user' | 'admin'): Promise<Person> {
+    const email = await register(app)
+    if (kind === 'admin') {
+      await app.db.query(`UPDATE users SET roles = '{admin}' WHERE email = $1`, [email])
+    }
+    const tokens = await login(app, email)
+    const { sub, sid } = claimsOf(tokens.access_token)
+    return { email, userId: sub, sessionId: sid, tokens }
+  }
+  const take = async (kind: 'user' | 'admin') => idle[kind].pop() ?? (await create(kind))
+  // Never the subject of a request, so that no other admin is the last one.
+  await create('admin')
+
+  return {
+    /** Finds users for a request, which nobody else uses until they are released. */
+    async cast({ target, headers, body = '' }: Plan): Promise<Cast> {
+      const text = [target, ...headers, body].join('\n')
+      const kind = text.includes('~admin~') ? 'admin' : 'user'
+      const sender = await take(kind)
+      const subject = text.includes('~user_id~') ? await take('user') : undefined
+      const { email, sessionId, tokens } = sender
+      networks += 1
+      return {
+        sender,
+        values: {
+          email,
+          password,
+          session_id: sessionId,
+          user_id: subject?.userId ?? '',
+          refresh_token: tokens.refresh_token,
+          user: tokens.access_token,
+          admin: tokens.access_token,
+          operator: await assertAs(app, 'operator'),
+          service: await assertAs(app, 'orders'),
+          // Not one that counts against the limits of another request.
+          network: `10.${networks >> 16}.${(networks >> 8) & 255}.${networks & 255}`,
+        },
+        release(isUnchanged) {
+          if (!isUnchanged) return
+          idle[kind].push(sender)
+          if (subject) idle.user.push(subject)
+        },
+      }
+    },
+  }
+}
