@@ -20,6 +20,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     description: 'refreshes over HTTP, compared with their SQL statement alone',
     parts: ['./refresh.ts'],
   },
+  accounts: {
+    description:
+      'plans, logins and refreshes with a million users (needs 16 GB of disk and memory)',
+    parts: ['./accounts.ts'],
+  },
 }
 
 const list = Object.entries(benchmarks).map(

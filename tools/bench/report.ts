@@ -44,11 +44,13 @@ export interface Report {
   readonly panels: Readonly<Record<string, readonly Bar[]>>
   /** The unit of the bars. */
   readonly unit: string
+  /** Markdown at the end. */
+  readonly appendix?: string
 }
 
 /** Prints a report. With `--save`, writes it to `results/` as Markdown with plots. */
 export async function report(given: Report): Promise<void> {
-  const { name, title, method = '', measures, panels, unit } = given
+  const { name, title, method = '', measures, panels, unit, appendix = '' } = given
   const rows = measures.map(({ what, result, bar, isMet }) => {
     return [what, result, bar, isMet ? 'met' : '**missed**']
   })
@@ -66,7 +68,7 @@ ${markdownTable([['measure', 'result', 'bar', ''], ...rows])}
 ![${title}](${name}.svg)
 
 ${markdownTable([['', '', 'median'], ...absolute])}
-`
+${appendix && `\n${appendix}\n`}`
   console.log(text)
   if (!process.argv.includes('--save')) {
     console.log('Not saved; --save replaces the results in tools/bench/results.')
