@@ -31,9 +31,11 @@ CREATE TABLE mailed_codes (
   email      text        NOT NULL,     -- email-change: the new address; email-undo: the old one; else the recipient
   expires_at timestamptz NOT NULL
 );
--- A new request replaces the code of the one before. Addresses that can be restored are not replaced:
--- a thief could change the address twice.
-CREATE UNIQUE INDEX mailed_codes_user_kind_idx ON mailed_codes (user_id, kind) WHERE kind <> 'email-undo';
+-- A new request replaces the code of the one before; that for a password by address, because an
+-- unknown one has no user. Addresses that can be restored are not replaced: a thief could change the
+-- address twice.
+CREATE UNIQUE INDEX mailed_codes_reset_idx ON mailed_codes (lower(email)) WHERE kind = 'password-reset';
+CREATE UNIQUE INDEX mailed_codes_change_idx ON mailed_codes (user_id) WHERE kind = 'email-change';
 CREATE INDEX mailed_codes_undo_idx ON mailed_codes (lower(email)) WHERE kind = 'email-undo';
 CREATE INDEX mailed_codes_user_idx ON mailed_codes (user_id);  -- a trigger deletes them with the user
 CREATE INDEX mailed_codes_expires_at_idx ON mailed_codes (expires_at);

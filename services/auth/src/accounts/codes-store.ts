@@ -16,8 +16,8 @@ export interface StoredCode {
   userId: string
   /** The current address of the user; of a code that nobody can use, the one it was requested for. */
   email: string
-  /** The address that the code confirms or restores, if it is for that. */
-  newEmail: string | null
+  /** The address that the code was asked for, confirms or restores. */
+  newEmail: string
 }
 
 /**
@@ -58,7 +58,7 @@ export async function findAddressCode(
   idHash: Buffer,
 ): Promise<(StoredCode & { oldEmail: string }) | undefined> {
   const found = await findCode(db, kind, idHash)
-  return found && { ...found, email: found.newEmail ?? found.email, oldEmail: found.email }
+  return found && { ...found, email: found.newEmail, oldEmail: found.email }
 }
 
 /**
@@ -105,6 +105,13 @@ interface InsertedCode {
   from?: string
 }
 
+/** The index by which a code replaces the one before. Offers to restore an address all remain. */
+const conflicts: Readonly<Record<CodeKind, string>> = {
+  'password-reset': `(lower(email)) WHERE kind = 'password-reset'`,
+  'email-change': `(user_id) WHERE kind = 'email-change'`,
+  'email-undo': '(id_hash)',
+}
+
 /**
  * SQL that stores a code in place of the one before, unless the new one is not mailed: strangers who
  * ask too often must not make the last code useless. $1 to $3: its hashes and its lifetime.
@@ -112,8 +119,8 @@ interface InsertedCode {
 const insertCode = ({ kind, userId, email, mail, from = '' }: InsertedCode) => `
   INSERT INTO mailed_codes (id_hash, code_hash, kind, user_id, email, expires_at)
   SELECT $1::bytea, $2::bytea, '${kind}', ${userId}, ${email}, now() + make_interval(secs => $3) ${from}
-  ON CONFLICT (user_id, kind) WHERE kind <> 'email-undo' DO UPDATE
-     SET ${['id_hash', 'code_hash', 'email', 'expires_at'].map(
+  ON CONFLICT ${conflicts[kind]} DO UPDATE
+     SET ${['id_hash', 'code_hash', 'user_id', 'email', 'expires_at'].map(
        (column) =>
          `${column} = CASE WHEN ${mail}::jsonb IS NULL THEN mailed_codes.${column} ELSE excluded.${column} END`,
      )}

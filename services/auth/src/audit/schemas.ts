@@ -15,7 +15,7 @@ export const EventPageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
 }
 
-export const EventReply = Type.Object(
+const EventReply = Type.Object(
   {
     id: Type.String({ description: 'Later events have larger numbers.' }),
     occurred_at: Type.String({ format: 'date-time' }),
@@ -41,7 +41,7 @@ export const EventPage = Type.Object({
   next: Nullable(Type.String({ description: 'Pass it as `before` to get the next page.' })),
 })
 
-export const formatEvent = (event: AuditEvent): Static<typeof EventReply> => ({
+const formatEvent = (event: AuditEvent): Static<typeof EventReply> => ({
   id: event.id,
   occurred_at: event.occurredAt.toISOString(),
   action: event.action,

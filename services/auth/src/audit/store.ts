@@ -4,7 +4,7 @@ import { withoutStandby } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 
 /** Who causes an event: `user` is its subject, `anonymous` has proven nothing. */
-export type Actor = 'anonymous' | 'user' | 'admin' | 'operator' | 'auth'
+type Actor = 'anonymous' | 'user' | 'admin' | 'operator' | 'auth'
 
 /** An event, as `record_event` of the database stores it. Without secrets, codes and addresses. */
 export interface NewEvent {

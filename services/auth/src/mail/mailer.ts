@@ -31,7 +31,7 @@ export interface CodeMail {
 }
 
 /** Writes mail for the outbox. */
-export interface Mailer {
+interface Mailer {
   /**
    * Composes a mail, to be enqueued in the statement that causes it.
    *

@@ -6,7 +6,7 @@ import mustache from 'mustache'
 import { type MailContent, type MailKind, mailKinds } from './kinds.ts'
 
 /** A mail without its recipient. */
-export interface RenderedMail {
+interface RenderedMail {
   subject: string
   text: string
   html: string

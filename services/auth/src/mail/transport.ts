@@ -1,7 +1,7 @@
 import { createTransport } from 'nodemailer'
 
 /** A mail as it is sent. */
-export interface Message {
+interface Message {
   /** Of the outbox: a mail that is sent twice has the same Message-ID. */
   id: string
   recipient: string

@@ -40,7 +40,7 @@ const minNameLength = 4
  *
  * @param isKnown whether a password is known from a breach; must not throw
  */
-export function createPasswordRules(
+function createPasswordRules(
   {
     LATCHKEY_PASSWORD_MIN_LENGTH: minLength,
     LATCHKEY_PRODUCT_NAME: product,
@@ -92,7 +92,7 @@ export const passwordRules = fp(
       if (url === undefined) return false
       try {
         const breached = await isBreached(url, password)
-        app.counters.breachedPasswordChecks.inc({ result: breached ? 'password_breached' : 'ok' })
+        app.counters.breachedPasswordChecks.inc({ result: breached ? 'breached' : 'ok' })
         return breached
       } catch (err) {
         app.counters.breachedPasswordChecks.inc({ result: 'failed' })
