@@ -3,7 +3,7 @@ import { chmod, readdir, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { login } from '@latchkey/test-kit/client'
+import { login, send } from '@latchkey/test-kit/client'
 import { Client } from 'pg'
 import t from 'tap'
 import { startCluster } from '../src/cluster.ts'
@@ -137,6 +137,24 @@ t.test('issues tokens for the audiences it is given, and has a page at /', async
   t.notOk(html.includes(password))
   for (const [, path] of html.matchAll(/href="([^"]+)"/g)) {
     t.equal((await fetch(`${url}${path}`)).status, 200, String(path))
+  }
+})
+
+t.test('has a demo user when registration is closed, also after a restart', async (t) => {
+  const folder = await makeFolder(t)
+  for (const _start of ['first', 'second']) {
+    const flags = ['--port=0', '--instances=1', '--data-folder', folder]
+    const run = runMain(t, ...flags, '--registration=closed')
+    await run.sees(/Ctrl-C stops everything/)
+    t.match(run.output(), /users create --email you@example\.com --admin/)
+    const [, url = ''] = / at (http:\S+)/.exec(run.output()) ?? []
+    const [, password = ''] = / with password (\S+)/.exec(run.output()) ?? []
+    await login(url, { email: 'demo@example.com', password })
+    const body = { email: 'ada@example.com', password: 'correct horse battery' }
+    const { reply } = await send(`${url}/auth/v1/register`, { body })
+    t.match(reply, { code: 'registration_closed' })
+    run.process.kill('SIGTERM')
+    t.equal(await run.exited, 0)
   }
 })
 
