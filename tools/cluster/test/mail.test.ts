@@ -55,12 +55,16 @@ t.test('prints the code of a mail, and stores the mail for its owner alone', asy
   t.match(await readFile(join(folder, name), 'utf8'), /^Subject: Confirm your address\r$/m)
 })
 
-t.test('finds the code of a mail that has only HTML, and of an encoded one', async (t) => {
+t.test('finds a code in two groups, in HTML, and in an encoded mail', async (t) => {
   const { lines, send } = await catchMail(t)
   await send('ada@example.com', { html: '<p>Code: <b>00345678</b></p>' })
+  await send('eve@example.com', {
+    text: 'Your code: 5910 4831\nValid until 4 December 2026 at 06:49',
+  })
   await send('bob@example.com', { text: `${'é '.repeat(200)}\nGeben Sie 87654321 ein` })
   t.strictSame(lines, [
     'mail to ada@example.com: code 00345678',
+    'mail to eve@example.com: code 59104831',
     'mail to bob@example.com: code 87654321',
   ])
 })

@@ -158,6 +158,22 @@ t.test('has a demo user when registration is closed, also after a restart', asyn
   }
 })
 
+t.test('prints the code that a verified registration needs', async (t) => {
+  const flags = ['--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`]
+  const run = runMain(t, ...flags, '--registration=verified')
+  await run.sees(/Ctrl-C stops everything/)
+  const [, url = ''] = / at (http:\S+)/.exec(run.output()) ?? []
+  const person = { email: 'ada@example.com', password: 'correct horse battery' }
+  const { reply } = await send(`${url}/auth/v1/register`, { body: person })
+  const { verification_id } = reply as { verification_id: string }
+  await run.sees(/mail to ada@example\.com: code \d{8}$/m)
+  const [, code] = /ada@example\.com: code (\d+)/.exec(run.output()) ?? []
+  const body = { verification_id, code, password: person.password }
+  const { status } = await send(`${url}/auth/v1/email-verification/confirm`, { body })
+  t.equal(status, 201)
+  await login(url, person)
+})
+
 t.test('Ctrl-C removes the databases of an ephemeral cluster on a given server', async (t) => {
   const before = await databases()
   const run = runMain(t, '--port=0', '--instances=1', '--ephemeral', `--database-url=${server}`)

@@ -1,14 +1,14 @@
 import type { ParsedMail } from 'mailparser'
 
 const maxLineLength = 300
-/** Eight digits that belong to no longer number and no ID. */
-const code = /(?<![\w-])\d{8}(?![\w-])/
+/** Eight digits, also in two groups, that belong to no longer number and no ID. */
+const code = /(?<![\w-])(\d{4}) ?(\d{4})(?![\w-])/
 
 /** `mail to ada@example.com: code 12345678`, or its subject if it contains no code. One safe line. */
 export async function describeMail(addresses: readonly string[], mail: Buffer): Promise<string> {
   const { subject = 'no subject', text, html } = await parse(mail)
-  const [found] = code.exec(text || html || '') ?? []
-  const content = found === undefined ? subject : `code ${found}`
+  const [, ...digits] = code.exec(text || html || '') ?? []
+  const content = digits.length === 0 ? subject : `code ${digits.join('')}`
   return escapeControls(`mail to ${addresses.join(', ')}: ${content}`).slice(0, maxLineLength)
 }
 
