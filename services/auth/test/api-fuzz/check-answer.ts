@@ -18,7 +18,6 @@ const leaks: readonly [name: string, pattern: RegExp][] = [
   ],
   ['a stack', /\n\s+at |\\n\s+at |\.[jt]s:\d|node:internal|node_modules/],
   ['a URL of the database', /postgres(ql)?:/],
-  ['the name of a setting', /LATCHKEY_/],
 ]
 const tokens = /eyJ[\w-]+\.[\w-]+\.[\w-]+|lkr_[\w-]{70}/g
 const emails = /[\w.+-]+@[\w-]+\.[\w.-]+\w/g
@@ -109,7 +108,7 @@ function findLeaks({ status, text, headers }: Answer, context: Context): string[
   found.push(...secrets.map((secret) => `it contains ${secret}`))
   // Those who may read other accounts.
   const isPrivileged = /~(admin|operator)~/.test(plan.headers.join())
-  const known = `${sent}\n${cast.sender.email}\n${examples}`.toLowerCase()
+  const known = `${sent}\n${cast.sender.email}\n${cast.values.mailed_to}\n${examples}`.toLowerCase()
   const strangers = (text.match(emails) ?? []).filter(
     (email) => !known.includes(email.toLowerCase()),
   )

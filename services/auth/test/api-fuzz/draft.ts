@@ -5,7 +5,7 @@ import type { JsonSchema, Operation } from './operations.ts'
 
 /**
  * A request before it is text. Its values may contain placeholders for what only the sender knows:
- * `~email~`, `~password~`, `~refresh_token~`, `~session_id~`, `~user_id~`, and the credentials
+ * `~email~`, `~password~`, `~verification_id~` and so on, and the credentials
  * `~user~`, `~admin~`, `~operator~` and `~service~`.
  */
 export interface Draft {
@@ -46,6 +46,8 @@ const ofCaller: Readonly<Record<string, string>> = {
   password: '~password~',
   current_password: '~password~',
   refresh_token: '~refresh_token~',
+  verification_id: '~verification_id~',
+  code: '~code~',
 }
 
 /** The schema of the members of a body. */

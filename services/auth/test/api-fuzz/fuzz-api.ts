@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Service } from '@latchkey/service-kit'
 import type { HasTeardown } from '@latchkey/test-kit'
 import pLimit from 'p-limit'
+import { mailSettings } from '../mail-support.ts'
 import { startInstance, startProcess } from '../support.ts'
 import { findFaults, findSecrets } from './check-answer.ts'
 import type { Plan } from './draft.ts'
@@ -35,7 +38,8 @@ export async function fuzzApi(
   const { child, config, log, url } = await startProcess(t, {
     LATCHKEY_LOG_LEVEL: 'info',
     LATCHKEY_TRUST_PROXY: '127.0.0.1',
-    LATCHKEY_REGISTRATION: 'open',
+    LATCHKEY_REGISTRATION: 'verified',
+    ...mailSettings,
     LATCHKEY_REGISTER_LIMIT: 1_000_000,
     LATCHKEY_LOGIN_LIMIT: 1_000_000,
   })
@@ -63,7 +67,7 @@ export async function fuzzApi(
     const { id } = plan.operation
     if (isSuccess && plan.kind === 'valid') successes.set(id, (successes.get(id) ?? 0) + 1)
     for (const fault of findFaults(answer, { plan, cast, operations, problem, examples, sent })) {
-      const key = `${id} ${plan.variation} ${status} ${fault}`
+      const key = `${id} ${plan.variation} ${status} ${fault.replaceAll(/\d/g, '')}`
       if (!faults.has(key)) faults.set(key, describe(fault, { number, plan, answer }))
     }
     onAnswer?.(plan, answer)
@@ -71,25 +75,37 @@ export async function fuzzApi(
   const limit = pLimit(concurrency)
   await limit.map(generateRequests(operations, { requests, seed }), run)
 
-  const after: string[] = []
-  if (child.exitCode !== null) after.push(`the service has exited with ${child.exitCode}`)
-  else if ((await fetch(`${url}/readyz`)).status !== 200) after.push('the service is not ready')
-  const { rows } = await app.db.query(
-    `SELECT query FROM pg_stat_activity
-      WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in %'`,
-  )
-  after.push(...rows.map(({ query }) => `a transaction is open: ${query}`))
-  after.push(...readErrors(log()).map((line) => `the service logged ${line}`))
-  after.push(...findSecrets(log()).map((secret) => `the log contains ${secret}`))
+  const hasExited = child.exitCode !== null || child.signalCode !== null
+  const isReady = !hasExited && (await fetch(`${url}/readyz`)).status === 200
+  const after = [
+    ...(isReady ? [] : ['the service is not ready afterwards']),
+    ...(await findOpenTransactions(app.db)).map((query) => `a transaction is open: ${query}`),
+    ...readErrors(log()).map((line) => `the service logged ${line}`),
+    ...findSecrets(log()).map((secret) => `the log contains ${secret}`),
+  ]
   return { operations, counts, successes, faults: [...faults.values(), ...after] }
 }
 
 /** Whether the users of a request may have lost their sessions: by it, or before. */
 function mayHaveChanged({ target, headers, body, method, mustBeRefused }: Plan, status: number) {
   const text = [target, ...headers, body].join('\n')
+  // Asking for the code may have changed the address.
+  if (text.includes('~code~')) return true
   const isAboutUser = /~(user|admin|refresh_token|session_id|user_id)~/.test(text)
   if (!isAboutUser || mustBeRefused) return false
   return status === 401 || (status < 400 && method !== 'GET')
+}
+
+/** The last statements of transactions that do not end within some seconds. */
+async function findOpenTransactions(db: Service['db']): Promise<string[]> {
+  for (let tries = 20; ; tries -= 1) {
+    const { rows } = await db.query<{ query: string }>(
+      `SELECT query FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in %'`,
+    )
+    if (rows.length === 0 || tries === 1) return rows.map(({ query }) => query)
+    await sleep(100)
+  }
 }
 
 /** The different errors of a log. */

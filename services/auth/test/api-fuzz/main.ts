@@ -19,7 +19,13 @@ console.log(
   `${requests.toLocaleString('en')} requests; repeat with: npm run fuzz:api -- --requests ${requests} --seed ${seed}`,
 )
 const cleanUps: (() => unknown)[] = []
-const scope = { teardown: (cleanUp: () => unknown) => cleanUps.unshift(cleanUp) }
+const cleanUp = async () => {
+  for (const clean of cleanUps.splice(0)) await clean()
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+}
+const scope = { teardown: (clean: () => unknown) => cleanUps.unshift(clean) }
 const postgres = await startPostgres()
 cleanUps.push(postgres.stop)
 process.env.LATCHKEY_TEST_DATABASE_URL = postgres.url
@@ -45,5 +51,5 @@ try {
   console.log(`faults: ${faults.length}`)
   process.exitCode = faults.length === 0 ? 0 : 1
 } finally {
-  for (const cleanUp of cleanUps) await cleanUp()
+  await cleanUp()
 }

@@ -1,6 +1,7 @@
 import type { Service } from '@latchkey/service-kit'
-import { assertAs, claimsOf, login, password, register, type Tokens } from '../support.ts'
+import { as, assertAs, claimsOf, login, password, type Tokens } from '../support.ts'
 import type { Plan } from './draft.ts'
+import { mailCode } from './mailed-codes.ts'
 
 /** A user with a session. */
 export interface Person {
@@ -27,13 +28,15 @@ export const fill = (text: string, values: Cast['values']): string =>
 /** Creates the users that generated requests are about, as many as are needed. */
 export async function createPeople(app: Service) {
   const idle = { user: [] as Person[], admin: [] as Person[] }
+  let people = 0
   let networks = 0
 
   async function create(kind: 'user' | 'admin'): Promise<Person> {
-    const email = await register(app)
-    if (kind === 'admin') {
-      await app.db.query(`UPDATE users SET roles = '{admin}' WHERE email = $1`, [email])
-    }
+    const email = `person-${++people}@example.com`
+    const account = { email, password, roles: kind === 'admin' ? ['admin'] : [] }
+    const operator = await assertAs(app, 'operator')
+    const created = await as(app, operator, 'POST', '/v1/admin/users', account)
+    if (created.statusCode !== 201) throw new Error(created.body)
     const tokens = await login(app, email)
     const { sub, sid } = claimsOf(tokens.access_token)
     return { email, userId: sub, sessionId: sid, tokens }
@@ -44,25 +47,27 @@ export async function createPeople(app: Service) {
 
   return {
     /** Finds users for a request, which nobody else uses until they are released. */
-    async cast({ target, headers, body = '' }: Plan): Promise<Cast> {
+    async cast({ operation, target, headers, body = '' }: Plan): Promise<Cast> {
       const text = [target, ...headers, body].join('\n')
       const kind = text.includes('~admin~') ? 'admin' : 'user'
       const sender = await take(kind)
       const subject = text.includes('~user_id~') ? await take('user') : undefined
       const { email, sessionId, tokens } = sender
       networks += 1
+      const mailed = text.includes('~code~') && (await mailCode(app, operation, sender))
       return {
         sender,
         values: {
           email,
           password,
+          ...mailed,
           session_id: sessionId,
           user_id: subject?.userId ?? '',
           refresh_token: tokens.refresh_token,
           user: tokens.access_token,
           admin: tokens.access_token,
-          operator: await assertAs(app, 'operator'),
-          service: await assertAs(app, 'orders'),
+          ...(text.includes('~operator~') && { operator: await assertAs(app, 'operator') }),
+          ...(text.includes('~service~') && { service: await assertAs(app, 'orders') }),
           // Not one that counts against the limits of another request.
           network: `10.${networks >> 16}.${(networks >> 8) & 255}.${networks & 255}`,
         },
