@@ -47,7 +47,7 @@ export const mailSender = fp<SenderOptions>(
       transport.close()
     })
 
-    repeatWhileOpen(app, async () => {
+    const sendDue = async () => {
       try {
         let mail = await claimMail(app.db, leaseSeconds)
         while (mail !== undefined && !closing) {
@@ -58,7 +58,8 @@ export const mailSender = fp<SenderOptions>(
         app.log.debug({ err }, 'the outbox could not be read; retrying in a second')
       }
       return pauseMs
-    })
+    }
+    repeatWhileOpen(app, sendDue, 'onListen')
   },
   { name: 'mail-sender', fastify: '5.x', dependencies: ['database', 'keyring', 'mailer'] },
 )

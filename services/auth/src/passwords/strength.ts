@@ -6,8 +6,8 @@ import { busy } from './hasher.ts'
 /** Passwords that may wait for the worker. The slowest takes about as long as a hash. */
 const maxQueued = 64
 
-/** Longest time of an estimate, in milliseconds, including the start of the worker. */
-const timeoutMs = 10_000
+/** Longest time of an estimate, in milliseconds, including the start of the worker on a busy machine. */
+const timeoutMs = 30_000
 
 const turns = pLimit(1)
 let worker: Worker | undefined
@@ -19,7 +19,7 @@ let worker: Worker | undefined
  * It runs on a worker thread, which the first password starts. On the main thread every request
  * would wait: a third of a second for the dictionaries, and a tenth for the slowest passwords.
  *
- * @throws ProblemError 503 `busy` when too many passwords wait, or after 10 s
+ * @throws ProblemError 503 `busy` when too many passwords wait, or after 30 s
  */
 export async function estimateGuesses(password: string): Promise<number> {
   if (turns.pendingCount >= maxQueued) throw busy
