@@ -82,7 +82,7 @@ const mistakes: Mistake[] = [
   ['a missing setting', 'configured', 'ConfigMap latchkey-settings data.LATCHKEY_ISSUER', undefined, /LATCHKEY_ISSUER/],
   ['a wrong setting', 'configured', 'ConfigMap latchkey-settings data.LATCHKEY_PORT', 'http', /LATCHKEY_PORT/],
   ['a pod from another range', 'proxied', 'ConfigMap latchkey-settings data.LATCHKEY_TRUST_PROXY', 'uniquelocal', /LATCHKEY_TRUST_PROXY is/],
-  ['too little memory', 'roomy', 'Deployment auth container.resources.requests.memory', '128Mi', /auth: requests less than 460000000/],
+  ['too little memory', 'roomy', 'Deployment auth container.resources.requests.memory', '128Mi', /auth: requests less than 480000000/],
   ['memory for one hash less', 'roomy', 'Deployment auth container.resources.limits.memory', '512Mi', /no memory in reserve/],
   ['too little memory at rest', 'roomy', 'Deployment orders container.resources.requests.memory', '96Mi', /orders: requests less/],
   ['few pods for a small request', 'scalesInTime', 'Deployment auth container.resources.requests.cpu', '250m', /10 pods do less than 3 busy ones/],

@@ -9,5 +9,5 @@ export const maxResidentMb = {
    * Of auth: at rest, its queue, a hash of 64 MiB on each of three threads, and 100 MB for the
    * dictionaries that new passwords are compared with.
    */
-  hashing: 460,
+  hashing: 480,
 } as const
