@@ -73,7 +73,9 @@ export async function fuzzApi(
     onAnswer?.(plan, answer)
   }
   const limit = pLimit(concurrency)
-  await limit.map(generateRequests(operations, { requests, seed }), run)
+  await limit.map(generateRequests(operations, { requests, seed }), (plan, number) =>
+    run(plan, number).catch((err) => faults.set(String(err), `request ${number}: ${err}`)),
+  )
 
   const hasExited = child.exitCode !== null || child.signalCode !== null
   const isReady = !hasExited && (await fetch(`${url}/readyz`)).status === 200

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Service } from '@latchkey/service-kit'
-import { as, assertAs, claimsOf, login, password, type Tokens } from '../support.ts'
+import { as, assertAs, claimsOf, password, post, type Tokens } from '../support.ts'
 import type { Plan } from './draft.ts'
 import { mailCode } from './mailed-codes.ts'
 
@@ -31,13 +32,19 @@ export async function createPeople(app: Service) {
   let people = 0
   let networks = 0
 
-  async function create(kind: 'user' | 'admin'): Promise<Person> {
+  /** Creates a user. On a busy machine a statement may wait too long: then it tries another one. */
+  async function create(kind: 'user' | 'admin', tries = 5): Promise<Person> {
     const email = `person-${++people}@example.com`
     const account = { email, password, roles: kind === 'admin' ? ['admin'] : [] }
     const operator = await assertAs(app, 'operator')
     const created = await as(app, operator, 'POST', '/v1/admin/users', account)
-    if (created.statusCode !== 201) throw new Error(created.body)
-    const tokens = await login(app, email)
+    const loggedIn = await post(app, '/v1/login', { email, password })
+    if (loggedIn.statusCode !== 200) {
+      if (tries === 1) throw new Error(`no user: ${created.body} ${loggedIn.body}`)
+      await sleep(500)
+      return create(kind, tries - 1)
+    }
+    const tokens = loggedIn.json<Tokens>()
     const { sub, sid } = claimsOf(tokens.access_token)
     return { email, userId: sub, sessionId: sid, tokens }
   }
