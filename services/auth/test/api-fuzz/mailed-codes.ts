@@ -1,8 +1,13 @@
 import type { Service } from '@latchkey/service-kit'
 import { readCode } from '../mail-support.ts'
-import { as, password, post } from '../support.ts'
+import { as, password, post, type Tokens } from '../support.ts'
 import type { Operation } from './operations.ts'
-import type { Person } from './people.ts'
+
+/** Who asks for a code. */
+interface Person {
+  email: string
+  tokens: Tokens
+}
 
 /** Asks for the code of an operation. @returns the address that it is mailed to */
 type Ask = (app: Service, person: Person) => Promise<string>
