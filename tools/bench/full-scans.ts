@@ -12,11 +12,16 @@ const smallTables: Readonly<Record<string, string>> = {
 /** Statements that read all of a table, and why. */
 const fullReads: Readonly<Record<string, string>> = {
   countOpenSessions: 'counts all sessions, for `latchkey recover --end-sessions`',
-  countMail:
-    'counts the outbox, which contains the mail of the last 24 hours, and what failed in 7 days',
-  deleteExpiredRevocations: 'reads the revocations of the last minute, from the newest backwards',
+  countMail: 'counts the outbox: the mail of the last 24 hours, and what failed in 7 days',
+  deleteExpiredRevocations: 'reads the revocations of the last minute',
 }
 
 /** Whether a statement may read the whole table. */
 export const mayReadAll = ({ name }: Statement, { table }: Scan): boolean =>
   Object.hasOwn(smallTables, table) || Object.hasOwn(fullReads, name)
+
+/** What may be read as a whole, with the reasons, as a list in Markdown. */
+export const describeFullReads = (): string =>
+  Object.entries({ ...smallTables, ...fullReads })
+    .map(([name, reason]) => `- \`${name}\`: ${reason}`)
+    .join('\n')
