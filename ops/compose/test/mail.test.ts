@@ -32,7 +32,7 @@ t.test(
   },
 )
 
-t.test('auth sends no mail and has no route out, unless .env says so', needsEngine, async (t) => {
+t.test('auth sends mail and has a route out only if .env configures it', needsEngine, async (t) => {
   const { config, env, secret } = await createProject(t)
   const before = await config('mailpit')
   t.match(before.services.auth.environment, { LATCHKEY_SMTP_URL_FILE: '', LATCHKEY_MAIL_FROM: '' })

@@ -120,7 +120,8 @@ export const settings = Type.Object({
     minimum: 1,
     maximum: 1_000_000,
     default: 60,
-    description: 'Accounts that one network may register per minute.',
+    description:
+      'Requests per minute from one network to each route that registers an account, or that mails or confirms a code.',
   }),
   LATCHKEY_LOGIN_LIMIT: Type.Integer({
     minimum: 1,

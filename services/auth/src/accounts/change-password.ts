@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, Problem, ProblemError, type Transaction } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { perUser } from '../limits/per-user.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword, NewPassword, normalizeNewPassword } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
@@ -27,14 +28,7 @@ export const changePasswordRoute: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/me/password',
     {
-      config: {
-        rateLimit: {
-          max: maxChangesPerMinute,
-          timeWindow: 60_000,
-          hook: 'preHandler',
-          keyGenerator: ({ user }) => user.sub,
-        },
-      },
+      config: { rateLimit: perUser(maxChangesPerMinute) },
       // Before the request is counted.
       onRequest: async ({ network }) => passwords.refuseWhenFull(network),
       preValidation: normalizeNewPassword('new_password'),

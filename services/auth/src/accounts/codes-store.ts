@@ -25,8 +25,8 @@ export interface StoredCode {
  * that was requested while the address changed is of no use to whoever reads the old one.
  *
  * A code that nobody can use is found too, because its user is disabled, or its address has no
- * account. Guesses at it have to count as all others do; else the limits would reveal who has an
- * account.
+ * account. Guesses at it count like all others; otherwise the limits would reveal which addresses
+ * have one.
  *
  * @returns `undefined` when the code is unknown or has expired
  */

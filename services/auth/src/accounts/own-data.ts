@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
 import { EventPage, EventPageQuery, formatEventPage } from '../audit/schemas.ts'
 import { insertEvent, listEvents } from '../audit/store.ts'
+import { perUser } from '../limits/per-user.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword } from '../passwords/credentials.ts'
 import { checkOpenSession, requireOpenSession } from '../sessions/open-session.ts'
@@ -47,14 +48,7 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/me/export',
     {
-      config: {
-        rateLimit: {
-          max: maxExportsPerMinute,
-          timeWindow: 60_000,
-          hook: 'preHandler',
-          keyGenerator: ({ user }) => user.sub,
-        },
-      },
+      config: { rateLimit: perUser(maxExportsPerMinute) },
       schema: {
         tags: ['accounts'],
         operationId: 'exportMyData',

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { perUser } from '../limits/per-user.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { formatUser, UserReply } from './schemas.ts'
@@ -64,14 +65,7 @@ export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/me',
     {
-      config: {
-        rateLimit: {
-          max: maxChangesPerMinute,
-          timeWindow: 60_000,
-          hook: 'preHandler',
-          keyGenerator: ({ user }) => user.sub,
-        },
-      },
+      config: { rateLimit: perUser(maxChangesPerMinute) },
       schema: {
         tags: ['accounts'],
         operationId: 'changeProfile',

@@ -1,3 +1,4 @@
+import { isUuid } from '@latchkey/service-kit'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { describeEvent } from './describe-event.ts'
 import { insertEvent } from './store.ts'
@@ -22,9 +23,7 @@ export async function recordRefusal(
   await insertEvent(request.server.db, event, subjectOf(request))
 }
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
-
 function subjectOf({ params }: FastifyRequest): string | null {
   const { id = '' } = (params ?? {}) as { id?: string }
-  return uuid.test(id) ? id : null
+  return isUuid(id) ? id : null
 }

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import rateLimitPlugin, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import { ProblemError, type Queryable } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
 import { networkOf } from './network.ts'
-import { countRequest } from './store.ts'
+import { countRequest, hashKey } from './store.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -54,9 +53,7 @@ function storeOver(db: Queryable) {
       callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
       timeWindow = 60_000,
     ): void {
-      // Hashed: the key contains the text entered as e-mail address, which is sometimes a password.
-      const hashed = createHash('sha256').update(key).digest('base64url')
-      countRequest(db, `${this.#route} ${hashed}`, timeWindow).then(
+      countRequest(db, `${this.#route} ${hashKey(key)}`, timeWindow).then(
         (result) => callback(null, result),
         (err) => callback(err),
       )

@@ -1,5 +1,13 @@
+import { createHash } from 'node:crypto'
 import type { Queryable } from '@latchkey/service-kit'
 import { deleteInBatches } from '../delete-in-batches.ts'
+
+/**
+ * The key of a counter. A hash, because the text contains what was entered as an e-mail address, which
+ * is sometimes a password, or somebody else's address.
+ */
+export const hashKey = (text: string): string =>
+  createHash('sha256').update(text).digest('base64url')
 
 /**
  * Counts one request against a limit that all instances share, in one atomic statement.

@@ -1,7 +1,7 @@
 import { ConfigError, createUuid, ProblemError, type Transaction } from '@latchkey/service-kit'
 import fp from 'fastify-plugin'
 import { rootMissing } from '../keys/jwk.ts'
-import { countRequest } from '../limits/store.ts'
+import { countRequest, hashKey } from '../limits/store.ts'
 import type { MailContent, MailKind } from './kinds.ts'
 import { enqueueMail, type NewMail } from './outbox-store.ts'
 import { sealMail } from './seal.ts'
@@ -76,7 +76,7 @@ export const mailer = fp(
       async compose({ recipient, code, verificationId, ttlSeconds, isLimited, page, query }) {
         if (!isConfigured) throw notConfigured()
         if (isLimited) {
-          const key = `mail ${recipient.toLowerCase()}`
+          const key = `mail ${hashKey(recipient.toLowerCase())}`
           if ((await countRequest(db, key, hourMs)).current > maxPerHour) return undefined
         }
         const parameters = new URLSearchParams({ verification_id: verificationId, code, ...query })

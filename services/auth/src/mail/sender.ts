@@ -49,10 +49,10 @@ export const mailSender = fp<SenderOptions>(
 
     const sendDue = async () => {
       try {
-        let mail = await claimMail(app.db, leaseSeconds)
-        while (mail !== undefined && !closing) {
+        while (!closing) {
+          const mail = await claimMail(app.db, leaseSeconds)
+          if (mail === undefined) break
           results.inc({ result: await send(mail) })
-          mail = await claimMail(app.db, leaseSeconds)
         }
       } catch (err) {
         app.log.debug({ err }, 'the outbox could not be read; retrying in a second')

@@ -1,8 +1,8 @@
 // Reads users and sessions; writes login_failures, and a user's password_hash.
-import { createHash } from 'node:crypto'
 import type { Queryable } from '@latchkey/service-kit'
 import { withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
+import { hashKey } from '../limits/store.ts'
 
 /** A login attempt: what is needed to verify the password, and whether it has to wait. */
 export interface LoginAttempt {
@@ -37,8 +37,7 @@ export async function admitLogin(
   db: Queryable,
   { email, network }: { email: string; network: string },
 ): Promise<LoginAttempt> {
-  // Hashed: people type passwords into the wrong field, and an unknown address must not be stored.
-  const emailHash = createHash('sha256').update(email.toLowerCase()).digest('base64url')
+  const emailHash = hashKey(email.toLowerCase())
   const { rows } = await db.query<LoginAttempt>({
     name: 'login_admit',
     text: admitLoginSql,
