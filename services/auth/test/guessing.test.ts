@@ -3,6 +3,7 @@ import type { Service } from '@latchkey/service-kit'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import pLimit from 'p-limit'
 import t, { type Test } from 'tap'
+import { hashKey } from '../src/limits/store.ts'
 import { mailSettings, readCode } from './mail-support.ts'
 import { createConfig, hasherOf, password, post, register, startInstance } from './support.ts'
 
@@ -72,6 +73,14 @@ const loginFrom = (remoteAddress: string, email: string, secret: string): Inject
 /** One of many networks. */
 const networkOf = (index: number) => `203.0.${index >> 8}.${index & 255}`
 
+/** The guesses at an address that were let through to be checked. */
+async function countGuesses(app: Service, email: string): Promise<number> {
+  const { rows } = await app.db.query('SELECT failures FROM login_failures WHERE key = $1', [
+    `account:${hashKey(email)}`,
+  ])
+  return rows[0]?.failures ?? 0
+}
+
 /** Asserts that no delay is longer than a minute, and lets the minute pass. */
 async function waitOneMinute(t: Test, app: Service) {
   const { rows } = await app.db.query(
@@ -133,8 +142,9 @@ t.test('bounds the guesses at one mailed code from 2,000 networks', async (t) =>
     remoteAddress: networkOf(index),
     payload: { ...confirm, code: wrong(index) },
   }))
-  const checked = count(replies, 400)
-  t.equal(checked + count(replies, 429), guesses)
+  t.equal(count(replies, 400) + count(replies, 429), guesses)
+  // Not the answers: an instance that is busy answers 503 after the guess, which then is sent again.
+  const checked = await countGuesses(app, email)
   t.ok(checked >= 11 && checked <= 10 + delayed, `${checked} were checked`)
 
   await waitOneMinute(t, app)

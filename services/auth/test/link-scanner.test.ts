@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { delimiter, join } from 'node:path'
 import type { Service } from '@latchkey/service-kit'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { mailKinds } from '../src/mail/kinds.ts'
+import { launchBrowser, skip } from './browser.ts'
 import { mailSettings, readCode, readMail, type WrittenMail } from './mail-support.ts'
 import {
   as,
@@ -17,13 +16,6 @@ import {
   register,
   startInstance,
 } from './support.ts'
-
-const executablePath = (process.env.PATH ?? '')
-  .split(delimiter)
-  .map((folder) => join(folder, 'chromium'))
-  .find((path) => existsSync(path))
-const skip =
-  process.env.CI !== 'true' && !executablePath && 'Chromium is missing (Debian: chromium)'
 
 /** The endpoints that accept a code, and the page with the form for it. */
 const endpoints = {
@@ -140,11 +132,7 @@ t.test('a client that follows every link uses no code up', { skip }, async (t) =
   const registering = await startInstance(t, { ...config, LATCHKEY_REGISTRATION: 'open' })
   const mails = await causeMail(registering, app)
   t.strictSame(new Set(mails.map(({ kind }) => kind)), new Set(mailKinds), 'mail of every kind')
-  const browser = await chromium.launch({
-    executablePath: executablePath ?? 'chromium',
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-  })
-  t.teardown(() => browser.close())
+  const browser = await launchBrowser(t)
 
   const before = await snapshot(app)
   for (const { link } of mails.filter((mail) => mail.link !== undefined)) {

@@ -1,13 +1,16 @@
 import { once } from 'node:events'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Service } from '@latchkey/service-kit'
+import { createService, inTransaction, type Service } from '@latchkey/service-kit'
 import t, { type Test } from 'tap'
+import { auth } from '../src/app.ts'
+import type { AuthConfig } from '../src/config.ts'
+import { mailer } from '../src/mail/mailer.ts'
+import { mailSender } from '../src/mail/sender.ts'
 import { connectTransport } from '../src/mail/transport.ts'
 import { mailSettings, readCode } from './mail-support.ts'
-import { startSmtp, until } from './smtp-support.ts'
+import { startFaultySmtp, startSmtp, until } from './smtp-support.ts'
 import { createConfig, post, startAuth, startInstance, startProcess } from './support.ts'
 
 /** Instances send mail while they listen. */
@@ -151,25 +154,136 @@ t.test('a killed sender loses no mail, and sends at most one twice', async (t) =
   t.ok(recipients.length <= 41, `${recipients.length} mails of 40`)
 })
 
-t.test('a server that hangs or drips delays no request', async (t) => {
-  const sockets: Socket[] = []
-  const server = createServer((socket) => {
-    sockets.push(socket)
-    socket.on('error', () => {})
-    socket.write('220') // And nothing more.
+/** Writes a mail without a code. */
+const notify = (app: Service, email: string) =>
+  inTransaction(app.db, (transaction) =>
+    app.mail.notify(transaction, 'password-changed', email).then(() => undefined),
+  )
+
+/** An app that only sends mail, and waits five seconds for the server instead of thirty. */
+async function startSender(t: Test, config: AuthConfig) {
+  const app = await createService(
+    {
+      ...auth,
+      setUp: async (app) => {
+        app.decorate('config', config)
+        await app.register(mailer)
+        await app.register(mailSender, { timeoutMs: 5_000 })
+      },
+    },
+    config,
+  )
+  t.teardown(() => app.close())
+  return listen(app)
+}
+
+for (const fault of ['silent', 'drips', 'hangs', 'drops'] as const) {
+  t.test(`tries again when the server ${fault}`, async (t) => {
+    const smtp = await startFaultySmtp(t, fault)
+    const app = await startSender(t, await createConfig(t, settings(smtp.url)))
+    await notify(app, 'ada@example.com')
+    await until(() => smtp.connections[0]?.destroyed === true)
+    await hurry(app)
+    await until(async () => (await countQueued(app)) === 0)
+    t.equal(new Set(smtp.read).size, 1, 'each attempt has the same Message-ID')
+    t.equal(smtp.connections.length, 2)
+    // Only the outbox repeats a mail that the server may have accepted.
+    const metrics = (await app.inject({ url: '/metrics' })).body
+    t.match(metrics, /latchkey_mails_total\{[^}]*result="failed"[^}]*\} 1\n/)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const { port } = server.address() as { port: number }
-  const app = await startSending(t, settings(`smtp://127.0.0.1:${port}`))
+}
+
+t.test('a server that hangs delays no request, and closing', async (t) => {
+  const smtp = await startFaultySmtp(t, 'silent')
+  const app = await startSending(t, settings(smtp.url))
   await ask(app, 'ada@example.com')
-  await until(() => sockets.length > 0)
+  await until(() => smtp.connections.length > 0)
   t.equal((await ask(app, 'bob@example.com')).statusCode, 202)
   t.equal(await countQueued(app), 2)
+  const started = performance.now()
+  await app.close()
+  t.ok(performance.now() - started < 10_000, 'it does not wait for the time limits')
+})
+
+t.test('a mail that is being sent while the instance stops is not sent again', async (t) => {
+  const received: string[] = []
+  const smtp = await startSmtp(t, {
+    async onData(stream, session, callback) {
+      stream.resume()
+      await once(stream, 'end')
+      received.push(...session.envelope.rcptTo.map(({ address }) => address))
+      setTimeout(callback, 300)
+    },
+  })
+  const config = await createConfig(t, settings(smtp.url))
+  const app = await listen(await startInstance(t, config))
+  await notify(app, 'ada@example.com')
+  await until(() => received.length === 1)
+  await app.close()
+  const next = await startInstance(t, config)
+  t.equal(await countQueued(next), 0)
+})
+
+t.test('logs neither addresses nor codes nor the password of the server', async (t) => {
+  let isOpen = false
+  const smtp = await startSmtp(t, {
+    disabledCommands: ['STARTTLS'],
+    allowInsecureAuth: true,
+    authOptional: false,
+    onAuth: ({ username = '' }, _session, callback) =>
+      isOpen
+        ? callback(null, { user: username })
+        : callback(Object.assign(new Error(`no, ${username}`), { responseCode: 535 })),
+    onRcptTo({ address }, _session, callback) {
+      const responseCode = address.startsWith('gone') ? 550 : 451
+      callback(Object.assign(new Error(`<${address}> is unknown`), { responseCode }))
+    },
+  })
+  const config = await createConfig(t, {
+    ...settings(smtp.url.replace('//', '//mailer:geheim@')),
+    LATCHKEY_LOG_LEVEL: 'debug',
+  })
+  const { log } = await startProcess(t, config)
+  const app = await startInstance(t, config)
+  await ask(app, 'gone@example.com')
+  await ask(app, 'grey@example.com')
+  const codes = await Promise.all(
+    ['gone', 'grey'].map((name) => readCode(app, `${name}@example.com`)),
+  )
+  await app.close()
+  await until(() => log().includes('EAUTH AUTH PLAIN 535'))
+  isOpen = true
+  await until(() => log().includes('mail can be sent again'))
+  await until(() => log().includes('the mail server has refused a mail for good'))
+  for (const text of ['gone', 'grey', 'geheim', ...codes.map(({ code }) => code)]) {
+    t.notOk(log().includes(text), text)
+  }
+  t.equal(log().match(/mail could not be sent/g)?.length, 1, 'one line for the outage')
+})
+
+t.test('a content that was moved to another row is not sent', async (t) => {
+  const smtp = await startSmtp(t)
+  const config = await createConfig(t, settings(smtp.url))
+  const away = await startInstance(t, config)
+  await ask(away, 'ada@example.com')
+  await away.db.query(`UPDATE outbox SET recipient = 'eve@example.com', next_attempt_at = now()`)
+  await away.close()
+  const app = await listen(await startInstance(t, { ...config, LATCHKEY_LOG_LEVEL: 'silent' }))
+  const attempts = async () => (await app.db.query('SELECT attempts FROM outbox')).rows[0].attempts
+  const before = await attempts()
+  await until(async () => {
+    await hurry(app)
+    return (await attempts()) > before + 1
+  })
+  t.equal(smtp.mails.length, 0)
+})
+
+t.test('the statements of the guide for stuck mail run', async (t) => {
+  const app = await startAuth(t)
+  const guide = await readFile(new URL('../../../docs/guides/mail.md', import.meta.url), 'utf8')
+  const statements = [...guide.matchAll(/```sql\n([^`]+)```/g)].map(([, sql = '']) => sql)
+  t.equal(statements.length, 3)
+  for (const statement of statements) await app.db.query(statement)
 })
 
 t.test('sends nothing over a connection that is not encrypted', async (t) => {
@@ -180,7 +294,10 @@ t.test('sends nothing over a connection that is not encrypted', async (t) => {
     const transport = connectTransport(url, 'Example <no-reply@example.com>')
     t.teardown(() => transport.close())
     const content = { subject: 'Subject', text: 'Text', html: '<p>Text</p>' }
-    return transport.send({ id: 'id', recipient: 'ada@example.com', ...content })
+    return transport.send(
+      { id: 'id', recipient: 'ada@example.com', ...content },
+      AbortSignal.timeout(60_000),
+    )
   }
   await t.rejects(send(remote), { code: 'ETLS' })
   t.equal(smtp.mails.length, 0)

@@ -32,7 +32,7 @@ export async function askAuth<T>(
 ): Promise<T> {
   if (auth === undefined || issuer === undefined) {
     throw new Error(
-      '--auth and --issuer (LATCHKEY_AUTH_URL and LATCHKEY_ISSUER) are required to ask the auth service',
+      '--auth and --issuer are required to ask the auth service; or set LATCHKEY_AUTH_URL and LATCHKEY_ISSUER',
     )
   }
   const assertion = await signAsOperator(keys, issuer)
