@@ -1,7 +1,7 @@
 import type { Queryable } from '@latchkey/service-kit'
 import type pg from 'pg'
 import type { NewEvent } from '../../services/auth/src/audit/store.ts'
-import { withoutWaiting as doNotWait, durably } from '../../services/auth/src/commit.ts'
+import { durably, withoutWaiting } from '../../services/auth/src/commit.ts'
 import { admitLogin, settleFailures } from '../../services/auth/src/passwords/store.ts'
 import { createSession, rotateSession } from '../../services/auth/src/sessions/store.ts'
 import { type Measurement, median } from './measure.ts'
@@ -33,7 +33,7 @@ export interface Load {
 export async function createLoad(pool: pg.Pool, count: number, perRound: number): Promise<Load> {
   const users = await chooseUsers(pool, 2 * count)
   const sessions = await chooseSessions(pool, count)
-  const db = withoutWaiting(pool)
+  const db = skipWaiting(pool)
 
   const findUser = async ({ email, network }: KnownUser) => {
     const attempt = await admitLogin(db, { email, network })
@@ -59,9 +59,12 @@ export async function createLoad(pool: pg.Pool, count: number, perRound: number)
 }
 
 /** A login waits for the write-ahead log, which takes longer than all else, in any database. */
-const withoutWaiting = (pool: pg.Pool): Queryable => ({
+const skipWaiting = (pool: pg.Pool): Queryable => ({
   query: (({ text, ...statement }: pg.QueryConfig) =>
-    pool.query({ ...statement, text: text.replace(durably, doNotWait) })) as Queryable['query'],
+    pool.query({
+      ...statement,
+      text: text.replace(durably, withoutWaiting),
+    })) as Queryable['query'],
 })
 
 /** Measures the median of the calls in microseconds, with the next arguments in each round. */

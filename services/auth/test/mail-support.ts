@@ -1,5 +1,6 @@
 import type { Service } from '@latchkey/service-kit'
 import { openMail } from '../src/mail/seal.ts'
+import { post } from './support.ts'
 
 /** The settings of an app that writes mail, to a server that does not exist. */
 export const mailSettings = {
@@ -7,6 +8,25 @@ export const mailSettings = {
   LATCHKEY_MAIL_FROM: 'no-reply@example.com',
   LATCHKEY_PAGES_URL: 'https://app.example.com',
 }
+
+/** The same, to a server at this URL. */
+export const settings = (url: string) => ({ ...mailSettings, LATCHKEY_SMTP_URL: url })
+
+/** Instances send mail while they listen. */
+export async function listen(app: Service): Promise<Service> {
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return app
+}
+
+/** Asks for an account, which queues a mail. */
+export const ask = (app: Service, email: string) => post(app, '/v1/register', { email })
+
+export const countQueued = async (app: Service) =>
+  (await app.db.query('SELECT FROM outbox WHERE dead_at IS NULL')).rowCount
+
+/** Makes mail that waits due again. */
+export const hurry = (app: Service) =>
+  app.db.query('UPDATE outbox SET next_attempt_at = now() WHERE dead_at IS NULL')
 
 export interface WrittenMail {
   kind: string

@@ -85,8 +85,8 @@ export async function useCode(
 }
 
 /**
- * Deletes the codes that could still change the password or the address of a user. Addresses that can
- * be restored stay so: otherwise a thief who has changed the address could make that final.
+ * Deletes the codes that could still change the password or the address of a user. An old
+ * address can still be restored: otherwise a thief who has changed it could make that permanent.
  */
 export async function forgetCodes(transaction: Transaction, userId: string): Promise<void> {
   await transaction.query({

@@ -5,8 +5,8 @@ import type { Templates } from './templates.ts'
 import { type Message, SendError } from './transport.ts'
 
 /**
- * Back-off after a failed attempt, in seconds: doubled each time, with jitter. After an outage of the
- * server, no mail waits long.
+ * Back-off after a failed attempt, in seconds: doubled each time, with jitter. It is shorter in an
+ * outage of the server, so that all mail is sent soon after it.
  */
 const backOff = { first: 5, longest: { deferred: 900, outage: 60 } }
 
@@ -25,7 +25,7 @@ export function createDelivery(
 ): (mail: ClaimedMail) => Promise<Result> {
   let isFailing = false
 
-  /** Logs a change only: an hour without the mail server must not be a line for each mail. */
+  /** Logs a change only: an outage of an hour must not log a line for each mail. */
   function noteOutage(err?: SendError): void {
     if (err && !isFailing) app.log.warn({ err }, 'mail could not be sent; retrying')
     if (!err && isFailing) app.log.info('mail can be sent again')
@@ -39,7 +39,7 @@ export function createDelivery(
       const result = await send({ id, recipient, ...templates.render(kind, content) })
       noteOutage()
       if (result === 'refused')
-        app.log.warn({ kind }, 'the mail server has refused a mail for good')
+        app.log.warn({ kind }, 'the mail server permanently refused a mail; giving up')
       return result
     } catch (err) {
       if (!(err instanceof SendError)) {

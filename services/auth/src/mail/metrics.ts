@@ -5,8 +5,15 @@ import { countMail } from './outbox-store.ts'
 /** Exposes what the outbox contains. @returns counts attempts to send */
 export function exposeMailMetrics(app: FastifyInstance): Counter<'result'> {
   const registers = [app.metrics]
-  // Without the database the numbers are unknown, and the metrics have no samples.
-  const count = () => countMail(app.db).catch(() => undefined)
+  let counting: ReturnType<typeof countMail> | undefined
+  /** One query for both metrics of a scrape, which are collected simultaneously. */
+  const count = async () => {
+    counting ??= countMail(app.db).finally(() => {
+      counting = undefined
+    })
+    // Without the database the numbers are unknown, and the metrics have no samples.
+    return counting.catch(() => undefined)
+  }
   new Gauge({
     name: 'latchkey_mail_queue',
     help: 'Mails in the outbox: queued, or dead (expired or refused, kept for a week)',
@@ -22,7 +29,7 @@ export function exposeMailMetrics(app: FastifyInstance): Counter<'result'> {
   })
   new Gauge({
     name: 'latchkey_mail_oldest_seconds',
-    help: 'Age of the oldest mail that waits in the outbox; 0 when none does',
+    help: 'Age of the oldest mail that waits in the outbox; 0 if none does',
     registers,
     async collect() {
       this.remove()

@@ -21,7 +21,7 @@ export interface SenderOptions {
    * instance is killed, its mail waits as long.
    */
   leaseSeconds?: number
-  /** Longest time to send a mail, in milliseconds, also to a server that replies byte by byte. */
+  /** Longest time to send a mail, in milliseconds, even to a server that replies byte by byte. */
   timeoutMs?: number
 }
 
@@ -64,7 +64,7 @@ export const mailSender = fp<SenderOptions>(
       return sending
     }
     repeatWhileOpen(app, sendNow, 'onListen')
-    // What is being sent is still noted in the database, so that no other instance repeats it.
+    // The result of the mail being sent is still stored, so that no other instance sends it again.
     app.addHook('onClose', async () => {
       closing = true
       await Promise.race([sending, setTimeout(closeMs, undefined, { ref: false })])

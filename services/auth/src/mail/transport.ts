@@ -22,8 +22,8 @@ export interface MailTransport {
 }
 
 /**
- * A mail could not be sent now. The message has codes and steps of SMTP, for the log. It has nothing
- * that the server has replied, which often repeats the address.
+ * A mail could not be sent now. The message has codes and steps of SMTP, for the log, and nothing of
+ * the server's reply, which often repeats the address.
  */
 export class SendError extends Error {
   readonly code: string | undefined

@@ -6,7 +6,7 @@ import { hashKey } from '../limits/store.ts'
 
 /** A login attempt: what is needed to verify the password, and whether it has to wait. */
 export interface LoginAttempt {
-  /** `null`, like the three below, when there is no such account. */
+  /** `null`, like the three below, if the account does not exist. */
   userId: string | null
   passwordHash: string | null
   passwordVersion: number | null
