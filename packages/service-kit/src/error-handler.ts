@@ -93,8 +93,15 @@ function describePart(part: ValidationResult, context: string): PartError {
   }
 }
 
-/** Answers a thrown value as `application/problem+json` and logs server-side failures. */
-export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
+/**
+ * Maps a thrown value to its problem, logs server-side failures, and sets the status and the headers
+ * of the reply. The caller sends the body.
+ */
+export function reportProblem(
+  err: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): ProblemError {
   const problem = toProblem(err, request)
   if (problem.statusCode === 500) request.log.error({ err }, 'request failed')
   else if (problem.statusCode > 500 && problem !== err) {
@@ -104,9 +111,14 @@ export async function answerProblem(err: unknown, request: FastifyRequest, reply
     )
   }
   reply.problemCode = problem.code
+  reply.code(problem.statusCode).headers(problem.headers)
+  return problem
+}
+
+/** Answers a thrown value as `application/problem+json`. */
+export async function answerProblem(err: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const problem = reportProblem(err, request, reply)
   return reply
-    .code(problem.statusCode)
-    .headers(problem.headers)
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problemBody(problem, request.id))

@@ -27,6 +27,11 @@ export const settingFormats: Readonly<Record<string, SettingFormat>> = {
     findMistake: (text) =>
       isMailbox(text) ? undefined : 'must be an e-mail address, or a name and <address>',
   },
+  color: {
+    accepts: 'a colour such as `#1a56c4`',
+    findMistake: (text) =>
+      /^#[\da-f]{6}$/i.test(text) ? undefined : 'must be a colour such as #1a56c4',
+  },
   name: {
     accepts: 'letters, digits and `. _ : / @ -`',
     findMistake: (text) =>

@@ -27,6 +27,7 @@ import { mailer } from './mail/mailer.ts'
 import { mailSender } from './mail/sender.ts'
 import { authMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
+import { pages } from './pages/pages.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { passwordRules } from './passwords/rules.ts'
 import { feedRoute } from './revocation/feed.ts'
@@ -112,6 +113,9 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
 
   const assertions = createAssertionVerifier(app.keyring, issuer)
   await app.register(jwksRoute)
+  await app.register(async (site) => {
+    await site.register(pages)
+  })
   await app.register(
     async (v1) => {
       v1.register(registerRoute)

@@ -53,7 +53,19 @@ export const settings = Type.Object({
   LATCHKEY_PRODUCT_NAME: Type.String({
     maxLength: 60,
     default: 'Latchkey',
-    description: "The product's name in mails. Passwords that contain it are refused.",
+    description: "The product's name in mails and on pages. Passwords that contain it are refused.",
+  }),
+  LATCHKEY_LOGO_FILE: Type.Optional(
+    Type.String({
+      description: 'Path of a logo for the pages: SVG or PNG, at most 64 KB. Read at start.',
+    }),
+  ),
+  LATCHKEY_ACCENT_COLOR: Type.String({
+    format: 'color',
+    default: '#1a56c4',
+    description:
+      'Colour of buttons and links on the pages. Variants that are readable on light and on dark ' +
+      'backgrounds are derived from it.',
   }),
   LATCHKEY_REGISTRATION: Type.Optional(
     Type.Enum(['verified', 'open', 'closed'], {

@@ -32,6 +32,7 @@ export async function createConfig(t: HasTeardown, overrides: Partial<AuthConfig
     LATCHKEY_ARGON2_MEMORY_KIB: 7_168,
     LATCHKEY_ARGON2_PASSES: 1,
     LATCHKEY_PRODUCT_NAME: 'Latchkey',
+    LATCHKEY_ACCENT_COLOR: '#1a56c4',
     LATCHKEY_PASSWORD_MIN_LENGTH: 8,
     LATCHKEY_AUDIT_RETENTION_DAYS: 365,
     LATCHKEY_REGISTER_LIMIT: 1_000,

@@ -1,0 +1,64 @@
+import { html } from 'ghtml'
+import type { PageProblem } from '../describe-problem.ts'
+
+/** What was typed into a field of a form, which may not be valid. */
+export function readTyped(body: unknown, name: string): string | undefined {
+  const value = (body as Readonly<Record<string, unknown>> | null | undefined)?.[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** What every form may have. */
+export interface FormData {
+  /** An opaque text that travels with all forms and links: the request of the app. */
+  request?: string | undefined
+  problem?: PageProblem | undefined
+}
+
+interface Field {
+  name: string
+  label: string
+  type: 'email' | 'password' | 'text'
+  autocomplete: 'username' | 'current-password' | 'new-password' | 'one-time-code'
+  value?: string | undefined
+  hint?: string | undefined
+}
+
+/** The relative URL of a page, with the request of the app. Relative, because an issuer may have a path. */
+export const linkTo = (page: string, request: string | undefined): string =>
+  request === undefined ? page : `${page}?${new URLSearchParams({ request })}`
+
+/** A form. It has `novalidate`, so that all errors are shown in the language of the page. */
+export const renderForm = (
+  { request, problem }: FormData,
+  { action, fields, submit }: { action: string; fields: string; submit: string },
+) => html`!${renderProblem(problem)}
+<form method="post" action="${action}" novalidate>
+!${request === undefined ? '' : renderHidden('request', request)}!${fields}
+<button type="submit">${submit}</button>
+</form>`
+
+const renderHidden = (name: string, value: string) =>
+  html`<input type="hidden" name="${name}" value="${value}">`
+
+/** An input with its label. What is wrong is announced with the first input that it concerns. */
+export function renderField(field: Field, problem: PageProblem | undefined): string {
+  const { name, label, type, autocomplete, value, hint } = field
+  const isInvalid = problem?.fields.includes(name) === true
+  const described = [isInvalid && 'error', hint !== undefined && `${name}-hint`].filter(Boolean)
+  return html`<div>
+<label for="${name}">${label}</label>
+<input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" required!${
+    type === 'email' ? ' autocapitalize="none" spellcheck="false"' : ''
+  }!${autocomplete === 'one-time-code' ? ' class="code" inputmode="numeric"' : ''}!${
+    value === undefined ? '' : html` value="${value}"`
+  }!${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}!${
+    isInvalid ? ' aria-invalid="true"' : ''
+  }!${isInvalid && problem.fields[0] === name ? ' autofocus' : ''}>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+</div>`
+}
+
+const renderProblem = (problem: PageProblem | undefined) =>
+  problem === undefined
+    ? ''
+    : html`<p class="error" id="error" role="alert">${problem.sentence}</p>`

@@ -1,0 +1,33 @@
+import { html } from 'ghtml'
+import type { Texts } from '../texts/en.ts'
+import type { Theme } from '../theme.ts'
+
+/** A page without its frame. */
+export interface Page {
+  title: string
+  /** HTML: the content of `<main>`. */
+  content: string
+}
+
+/** A whole page. It contains no script and loads nothing. */
+export const renderLayout = (texts: Texts, theme: Theme, page: Page) => html`<!doctype html>
+<html lang="${texts.language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${page.title} · ${theme.productName}</title>
+<style>!${theme.style}</style>
+</head>
+<body>
+<header>!${renderLogo(theme)}<span>${theme.productName}</span></header>
+<main>
+!${page.content}
+</main>
+</body>
+</html>
+`
+
+const renderLogo = ({ logo, productName }: Theme) =>
+  logo === undefined
+    ? html`<span class="mark" aria-hidden="true">${[...productName][0]?.toUpperCase()}</span>`
+    : html`<img src="!${logo}" alt="">`

@@ -1,0 +1,73 @@
+import type { Texts } from './en.ts'
+
+/** The German texts of all pages. */
+export const de: Texts = {
+  language: 'de',
+  errorTitle: (title) => `Fehler: ${title}`,
+  email: 'E-Mail-Adresse',
+  password: 'Passwort',
+  login: {
+    title: 'Anmelden',
+    toApp: (app) => `weiter zu ${app}`,
+    submit: 'Anmelden',
+    forgot: 'Passwort vergessen?',
+    register: 'Konto anlegen',
+  },
+  logout: {
+    title: 'Abmelden',
+    text: 'Sie werden in diesem Browser von allen Anwendungen abgemeldet.',
+    submit: 'Abmelden',
+  },
+  signedOut: {
+    title: 'Sie sind abgemeldet',
+    text: 'Sie wurden in diesem Browser von allen Anwendungen abgemeldet.',
+    login: 'Wieder anmelden',
+  },
+  error: {
+    title: 'Das hat nicht funktioniert',
+    code: 'Code',
+    requestId: 'Anfrage-ID',
+  },
+  invalidFields: {
+    email: () => 'Geben Sie Ihre E-Mail-Adresse ein, zum Beispiel ada@example.com.',
+    password: ({ minLength }) => `Verwenden Sie ein Passwort mit ${minLength} bis 256 Zeichen.`,
+    code: () => 'Geben Sie die acht Ziffern des Codes ein.',
+  },
+  problems: {
+    busy: () =>
+      'Gerade melden sich zu viele Personen an. Bitte versuchen Sie es in einigen Sekunden erneut.',
+    code_invalid: () =>
+      'Der Code ist falsch, abgelaufen oder wurde schon verwendet. Prüfen Sie ihn, oder fordern Sie einen neuen an.',
+    commit_unconfirmed: () =>
+      'Die Änderung wurde vielleicht nicht gespeichert. Bitte versuchen Sie es gleich noch einmal.',
+    cross_site_request: () =>
+      'Das Formular wurde von einer anderen Website gesendet, oder Ihr Browser verbirgt seine Herkunft. Öffnen Sie die Seite erneut, und wiederholen Sie die Eingabe.',
+    database_unavailable: () =>
+      'Der Dienst ist vorübergehend nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.',
+    email_taken: () =>
+      'Diese E-Mail-Adresse hat bereits ein Konto. Melden Sie sich an, oder setzen Sie das Passwort zurück.',
+    internal_error: () =>
+      'Bei uns ist ein Fehler aufgetreten. Bitte versuchen Sie es erneut; tritt er wieder auf, nennen Sie uns die Anfrage-ID unten.',
+    invalid_credentials: () => 'Die E-Mail-Adresse oder das Passwort ist falsch.',
+    mail_not_configured: () =>
+      'Dieser Dienst versendet keine E-Mails. Bitte wenden Sie sich an die Administration.',
+    password_breached: () =>
+      'Dieses Passwort ist aus einem Datenleck bekannt. Verwenden Sie ein anderes, und ändern Sie es überall sonst.',
+    password_common: () =>
+      'Dieses Passwort ist leicht zu erraten. Verwenden Sie ein längeres, etwa aus vier Wörtern ohne Zusammenhang.',
+    password_contains_email: () =>
+      'Verwenden Sie ein Passwort, das Ihre E-Mail-Adresse nicht enthält.',
+    password_contains_product: ({ product }) =>
+      `Verwenden Sie ein Passwort, das nicht „${product}“ enthält.`,
+    password_too_short: ({ minLength }) =>
+      `Verwenden Sie ein Passwort mit mindestens ${minLength} Zeichen.`,
+    rate_limited: ({ wait }) => `Zu viele Anfragen. Bitte versuchen Sie es in ${wait} erneut.`,
+    registration_closed: () =>
+      'Neue Konten können hier nicht angelegt werden. Bitte wenden Sie sich an die Administration.',
+    too_many_failures: ({ wait }) =>
+      `Zu viele falsche Eingaben. Versuchen Sie es in ${wait} erneut.`,
+  },
+  badRequest:
+    'Die Seite wurde mit unvollständigen oder falschen Angaben aufgerufen. Gehen Sie zurück, und versuchen Sie es erneut.',
+  unavailable: 'Der Dienst kann gerade nicht antworten. Bitte versuchen Sie es gleich noch einmal.',
+}

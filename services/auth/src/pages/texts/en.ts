@@ -1,0 +1,80 @@
+/** What sentences about a problem may contain. */
+export interface Facts {
+  /** The fewest characters of a new password. */
+  minLength: number
+  product: string
+  /** A time such as "30 seconds". */
+  wait: string
+}
+
+/** The English texts of all pages. Other languages have the same type, so that none lacks a text. */
+export const en = {
+  /** For `lang` (BCP 47). */
+  language: 'en',
+  errorTitle: (title: string) => `Error: ${title}`,
+  email: 'E-mail address',
+  password: 'Password',
+  login: {
+    title: 'Log in',
+    toApp: (app: string) => `to continue to ${app}`,
+    submit: 'Log in',
+    forgot: 'Forgot your password?',
+    register: 'Create an account',
+  },
+  logout: {
+    title: 'Log out',
+    text: 'You will be logged out of all apps in this browser.',
+    submit: 'Log out',
+  },
+  signedOut: {
+    title: 'You are logged out',
+    text: 'You have been logged out of all apps in this browser.',
+    login: 'Log in again',
+  },
+  error: {
+    title: 'This did not work',
+    code: 'Code',
+    requestId: 'Request ID',
+  },
+  /** What is wrong with a field that a form requires in another form. */
+  invalidFields: {
+    email: () => 'Enter your e-mail address, such as ada@example.com.',
+    password: ({ minLength }: Facts) => `Use a password of ${minLength} to 256 characters.`,
+    code: () => 'Enter the eight digits of the code.',
+  },
+  /** By the stable code of a problem: what happened, and what to do. */
+  problems: {
+    busy: () => 'Too many people are logging in right now. Please try again in a few seconds.',
+    code_invalid: () =>
+      'The code is wrong, was used before, or has expired. Check it, or request a new one.',
+    commit_unconfirmed: () => 'The change may not have been saved. Please try again in a moment.',
+    cross_site_request: () =>
+      'The form was sent from another site, or your browser hides where it came from. Open the page again and repeat your input.',
+    database_unavailable: () =>
+      'The service is temporarily unavailable. Please try again in a moment.',
+    email_taken: () => 'This e-mail address already has an account. Log in, or reset its password.',
+    internal_error: () =>
+      'An error occurred on our side. Please try again; if it happens again, report the request ID below.',
+    invalid_credentials: () => 'The e-mail address or the password is wrong.',
+    mail_not_configured: () => 'This service does not send mail. Please ask an administrator.',
+    password_breached: () =>
+      'This password is known from a data breach. Use another one, and change it everywhere else.',
+    password_common: () =>
+      'This password is easy to guess. Use a longer one, such as four unrelated words.',
+    password_contains_email: () => 'Use a password that does not contain your e-mail address.',
+    password_contains_product: ({ product }: Facts) =>
+      `Use a password that does not contain “${product}”.`,
+    password_too_short: ({ minLength }: Facts) =>
+      `Use a password of at least ${minLength} characters.`,
+    rate_limited: ({ wait }: Facts) => `Too many requests. Please try again in ${wait}.`,
+    registration_closed: () =>
+      'New accounts cannot be created here. Please ask an administrator for one.',
+    too_many_failures: ({ wait }: Facts) => `Too many wrong attempts. Try again in ${wait}.`,
+  },
+  /** Of all other problems. */
+  badRequest: 'The page was opened with incomplete or wrong data. Go back and try again.',
+  unavailable: 'The service cannot answer right now. Please try again in a moment.',
+}
+
+/** All texts of the pages in one language. */
+export type Texts = typeof en
