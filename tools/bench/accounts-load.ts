@@ -48,7 +48,7 @@ export async function createLoad(pool: pg.Pool, count: number, perRound: number)
     if (!(await createSession(db, session))) throw new Error('No session.')
   }
   const refresh = async (session: OpenSession) => {
-    const rotated = await rotateSession(db, session, graceSeconds)
+    const rotated = await rotateSession(db, { ...session, clientId: null }, graceSeconds)
     if (rotated?.generation !== session.generation + 1) throw new Error('A rotation failed.')
   }
   return {

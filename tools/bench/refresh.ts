@@ -44,7 +44,7 @@ async function prepareStatement(t: HasTeardown, server: RefreshServer): Promise<
   const pool = new pg.Pool({ connectionString: server.databaseUrl, max: connections })
   t.teardown(() => pool.end())
   const rotate = async (session: ClientSession) => {
-    const rotated = await rotateSession(pool, session, graceSeconds)
+    const rotated = await rotateSession(pool, { ...session, clientId: null }, graceSeconds)
     session.generation += 1
     if (rotated?.generation !== session.generation) throw new Error('A rotation failed.')
   }

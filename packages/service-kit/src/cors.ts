@@ -14,7 +14,7 @@ export function allowOrigins(app: FastifyInstance, origins: string | undefined):
   if (!origins) return
   app.register(cors, {
     origin: origins.split(' '),
-    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'x-request-id'],
     exposedHeaders: ['retry-after', 'www-authenticate', 'x-request-id'],
     maxAge: maxAgeSeconds,

@@ -14,6 +14,7 @@ import { profileRoutes } from './accounts/profile.ts'
 import { registerRoute } from './accounts/register.ts'
 import { resetPasswordRoutes } from './accounts/reset-password.ts'
 import { undoEmailChangeRoute } from './accounts/undo-email-change.ts'
+import { clientsRoutes } from './admin/clients.ts'
 import { createUserRoutes } from './admin/create-user.ts'
 import { requireAdmin } from './admin/require-admin.ts'
 import { adminUsersRoutes } from './admin/users.ts'
@@ -26,12 +27,18 @@ import { rateLimit } from './limits/rate-limit.ts'
 import { mailer } from './mail/mailer.ts'
 import { mailSender } from './mail/sender.ts'
 import { authMetrics } from './metrics.ts'
+import { authorizeRoute } from './oauth/authorize.ts'
+import { loginPage } from './oauth/login.ts'
+import { logoutPage } from './oauth/logout.ts'
+import { metadataRoutes } from './oauth/metadata.ts'
+import { oauth } from './oauth/oauth.ts'
 import { openapi } from './openapi.ts'
 import { pages } from './pages/pages.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { passwordRules } from './passwords/rules.ts'
 import { feedRoute } from './revocation/feed.ts'
 import { recovery } from './revocation/recovery.ts'
+import { browserSessions } from './sessions/browser-session.ts'
 import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
@@ -113,9 +120,19 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
 
   const assertions = createAssertionVerifier(app.keyring, issuer)
   await app.register(jwksRoute)
+  await app.register(metadataRoutes, { issuer })
   await app.register(async (site) => {
     await site.register(pages)
+    await site.register(browserSessions, {
+      issuer,
+      ttlSeconds: config.LATCHKEY_SESSION_TTL_SECONDS,
+    })
+    site.register(authorizeRoute)
+    site.register(loginPage)
+    site.register(logoutPage)
   })
+  const accessTokens = createVerifier({ keys: app.keyring, issuer, audience: false })
+  await app.register(oauth, { assertions, accessTokens, prefix: '/oauth' })
   await app.register(
     async (v1) => {
       v1.register(registerRoute)
@@ -137,6 +154,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
         admin.addHook('onError', recordRefusal)
         admin.register(adminUsersRoutes)
         admin.register(createUserRoutes)
+        admin.register(clientsRoutes)
         admin.register(eventsRoute)
       })
       v1.register(async (clients) => {

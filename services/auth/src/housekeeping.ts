@@ -6,6 +6,7 @@ import { deleteOldEvents, erasePersonalData } from './audit/store.ts'
 import type { AuthConfig } from './config.ts'
 import { deleteExpiredRateLimits } from './limits/store.ts'
 import { deleteDeadMail } from './mail/outbox-store.ts'
+import { deleteExpiredAuthorizationCodes } from './oauth/codes-store.ts'
 import { deleteExpiredLoginFailures } from './passwords/store.ts'
 import { deleteOldRecoveries } from './revocation/recoveries-store.ts'
 import { deleteExpiredRevocations } from './revocation/store.ts'
@@ -23,6 +24,7 @@ export const housekeepingTasks: readonly Task[] = [
   deleteExpiredLoginFailures,
   deleteExpiredRevocations,
   deleteExpiredSessions,
+  deleteExpiredAuthorizationCodes,
   deleteOldReports,
   deleteExpiredAssertions,
   deleteOldRecoveries,

@@ -24,7 +24,9 @@ function allPages(site: FastifyInstance) {
   site.get('/login-2', async ({ texts }, reply) =>
     reply.sendPage(renderLogin(texts, { ...allowed, problem, email: 'ada@example.com' })),
   )
-  site.get('/logout-1', async ({ texts }, reply) => reply.sendPage(renderLogout(texts, {})))
+  site.get('/logout-1', async ({ texts }, reply) =>
+    reply.sendPage(renderLogout(texts, { email: 'ada@example.com', hidden: {} })),
+  )
   site.get('/logout-2', async ({ texts }, reply) => reply.sendPage(renderSignedOut(texts)))
   site.get('/error', async () => {
     throw new Error('unexpected')

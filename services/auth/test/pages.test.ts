@@ -31,8 +31,7 @@ function failingPage(site: FastifyInstance) {
     async ({ body }, reply) => {
       const code = readTyped(body, 'code') ?? ''
       if (code === 'app') {
-        const page = { title: 'App', content: '' }
-        return reply.sendPage(page, { formAction: 'https://app.example.com' })
+        return reply.sendPage({ title: 'App', content: '', formAction: 'https://app.example.com' })
       }
       if (code === '') throw new Error('a detail that nobody may see')
       const headers = code === 'too_many_failures' ? { 'retry-after': '120' } : {}
@@ -165,7 +164,7 @@ t.test('templates escape everything, and carry the request of the app', async (t
   const problem = { sentence: hostile, fields: ['email', 'password'] }
   const pages = [
     renderLogin(en, { ...allowed, request, problem, app: hostile, email: hostile }),
-    renderLogout(de, { request, problem }),
+    renderLogout(de, { email: hostile, hidden: { request } }),
   ]
   for (const { content } of pages) {
     t.notMatch(content, /<script|<img|onerror=/)

@@ -99,7 +99,7 @@ export const refresh = (app: Service, refresh_token: string) =>
 export const as = (
   app: Service,
   token: string,
-  method: 'GET' | 'DELETE' | 'POST' | 'PATCH',
+  method: 'GET' | 'DELETE' | 'POST' | 'PUT' | 'PATCH',
   url: string,
   payload?: object,
 ) =>

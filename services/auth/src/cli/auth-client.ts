@@ -12,7 +12,7 @@ export interface AuthClientOptions {
 
 /** A request to the auth service. */
 export interface AuthRequest {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Below `/v1/`. */
   path: string
   body?: object

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { addClients } from './clients.ts'
 import { addDoctor } from './doctor.ts'
 import { addInspect } from './inspect.ts'
 import { addKeys } from './keys.ts'
@@ -9,13 +10,14 @@ import { addUsers } from './users.ts'
 
 const program = new Command('latchkey')
   .description(
-    'Manage the keys and users of Latchkey, inspect tokens, check an installation, recover.',
+    'Manage the keys, users and clients of Latchkey, inspect tokens, check an installation, recover.',
   )
   .version(manifest.version)
   .showHelpAfterError('(add --help for usage)')
 
 addKeys(program)
 addUsers(program)
+addClients(program)
 addInspect(program)
 addDoctor(program)
 addRecover(program)

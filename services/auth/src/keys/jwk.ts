@@ -78,6 +78,13 @@ const toSecretJwk = (kid: string, secret: Uint8Array): Jwk => ({
 export const deriveServiceSecret = (root: Uint8Array, service: string): Uint8Array =>
   new Uint8Array(hkdfSync('sha256', root, '', `latchkey service key v1/${service}`, 32))
 
+/**
+ * The secret of an OAuth client: the key that a service of this name has, as text. Nothing is
+ * stored, so it changes only with the root key.
+ */
+export const deriveClientSecret = (root: Uint8Array, clientId: string): string =>
+  Buffer.from(deriveServiceSecret(root, clientId)).toString('base64url')
+
 /** Whether a text can be the name of a service. */
 export const isServiceName = (name: string): boolean =>
   /^[\w.-]{1,64}$/.test(name) && !/^\.*$/.test(name) && !reservedNames.includes(name)

@@ -17,17 +17,15 @@ declare module 'fastify' {
     readonly texts: Texts
   }
   interface FastifyReply {
-    /**
-     * Sends a page, with the status that was set.
-     *
-     * @param options.formAction another source that forms may lead to, such as `https://app.example.com`:
-     *   Chromium applies `form-action` to every redirect that follows a form
-     */
-    sendPage: (this: FastifyReply, page: Page, options?: { formAction?: string }) => FastifyReply
+    /** Sends a page, with the status that was set. */
+    sendPage: (this: FastifyReply, page: Page) => FastifyReply
   }
   interface FastifyContextConfig {
-    /** The form that was posted to this page: it is shown again, with the problem. */
-    form?: (request: FastifyRequest, problem: PageProblem) => Page
+    /**
+     * The form that was posted to this page: it is shown again, with the problem. `undefined`: an
+     * error page is shown.
+     */
+    form?: (request: FastifyRequest, problem: PageProblem) => Page | undefined
   }
 }
 
@@ -63,9 +61,9 @@ export const pages = fp(
         return chooseTexts(this)
       },
     })
-    app.decorateReply('sendPage', function (page, { formAction } = {}) {
+    app.decorateReply('sendPage', function (page) {
       const { texts } = this.request
-      if (formAction) this.header('content-security-policy', policy(formAction))
+      if (page.formAction) this.header('content-security-policy', policy(page.formAction))
       return this.type('text/html; charset=utf-8')
         .header('content-language', texts.language)
         .send(renderLayout(texts, theme, page))
@@ -85,9 +83,9 @@ export const pages = fp(
       const retryAfter = reply.getHeader('retry-after')
       const described = describeProblem(problem, request.texts, { ...facts, retryAfter })
       const { form } = request.routeOptions.config
-      if (form && request.body !== undefined && problem.statusCode !== 500) {
-        return reply.sendPage(form(request, described))
-      }
+      const hasForm = request.body !== undefined && problem.statusCode !== 500
+      const shown = hasForm ? form?.(request, described) : undefined
+      if (shown) return reply.sendPage(shown)
       const { code } = problem
       const details = { sentence: described.sentence, code, requestId: request.id }
       return reply.sendPage(renderError(request.texts, details))

@@ -2,16 +2,18 @@ import type { FastifyInstance } from 'fastify'
 import { type EndedSession, revokeSession } from './revoke-store.ts'
 
 /**
- * Ends and revokes a session, durably.
+ * Ends and revokes a session and those below it, durably.
  *
  * @returns whether the session was open; `undefined` when there is none
  * @throws ProblemError 503
  */
-export const endSession = (
+export async function endSession(
   app: FastifyInstance,
   session: EndedSession,
-): Promise<{ wasOpen: boolean } | undefined> =>
-  app.revoking(
+): Promise<{ wasOpen: boolean } | undefined> {
+  const found = await app.revoking(
     () => revokeSession(app.db, session),
-    (found) => (found?.wasOpen ? [session.sessionId] : []),
+    (result) => result?.ended ?? [],
   )
+  return found && { wasOpen: found.ended.includes(session.sessionId) }
+}

@@ -2,9 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { endSession } from './end-session.ts'
 import { requireOpenSession } from './open-session.ts'
 import { listSessions } from './read-store.ts'
-import { endAllSessions, revokeSession } from './revoke-store.ts'
+import { endAllSessions } from './revoke-store.ts'
 import { formatSession, SessionReply } from './schemas.ts'
 
 /** The user's own sessions: where they are logged in, and how to end one or all of them. */
@@ -34,7 +35,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['sessions'],
         operationId: 'endSession',
-        summary: 'End one of your sessions',
+        summary: 'End one of your sessions and those below it',
         params: Type.Object({ id: Uuid }),
         response: { 204: NoContent, 404: Problem },
       },
@@ -42,11 +43,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { params, user } = request
       const event = describeEvent(request)
-      const session = { sessionId: params.id, userId: user.sub, event }
-      const found = await app.revoking(
-        () => revokeSession(db, session),
-        (result) => (result?.wasOpen ? [params.id] : []),
-      )
+      const found = await endSession(app, { sessionId: params.id, userId: user.sub, event })
       if (!found?.wasOpen) {
         throw new ProblemError(404, 'session_not_found', 'You have no open session with this ID.')
       }

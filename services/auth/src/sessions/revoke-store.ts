@@ -9,28 +9,39 @@ export interface EndedSession {
   sessionId: string
   /** Its owner; left out when the caller presented its refresh token. */
   userId?: string
+  /** The client that it must belong to; left out when any may. */
+  clientId?: string
   event: NewEvent
 }
 
 /**
- * Ends and revokes one session. Ending it again writes the row again: if no standby has confirmed
- * the first time, a repeated request waits for the confirmation too.
+ * Ends and revokes a session and those below it: one statement.
  *
- * @returns whether the session was open, which one of several racing requests is told; `undefined`
- *   when there is none
+ * The user's row is locked first. Whatever opens a session locks it too, so no session is opened
+ * below one that has ended. The lock is a write: if no standby has confirmed an earlier request that
+ * ended the session, this one waits for the confirmation too.
+ *
+ * @returns the IDs of the sessions that were open, which one of several racing requests is told;
+ *   `undefined` when there is no such session
  */
 export async function revokeSession(
   db: Queryable,
-  { sessionId, userId, event }: EndedSession,
-): Promise<{ wasOpen: boolean } | undefined> {
-  const { rows } = await db.query<{ wasOpen: boolean }>({
+  { sessionId, userId, clientId, event }: EndedSession,
+): Promise<{ ended: string[] } | undefined> {
+  const { rows } = await db.query<{ ended: string[] }>({
     name: 'session_revoke',
     text: `
-      UPDATE sessions SET revoked_at = coalesce(revoked_at, now())
-       WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)
-      RETURNING revoked_at = now() AS "wasOpen", ${durably},
-                CASE WHEN revoked_at = now() THEN record_event($3::jsonb, user_id) END`,
-    values: [sessionId, userId, event],
+      WITH u AS (
+        SELECT users.id FROM users JOIN sessions ON sessions.user_id = users.id
+         WHERE sessions.id = $1 AND ($2::uuid IS NULL OR user_id = $2)
+           AND ($3::text IS NULL OR client_id = $3)
+           FOR NO KEY UPDATE OF users
+      ), e AS MATERIALIZED (
+        SELECT id, end_sessions(ARRAY[$1::uuid]) AS ended FROM u
+      )
+      SELECT ended, ${durably}, CASE WHEN $1 = ANY (ended) THEN record_event($4::jsonb, id) END
+        FROM e`,
+    values: [sessionId, userId, clientId, event],
   })
   return rows[0]
 }

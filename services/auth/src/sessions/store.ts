@@ -4,14 +4,20 @@ import { type NewEvent, recordEvent } from '../audit/store.ts'
 import { durably, withoutWaiting } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
 import { maxBoundaryLeadSeconds } from '../revocation/store.ts'
+import type { Scopes } from './scope.ts'
 
 /** A session with the user data its tokens carry, read in the statement that validates it. */
-export interface Session {
+export interface Session extends Scopes {
   sessionId: string
   generation: number
   userId: string
-  scope: string
   roles: string[]
+  /** The app that the session belongs to. */
+  clientId: string | null
+  /** The audiences of an app's tokens; `null`: all. */
+  audiences: string[] | null
+  /** When the user proved the password, in seconds, in an app's session. */
+  authTime: number | null
   /** The `iat` of its tokens, in seconds. */
   issuedAt: number
 }
@@ -39,8 +45,10 @@ const maxOpenSessions = 1_000
  * it can be told apart, whichever instance issued them. If a failover set the clock back further,
  * `iat` stays three seconds ahead: such a token counts as revoked until the clock has caught up.
  */
-const asSession = `
-  s.id AS "sessionId", s.generation, u.id AS "userId", u.scope, u.roles,
+export const asSession = `
+  s.id AS "sessionId", s.generation, u.id AS "userId", u.scope AS "userScope", u.roles,
+  s.scope AS "grantedScope", s.client_id AS "clientId", s.audiences,
+  floor(extract(epoch FROM s.auth_time))::float8 AS "authTime",
   least(greatest(floor(extract(epoch FROM now())), u.tokens_not_before),
         floor(extract(epoch FROM now())) + ${maxBoundaryLeadSeconds})::float8 AS "issuedAt"`
 
@@ -68,17 +76,13 @@ export async function createSession(
         INSERT INTO sessions (id, user_id, expires_at, network, user_agent)
         SELECT $6, id, now() + make_interval(secs => $3), $4, $5 FROM u
         RETURNING *
-      ), surplus AS (
-        UPDATE sessions SET revoked_at = now()
-         WHERE revoked_at IS NULL AND id IN (
-           SELECT id FROM sessions
-            WHERE revoked_at IS NULL AND id IN (
-              SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
-               WHERE revoked_at IS NULL AND expires_at > now()
-               ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})
-            ORDER BY id FOR UPDATE) -- in one order, so that two logins cannot deadlock
+      ), surplus AS MATERIALIZED (
+        SELECT end_sessions(ARRAY(
+          SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
+           WHERE revoked_at IS NULL AND expires_at > now()
+           ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})) AS ended
       )
-      SELECT ${asSession}, ${durably}, ${recordEvent('$7', 's.user_id')} FROM s, u`,
+      SELECT ${asSession}, ${durably}, ${recordEvent('$7', 's.user_id')} FROM s, u, surplus`,
     values: [
       session.userId,
       session.passwordVersion,
@@ -122,7 +126,7 @@ export type Rotation = Session & {
  */
 export async function rotateSession(
   db: Queryable,
-  { sessionId, generation }: Pick<Session, 'sessionId' | 'generation'>,
+  { sessionId, generation, clientId }: Pick<Session, 'sessionId' | 'generation' | 'clientId'>,
   graceSeconds: number,
 ): Promise<Rotation | undefined> {
   const { rows } = await db.query<Rotation>({
@@ -145,6 +149,7 @@ export async function rotateSession(
                   ORDER BY t DESC LIMIT ${maxReplaced - 1}) END
           FROM u
          WHERE sessions.id = $1 AND sessions.user_id = u.id
+           AND client_id IS NOT DISTINCT FROM $4
            AND revoked_at IS NULL AND expires_at > now()
         RETURNING sessions.*
       )
@@ -152,7 +157,7 @@ export async function rotateSession(
              s.refreshed_at <> now() AND now() - make_interval(secs => $3) >=
                coalesce((s.refreshed_at || s.replaced_at)[s.generation - $2], '-infinity') AS reused
         FROM s, u`,
-    values: [sessionId, generation, graceSeconds],
+    values: [sessionId, generation, graceSeconds, clientId],
   })
   const [rotation] = rows
   // Clients share the connection: with answers in the wrong order, one would get another's tokens.

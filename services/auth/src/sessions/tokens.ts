@@ -6,6 +6,7 @@ import Fastify, { type FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { type Static, Type } from 'typebox'
 import { createRefreshTokens, type RefreshToken } from './refresh-token.ts'
+import { effectiveScope } from './scope.ts'
 import type { Session } from './store.ts'
 
 /** The body of a successful login or refresh (RFC 6749 section 5.1). */
@@ -60,17 +61,19 @@ export const sessionTokens = fp<SessionTokensOptions>(
     })
 
     function signAccessToken(session: Session): string {
-      const { userId, sessionId, scope, roles, issuedAt } = session
+      const { userId, sessionId, roles, issuedAt, clientId, audiences, authTime } = session
       return signer.sign({
         iss: issuer,
         sub: userId,
-        aud: audience,
+        aud: audiences ?? audience,
         exp: issuedAt + ttlSeconds,
         iat: issuedAt,
         jti: randomUUID(),
         sid: sessionId,
-        scope,
+        scope: effectiveScope(session),
         roles,
+        // RFC 9068 section 2.2.1, and RFC 8176 for `amr`: an app's session began with a password.
+        ...(clientId !== null && { client_id: clientId, auth_time: authTime, amr: ['pwd'] }),
       })
     }
 
@@ -81,7 +84,7 @@ export const sessionTokens = fp<SessionTokensOptions>(
         token_type: 'Bearer',
         expires_in: ttlSeconds,
         refresh_token: refreshTokens.format(session),
-        scope: session.scope,
+        scope: effectiveScope(session),
       }
     })
     app.decorate('parseRefreshToken', refreshTokens.parse)

@@ -37,7 +37,8 @@ export const renderForm = (
 <button type="submit">${submit}</button>
 </form>`
 
-const renderHidden = (name: string, value: string) =>
+/** A field that is not shown. */
+export const renderHidden = (name: string, value: string) =>
   html`<input type="hidden" name="${name}" value="${value}">`
 
 /** An input with its label. What is wrong is announced with the first input that it concerns. */

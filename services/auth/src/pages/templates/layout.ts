@@ -7,6 +7,11 @@ export interface Page {
   title: string
   /** HTML: the content of `<main>`. */
   content: string
+  /**
+   * Another source that its form may lead to, such as `https:`: Chromium applies `form-action` of a
+   * Content-Security-Policy to every redirect that follows a form.
+   */
+  formAction?: string
 }
 
 /** A whole page. It contains no script and loads nothing. */

@@ -15,8 +15,15 @@ export const de: Texts = {
   },
   logout: {
     title: 'Abmelden',
-    text: 'Sie werden in diesem Browser von allen Anwendungen abgemeldet.',
+    text: (email) =>
+      `Sie sind als ${email} angemeldet. Sie werden in diesem Browser von allen Anwendungen abgemeldet.`,
     submit: 'Abmelden',
+  },
+  signedIn: {
+    title: 'Sie sind angemeldet',
+    text: (email) =>
+      `Sie sind als ${email} angemeldet. Anwendungen fragen nicht nach dem Passwort.`,
+    logout: 'Abmelden',
   },
   signedOut: {
     title: 'Sie sind abgemeldet',
@@ -36,6 +43,8 @@ export const de: Texts = {
   problems: {
     busy: () =>
       'Gerade melden sich zu viele Personen an. Bitte versuchen Sie es in einigen Sekunden erneut.',
+    client_unknown: () =>
+      'Die Anwendung, von der Sie kommen, ist nicht registriert oder deaktiviert. Bitte informieren Sie ihren Betreiber.',
     code_invalid: () =>
       'Der Code ist falsch, abgelaufen oder wurde schon verwendet. Prüfen Sie ihn, oder fordern Sie einen neuen an.',
     commit_unconfirmed: () =>
@@ -49,6 +58,8 @@ export const de: Texts = {
     internal_error: () =>
       'Bei uns ist ein Fehler aufgetreten. Bitte versuchen Sie es erneut; tritt er wieder auf, nennen Sie uns die Anfrage-ID unten.',
     invalid_credentials: () => 'Die E-Mail-Adresse oder das Passwort ist falsch.',
+    login_expired: () =>
+      'Diese Anmeldung ist abgelaufen. Gehen Sie zurück zur Anwendung, und melden Sie sich erneut an.',
     mail_not_configured: () =>
       'Dieser Dienst versendet keine E-Mails. Bitte wenden Sie sich an die Administration.',
     password_breached: () =>
@@ -62,8 +73,12 @@ export const de: Texts = {
     password_too_short: ({ minLength }) =>
       `Verwenden Sie ein Passwort mit mindestens ${minLength} Zeichen.`,
     rate_limited: ({ wait }) => `Zu viele Anfragen. Bitte versuchen Sie es in ${wait} erneut.`,
+    redirect_uri_unregistered: () =>
+      'Die Anwendung, von der Sie kommen, möchte Sie an eine Adresse zurückschicken, die sie nicht registriert hat. Bitte informieren Sie ihren Betreiber.',
     registration_closed: () =>
       'Neue Konten können hier nicht angelegt werden. Bitte wenden Sie sich an die Administration.',
+    root_key_missing: () =>
+      'Anmeldeseiten sind hier nicht eingerichtet: Die Schlüsseldatei hat keinen Root-Schlüssel. Bitte informieren Sie den Betreiber.',
     too_many_failures: ({ wait }) =>
       `Zu viele falsche Eingaben. Versuchen Sie es in ${wait} erneut.`,
   },

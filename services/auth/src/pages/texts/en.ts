@@ -23,8 +23,14 @@ export const en = {
   },
   logout: {
     title: 'Log out',
-    text: 'You will be logged out of all apps in this browser.',
+    text: (email: string) =>
+      `You are logged in as ${email}. You will be logged out of all apps in this browser.`,
     submit: 'Log out',
+  },
+  signedIn: {
+    title: 'You are logged in',
+    text: (email: string) => `You are logged in as ${email}. Apps do not ask for your password.`,
+    logout: 'Log out',
   },
   signedOut: {
     title: 'You are logged out',
@@ -45,6 +51,8 @@ export const en = {
   /** By the stable code of a problem: what happened, and what to do. */
   problems: {
     busy: () => 'Too many people are logging in right now. Please try again in a few seconds.',
+    client_unknown: () =>
+      'The app that sent you here is not registered, or it is disabled. Please tell its operator.',
     code_invalid: () =>
       'The code is wrong, was used before, or has expired. Check it, or request a new one.',
     commit_unconfirmed: () => 'The change may not have been saved. Please try again in a moment.',
@@ -56,6 +64,7 @@ export const en = {
     internal_error: () =>
       'An error occurred on our side. Please try again; if it happens again, report the request ID below.',
     invalid_credentials: () => 'The e-mail address or the password is wrong.',
+    login_expired: () => 'This login has expired. Go back to the app and log in again.',
     mail_not_configured: () => 'This service does not send mail. Please ask an administrator.',
     password_breached: () =>
       'This password is known from a data breach. Use another one, and change it everywhere else.',
@@ -67,8 +76,12 @@ export const en = {
     password_too_short: ({ minLength }: Facts) =>
       `Use a password of at least ${minLength} characters.`,
     rate_limited: ({ wait }: Facts) => `Too many requests. Please try again in ${wait}.`,
+    redirect_uri_unregistered: () =>
+      'The app that sent you here wants you back at an address that it has not registered. Please tell its operator.',
     registration_closed: () =>
       'New accounts cannot be created here. Please ask an administrator for one.',
+    root_key_missing: () =>
+      'Login pages are not set up here: the key file has no root key. Please tell the operator.',
     too_many_failures: ({ wait }: Facts) => `Too many wrong attempts. Try again in ${wait}.`,
   },
   /** Of all other problems. */

@@ -1,0 +1,112 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { inTransaction } from '@latchkey/service-kit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { PageProblem } from '../pages/describe-problem.ts'
+import type { Page } from '../pages/templates/layout.ts'
+import { renderLogin } from '../pages/templates/login.ts'
+import { renderSignedIn } from '../pages/templates/logout.ts'
+import { Credentials } from '../passwords/credentials.ts'
+import { findBrowserSession, replaceBrowserSession } from '../sessions/browser-store.ts'
+import { logIn, passwordLogin } from '../sessions/log-in.ts'
+import { invalidCredentials } from '../sessions/problems.ts'
+import { answerWithCode } from './authorize.ts'
+import { openRequest, type WaitingRequest } from './seal.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The authorization request that goes on after the login. */
+    waiting: WaitingRequest | undefined
+  }
+}
+
+/** A sealed authorization request. */
+const Sealed = Type.Optional(Type.String({ maxLength: 16_384 }))
+
+/** The login page, which also continues the authorization request that led to it. */
+export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
+  const { db } = app
+  const limits = passwordLogin(app)
+  app.decorateRequest('waiting', undefined)
+
+  app.get(
+    '/login',
+    { schema: { querystring: Type.Object({ request: Sealed }) } },
+    async (request, reply) => {
+      const { query, browserSessionId } = request
+      await openWaiting(request, query.request)
+      const session =
+        query.request === undefined && browserSessionId !== undefined
+          ? await findBrowserSession(db, browserSessionId)
+          : undefined
+      if (session) return reply.sendPage(renderSignedIn(request.texts, session.email))
+      return reply.sendPage(renderForm(request, { sealed: query.request }))
+    },
+  )
+
+  app.post(
+    '/login',
+    {
+      ...limits,
+      config: { ...limits.config, form: showAgain },
+      schema: {
+        operationId: 'login',
+        body: Type.Object(
+          { ...Credentials.properties, request: Sealed },
+          { additionalProperties: false },
+        ),
+      },
+    },
+    async (request, reply) => {
+      await openWaiting(request, request.body.request)
+      const session = await logIn(request, request.body)
+      if (!session) throw invalidCredentials()
+      const { sessionId } = session
+      await replaceSession(app, request.browserSessionId, sessionId)
+      reply.rememberSession(sessionId)
+      const { waiting } = request
+      return waiting ? answerWithCode(app, reply, waiting, sessionId) : reply.redirect('login', 303)
+    },
+  )
+}
+
+async function openWaiting(request: FastifyRequest, sealed: string | undefined): Promise<void> {
+  if (sealed !== undefined) request.waiting = await openRequest(request.server.keyring, sealed)
+}
+
+/** The cookie changes with every login, so that one planted before is worth nothing. */
+async function replaceSession(app: FastifyInstance, oldId: string | undefined, newId: string) {
+  if (oldId === undefined) return
+  await app.revoking(
+    () =>
+      inTransaction(app.db, (transaction) => replaceBrowserSession(transaction, { oldId, newId })),
+    (ids) => ids,
+  )
+}
+
+/** The form again, unless the request in it has expired. */
+function showAgain(request: FastifyRequest, problem: PageProblem): Page | undefined {
+  const { request: sealed, email } = request.body as { request?: string; email?: string }
+  if (sealed !== undefined && request.waiting === undefined) return undefined
+  return renderForm(request, { sealed, email, problem })
+}
+
+interface Shown {
+  sealed?: string | undefined
+  email?: string | undefined
+  problem?: PageProblem
+}
+
+function renderForm(request: FastifyRequest, { sealed, email, problem }: Shown): Page {
+  const { server, texts, waiting } = request
+  const { config, registration } = server
+  const page = renderLogin(texts, {
+    request: sealed,
+    app: waiting?.clientId,
+    email: email ?? waiting?.loginHint,
+    problem,
+    canReset: config.LATCHKEY_SMTP_URL !== undefined,
+    canRegister: registration !== 'closed',
+  })
+  return waiting ? { ...page, formAction: new URL(waiting.redirectUri).protocol } : page
+}

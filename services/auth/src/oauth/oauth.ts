@@ -1,0 +1,28 @@
+import formbody from '@fastify/formbody'
+import type { Verifier } from '@latchkey/verify'
+import type { FastifyPluginAsync } from 'fastify'
+import { answerOAuthError } from './errors.ts'
+import { revokeRoute } from './revoke.ts'
+import { tokenRoute } from './token.ts'
+
+export interface OAuthOptions {
+  /** Verifies client assertions. */
+  assertions: Verifier
+  /** Verifies access tokens for any audience. */
+  accessTokens: Verifier
+}
+
+/** What clients call, without a browser: forms in, JSON out, refusals as in RFC 6749 section 5.2. */
+export const oauth: FastifyPluginAsync<OAuthOptions> = async (
+  app,
+  { assertions, accessTokens },
+) => {
+  app.removeAllContentTypeParsers()
+  await app.register(formbody)
+  app.setErrorHandler(answerOAuthError)
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
+  })
+  app.register(tokenRoute, { assertions })
+  app.register(revokeRoute, { assertions, accessTokens })
+}

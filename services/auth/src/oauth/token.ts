@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { ProblemError } from '@latchkey/service-kit'
+import type { Verifier } from '@latchkey/verify'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { describeEvent } from '../audit/describe-event.ts'
+import { endSession } from '../sessions/end-session.ts'
+import { refreshSession } from '../sessions/refresh.ts'
+import { effectiveScope } from '../sessions/scope.ts'
+import type { Session } from '../sessions/store.ts'
+import { TokenReply } from '../sessions/tokens.ts'
+import { authenticateClient, ClientParameters } from './client-authentication.ts'
+import { findRedeemedSession, redeemCode } from './codes-store.ts'
+import { OAuthError } from './errors.ts'
+
+const TokenRequest = Type.Object({
+  grant_type: Type.String(),
+  ...ClientParameters,
+  code: Type.Optional(Type.String({ maxLength: 200 })),
+  redirect_uri: Type.Optional(Type.String({ maxLength: 600 })),
+  code_verifier: Type.Optional(Type.String()),
+  refresh_token: Type.Optional(Type.String({ maxLength: 200 })),
+  scope: Type.Optional(Type.String({ maxLength: 2_048 })),
+  resource: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+})
+type TokenRequest = FastifyRequest<{ Body: Static<typeof TokenRequest> }>
+
+/** Gives an authenticated client the session that it may have tokens of. */
+type Grant = (request: TokenRequest, clientId: string) => Promise<Session>
+
+/** By `grant_type`. */
+const grants = new Map<string, Grant>([
+  ['authorization_code', redeem],
+  ['refresh_token', refresh],
+])
+
+/** The token endpoint (RFC 6749 section 3.2). */
+export const tokenRoute: FastifyPluginAsyncTypebox<{ assertions: Verifier }> = async (
+  app,
+  { assertions },
+) => {
+  app.post(
+    '/token',
+    {
+      config: { public: true },
+      schema: {
+        operationId: 'token',
+        body: TokenRequest,
+        response: { 200: TokenReply },
+      },
+    },
+    async (request: TokenRequest, reply) => {
+      const client = await authenticateClient(request, assertions)
+      const grant = grants.get(request.body.grant_type)
+      if (grant === undefined) {
+        throw new OAuthError(
+          'unsupported_grant_type',
+          'grant_type must be "authorization_code" or "refresh_token".',
+        )
+      }
+      const { resource = [] } = request.body
+      // Before the grant is used up.
+      refuseOtherAudiences([resource].flat(), client.audiences)
+      const session = await grant(request, client.id)
+      return app.issueTokens(narrow(session, request.body), reply)
+    },
+  )
+}
+
+/** RFC 6749 section 4.1.3, with PKCE (RFC 7636 section 4.6). */
+async function redeem(request: TokenRequest, clientId: string): Promise<Session> {
+  const { server: app, body } = request
+  const { code, redirect_uri: redirectUri, code_verifier: verifier } = body
+  if (code === undefined || redirectUri === undefined || verifier === undefined) {
+    throw new OAuthError('invalid_request', 'code, redirect_uri and code_verifier are required.')
+  }
+  if (!/^[\w.~-]{43,128}$/.test(verifier)) throw invalidCode()
+  const codeChallenge = createHash('sha256').update(verifier).digest('base64url')
+  const event = describeEvent(request, { actor: 'user', detail: { client: clientId } })
+  const session = await app.durably(() =>
+    redeemCode(app.db, { code, clientId, redirectUri, codeChallenge }, event),
+  )
+  if (session !== undefined) return session
+  await endRedeemed(request, code, clientId)
+  throw invalidCode()
+}
+
+/**
+ * Ends the session of a code that is used again: one of the two who used it has stolen it (RFC 6749
+ * section 4.1.2).
+ */
+async function endRedeemed(request: TokenRequest, code: string, clientId: string): Promise<void> {
+  const { server: app, log } = request
+  const sessionId = await findRedeemedSession(app.db, { code, clientId })
+  if (sessionId === undefined) return
+  const detail = { client: clientId, reused: true }
+  const event = describeEvent(request, { actor: 'anonymous', result: 'refused', detail })
+  const ended = await endSession(app, { sessionId, event })
+  if (ended?.wasOpen) log.warn({ sid: sessionId }, 'authorization code reused; session revoked')
+}
+
+const invalidCode = () =>
+  new OAuthError(
+    'invalid_grant',
+    'The code is unknown, expired or used, or it was issued for another client, redirect_uri or code_challenge.',
+  )
+
+/** RFC 6749 section 6. */
+async function refresh(request: TokenRequest, clientId: string): Promise<Session> {
+  const { refresh_token: refreshToken } = request.body
+  if (refreshToken === undefined) {
+    throw new OAuthError('invalid_request', 'refresh_token is required.')
+  }
+  return refreshSession(request, refreshToken, clientId).catch((err) => {
+    const isRefused = err instanceof ProblemError && err.statusCode === 401
+    throw isRefused ? new OAuthError('invalid_grant', err.message) : err
+  })
+}
+
+/** Narrows the access token of one answer: its scope (RFC 6749) and its audience (RFC 8707). */
+function narrow(session: Session, { scope, resource = [] }: TokenRequest['body']): Session {
+  const resources = [resource].flat()
+  refuseOtherAudiences(resources, session.audiences ?? [])
+  const grantedScope = scope ?? session.grantedScope
+  const granted = effectiveScope(session).split(' ')
+  if (scope !== undefined && !scope.split(' ').every((value) => granted.includes(value))) {
+    throw new OAuthError('invalid_scope', 'scope is more than what was granted.')
+  }
+  return { ...session, grantedScope, ...(resources.length > 0 && { audiences: resources }) }
+}
+
+function refuseOtherAudiences(resources: string[], allowed: string[]): void {
+  if (resources.every((value) => allowed.includes(value))) return
+  throw new OAuthError('invalid_target', 'resource is not among those that were granted.')
+}

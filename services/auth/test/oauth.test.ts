@@ -1,0 +1,140 @@
+import { authAudience } from '@latchkey/verify'
+import t from 'tap'
+import {
+  addClient,
+  answerOf,
+  authorizeParameters,
+  basic,
+  createPkce,
+  locationOf,
+  postOAuth,
+  redeem,
+  secretOf,
+  signIn,
+  TestBrowser,
+} from './oauth-support.ts'
+import {
+  as,
+  assertAs,
+  claimsOf,
+  createConfig,
+  issuer,
+  refresh,
+  register,
+  startAuth,
+  startInstance,
+} from './support.ts'
+
+t.test('a person logs in once, and every app gets tokens of its own', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  await addClient(app, 'orders', { audiences: ['orders'], scope: 'orders:read admin:all' })
+  await addClient(app, 'billing', { audiences: ['billing', 'orders'] })
+  const { browser, tokens } = await signIn(app, email)
+  t.match(tokens, { token_type: 'Bearer', expires_in: 900, scope: 'orders:read' })
+  const claims = claimsOf(tokens.access_token)
+  t.match(claims, {
+    iss: issuer,
+    aud: ['orders'],
+    client_id: 'orders',
+    scope: 'orders:read',
+    amr: ['pwd'],
+  })
+  t.ok(Math.abs(claims.auth_time - Date.now() / 1_000) < 60)
+
+  const { verifier, challenge } = createPkce()
+  const silent = await browser.authorize(authorizeParameters(challenge, 'billing'))
+  t.match(answerOf(silent), { state: 'state-1', iss: issuer })
+  const second = await redeem(app, answerOf(silent).code, verifier, 'billing')
+  const other = claimsOf(second.json().access_token)
+  t.match(other, { sub: claims.sub, aud: ['billing', 'orders'], client_id: 'billing' })
+  t.not(other.sid, claims.sid)
+})
+
+t.test('every step of a login may be answered by another instance', async (t) => {
+  const config = await createConfig(t)
+  const instances = [
+    await startInstance(t, config),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-2' }),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-3' }),
+  ] as const
+  const email = await register(instances[0])
+  await addClient(instances[0], 'orders')
+  const browser = new TestBrowser(...instances)
+  const { verifier, challenge } = createPkce()
+  const redirect = await browser.authorize(authorizeParameters(challenge))
+  t.equal((await browser.open(`/oauth/${locationOf(redirect)}`)).statusCode, 200)
+  const answer = answerOf(await browser.logIn(redirect, email))
+  t.equal((await redeem(instances[1], answer.code, verifier)).statusCode, 200)
+})
+
+t.test('of 200 parallel redemptions of one code one succeeds, and its session ends', async (t) => {
+  const config = await createConfig(t)
+  const instances = [
+    await startInstance(t, config),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-2' }),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-3' }),
+  ] as const
+  const [app] = instances
+  const email = await register(app)
+  await addClient(app, 'orders')
+  const { verifier, challenge } = createPkce()
+  const browser = new TestBrowser(app)
+  const redirect = await browser.authorize(authorizeParameters(challenge))
+  const { code } = answerOf(await browser.logIn(redirect, email))
+  const replies = await Promise.all(
+    Array.from({ length: 200 }, (_, index) =>
+      redeem(instances[index % 3] as typeof app, code, verifier),
+    ),
+  )
+  const [winner, ...others] = replies.filter(({ statusCode }) => statusCode === 200)
+  t.equal(others.length, 0)
+  t.equal(replies.filter((reply) => reply.json().error === 'invalid_grant').length, 199)
+  const { refresh_token } = winner?.json()
+  const late = await postOAuth(
+    app,
+    'token',
+    { grant_type: 'refresh_token', refresh_token },
+    basic(app, 'orders'),
+  )
+  t.match(late.json(), { error: 'invalid_grant' })
+  // The browser's own session goes on.
+  t.ok(answerOf(await browser.authorize(authorizeParameters(challenge))).code)
+})
+
+t.test('the refresh token of an app is of use to that app alone, and only there', async (t) => {
+  const app = await startAuth(t)
+  await addClient(app, 'orders')
+  await addClient(app, 'billing')
+  const { tokens } = await signIn(app, await register(app))
+  const { refresh_token } = tokens
+  t.match((await refresh(app, refresh_token)).json(), { code: 'refresh_token_invalid' })
+  const fields = { grant_type: 'refresh_token', refresh_token }
+  const stranger = await postOAuth(app, 'token', fields, basic(app, 'billing'))
+  t.match(stranger.json(), { error: 'invalid_grant' })
+  const reply = await postOAuth(app, 'token', fields, basic(app, 'orders'))
+  t.equal(claimsOf(reply.json().access_token).sid, claimsOf(tokens.access_token).sid)
+  t.equal(claimsOf(reply.json().access_token).auth_time, claimsOf(tokens.access_token).auth_time)
+  const again = await postOAuth(app, 'token', fields, basic(app, 'orders'))
+  t.equal(again.json().refresh_token, reply.json().refresh_token, 'racers get one successor')
+})
+
+t.test('logging out at auth ends every app of the browser, and no other session', async (t) => {
+  const app = await startAuth(t)
+  const email = await register(app)
+  await addClient(app, 'orders', { audiences: [authAudience, 'orders'] })
+  const here = await signIn(app, email)
+  const there = await signIn(app, email)
+  const isOpen = async (token: string) => (await as(app, token, 'GET', '/v1/me')).statusCode === 200
+  t.ok(await isOpen(here.tokens.access_token))
+  t.equal((await here.browser.open('/logout')).statusCode, 200)
+  t.ok(await isOpen(here.tokens.access_token), 'a link ends nothing')
+  t.equal((await here.browser.submit('/logout', {})).statusCode, 200)
+  t.notOk(await isOpen(here.tokens.access_token))
+  t.ok(await isOpen(there.tokens.access_token))
+  t.equal(here.browser.cookies.size, 0)
+  t.match(
+    locationOf(await here.browser.authorize(authorizeParameters(createPkce().challenge))),
+    /login/,
+  )
+})
