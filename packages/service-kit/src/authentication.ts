@@ -111,9 +111,10 @@ function createFeedOrExplain(options: RevocationFeedOptions): RevocationFeed {
 
 /** With auth's own file, a thief of this service's files could act as auth. */
 function warnOfAuthKeys({ keyring, log }: FastifyInstance, service: string): void {
-  const warn = ({ keys, refresh, roots }: KeySet) => {
+  const warn = ({ keys, refresh, roots, idTokenKeys }: KeySet) => {
     const isPrivate = keys.some((key) => key.alg === 'ES256' && key.d !== undefined)
-    if (refresh === undefined && roots.length === 0 && !isPrivate) return
+    const ownKeys = [...roots, ...idTokenKeys]
+    if (refresh === undefined && ownKeys.length === 0 && !isPrivate) return
     log.warn(
       `LATCHKEY_KEYS_FILE is the key file of auth; give this service its own: latchkey keys export --service ${service}`,
     )

@@ -14,6 +14,7 @@ export type {
 export { KeyringError } from './keys/keyring.ts'
 export { type KeyringFileOptions, openKeyring } from './keys/keyring-file.ts'
 export type { KeysOption, StaticKey } from './keys/keys-option.ts'
+export type { RsaKey } from './keys/rsa-key.ts'
 export { createRevocationFeed, type RevocationFeed } from './revocation/feed.ts'
 export { authAudience, limits } from './token/bounds.ts'
 export type { Refused, TokenErrorCode, TokenErrorStatus } from './token/error.ts'

@@ -134,7 +134,7 @@ t.test('keeps the last good keys, whatever the server answers', async (t) => {
   const good = toJwk(first)
   const json = (body: unknown) => (res: ServerResponse) => void res.end(JSON.stringify(body))
   const many = Array.from({ length: 101 }, (_, i) => toJwk(first, { kid: `k${i}` }))
-  const rsa = { kty: 'RSA', alg: 'RS256', kid: 'rsa', n: 'x', e: 'AQAB' }
+  const rsa = { kty: 'RSA', use: 'sig', alg: 'RS256', kid: 'rsa', n: 'x', e: 'AQAB' }
   const endless = (res: ServerResponse) => {
     const timer = setInterval(() => res.write(' '.repeat(20_000)), 1)
     res.on('close', () => clearInterval(timer))
@@ -236,7 +236,7 @@ t.test('close ends a fetch that is under way, and starts no other', async (t) =>
 })
 
 t.test('forgets the keys when the server publishes none', async (t) => {
-  const rsa = { kty: 'RSA', alg: 'RS256', kid: 'r', n: 'x', e: 'AQAB' }
+  const rsa = { kty: 'RSA', use: 'sig', alg: 'RS256', kid: 'r', n: 'x', e: 'AQAB' }
   // biome-ignore format: a table
   const answers: [what: string, keys: object[]][] = [
     ['no keys',                     []],

@@ -1,4 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign as signBytes,
+  verify,
+} from 'node:crypto'
 import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +22,12 @@ const jwk = (kid: string, others: object = {}) => ({
   alg: 'HS256',
   k: secret().toString('base64url'),
   ...others,
+})
+const rsa = (kid: string, modulusLength = 2048, publicExponent = 65_537) => ({
+  ...generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey.export({
+    format: 'jwk',
+  }),
+  ...{ kid, alg: 'RS256', use: 'latchkey:id-token' },
 })
 const jwks = (...keys: object[]) => JSON.stringify({ keys })
 
@@ -84,6 +97,57 @@ t.test('refuses a broken JWK Set as a whole, without a secret in the message', a
     } catch (err) {
       t.notOk(String(err).includes(shared.slice(0, 8)), what)
     }
+  }
+})
+
+t.test('reads the keys of ID tokens, which verify no access token', async (t) => {
+  const [first, second] = [rsa('first'), rsa('second', 3072)]
+  const set = parseKeySet(jwks(first, jwk('a'), second))
+  t.strictSame(
+    set.idTokenKeys.map(({ kid }) => kid),
+    ['first', 'second'],
+  )
+  t.strictSame(
+    set.keys.map(({ kid }) => kid),
+    ['a'],
+  )
+  t.strictSame(parseKeySet(jwks(jwk('a'))).idTokenKeys, [])
+  const [key] = set.idTokenKeys
+  if (key === undefined) throw new Error('no key')
+  const privateKey = createPrivateKey({ key: key.privateJwk, format: 'jwk' })
+  const publicKey = createPublicKey({ key: { kty: 'RSA', n: key.n, e: key.e }, format: 'jwk' })
+  const data = Buffer.from('x')
+  t.ok(verify('sha256', data, publicKey, signBytes('sha256', data, privateKey)))
+  t.strictSame({ ...key }, { kid: 'first', alg: 'RS256', n: first.n, e: first.e })
+  for (const text of [JSON.stringify(set), inspect(set, { depth: 9 })]) {
+    t.notOk(text.includes(String(first.d)), 'logging a set leaves the private part out')
+  }
+  t.ok(Object.isFrozen(key) && Object.isFrozen(key.privateJwk) && Object.isFrozen(set.idTokenKeys))
+})
+
+t.test('refuses a key for ID tokens that is weak, incomplete or another', async (t) => {
+  const [good, other] = [rsa('r'), rsa('other')]
+  // biome-ignore format: a table
+  const broken: [what: string, key: object, message: RegExp][] = [
+    ['a short modulus', rsa('r', 2040), /key "r": n must have at least 2048 bits/],
+    ['a small exponent', rsa('r', 2048, 3), /e must be at least 65537/],
+    ['another kty', { ...good, kty: 'EC' }, /key 2: a key for ID tokens has kty "RSA" and alg "RS256"/],
+    ['a secret', jwk('r', { use: 'latchkey:id-token' }), /has kty "RSA"/],
+    ['another alg', { ...good, alg: 'PS256' }, /alg "RS256"/],
+    ['no alg', { ...good, alg: undefined }, /alg "RS256"/],
+    ['no kid', { ...good, kid: undefined }, /key 2: kid is missing/],
+    ['a kid of another key', { ...good, kid: 'a' }, /two keys have the kid "a"/],
+    ['a padded member', { ...good, e: 'AQAB==' }, /e is missing or not base64url/],
+    ['an empty member', { ...good, p: '' }, /p is missing or not base64url/],
+    ...['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name): [string, object, RegExp] =>
+      [`no ${name}`, { ...good, [name]: undefined }, new RegExp(`${name} is missing or not`)]),
+    ...['n', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name): [string, object, RegExp] =>
+      [`${name} of another key`, { ...good, [name]: other[name as 'n'] }, /does not belong to n and e/]),
+    ['p of 1', { ...good, p: 'AQ', q: good.n }, /does not belong to n and e/],
+    ['q of 0', { ...good, q: 'AA' }, /does not belong to n and e/],
+  ]
+  for (const [what, key, message] of broken) {
+    t.throws(() => parseKeySet(jwks(jwk('a'), key)), { name: 'KeyringError', message }, what)
   }
 })
 

@@ -112,6 +112,7 @@ async function tryFile(
       signing,
       keys: [signing],
       roots,
+      idTokenKeys: [],
       refresh: { kid, alg: 'HS256', secret },
     } as const
     const tokens = createRefreshTokens({ current, subscribe: () => () => {}, close() {} })

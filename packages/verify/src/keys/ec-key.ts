@@ -1,4 +1,4 @@
-import { decodeBase64url } from '../encoding/base64url.ts'
+import { decodeInteger } from '../encoding/decode-integer.ts'
 import type { EcKey } from './keyring.ts'
 
 /** The curve P-256: y² = x³ - 3x + b modulo p, with n points (SP 800-186 section 3.2.1.3). */
@@ -28,8 +28,6 @@ export function createEcKey(kid: string, jwk: Record<string, unknown>): EcKey | 
   return Object.freeze(Object.defineProperty(key, 'd', { value: d }))
 }
 
-function readNumber(text: unknown): bigint | undefined {
-  const bytes = typeof text === 'string' ? decodeBase64url(text) : undefined
-  if (bytes?.length !== 32) return undefined
-  return BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`)
-}
+/** 43 characters are 32 bytes. */
+const readNumber = (text: unknown): bigint | undefined =>
+  typeof text === 'string' && text.length === 43 ? decodeInteger(text) : undefined

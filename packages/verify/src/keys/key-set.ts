@@ -1,8 +1,5 @@
-import { decodeBase64url } from '../encoding/base64url.ts'
 import { isObject, parseJson } from '../encoding/json.ts'
-import { createEcKey } from './ec-key.ts'
 import {
-  createKey,
   createKeySet,
   type HmacKey,
   type Key,
@@ -10,16 +7,23 @@ import {
   type KeySet,
   type ServiceKey,
 } from './keyring.ts'
-import { checkSecretStrength } from './secret-strength.ts'
-
-type Jwk = Readonly<Record<string, unknown>>
+import {
+  type Jwk,
+  malformed,
+  readIdTokenKey,
+  readSecret,
+  readServiceKey,
+  readTokenKey,
+} from './read-jwk.ts'
+import type { RsaKey } from './rsa-key.ts'
 
 /**
  * Parses a JWK Set (RFC 7517 section 5). The first key for access tokens signs.
  *
  * A key whose `use` is missing or `sig` is for access tokens: `oct` with `alg` HS256, or `EC` with
- * `alg` ES256. The uses of `latchkey:refresh`, `latchkey:root` and `latchkey:service` are those of
- * `KeySet`. Keys with another `use` are ignored. One bad key refuses the whole set.
+ * `alg` ES256. The uses of `latchkey:refresh`, `latchkey:root`, `latchkey:service` and
+ * `latchkey:id-token` are those of `KeySet`. Keys with another `use` are ignored. One bad key
+ * refuses the whole set.
  *
  * @throws KeyringError which names the key and the rule, never a secret
  * @example
@@ -32,6 +36,7 @@ type Jwk = Readonly<Record<string, unknown>>
 export function parseKeySet(text: string): KeySet {
   const keys: Key[] = []
   const roots: HmacKey[] = []
+  const idTokenKeys: RsaKey[] = []
   let refresh: HmacKey | undefined
   let service: ServiceKey | undefined
   for (const [index, jwk] of readJwks(text).entries()) {
@@ -43,6 +48,9 @@ export function parseKeySet(text: string): KeySet {
       case 'latchkey:root':
         roots.push(readSecret(jwk, index))
         break
+      case 'latchkey:id-token':
+        idTokenKeys.push(readIdTokenKey(jwk, index))
+        break
       case 'latchkey:refresh':
         if (refresh !== undefined) throw malformed('more than one key for refresh tokens')
         refresh = readSecret(jwk, index)
@@ -53,15 +61,15 @@ export function parseKeySet(text: string): KeySet {
     }
   }
   refuseSharedSecrets(keys, [...roots, refresh, service])
-  return createKeySet(keys, { service, refresh, roots })
+  return createKeySet(keys, { service, refresh, roots, idTokenKeys })
 }
 
 /** Most keys that are read from a server. */
 const MAX_PUBLIC_KEYS = 100
 
 /**
- * Parses a JWK Set that a server publishes. Only keys for ES256 are taken; others are ignored (RFC
- * 7517 section 5), but for a secret or a private key, which nobody may publish.
+ * Parses a JWK Set that a server publishes. Only keys for ES256 are used; others are ignored (RFC
+ * 7517 section 5), such as those of ID tokens. A secret or a private key refuses the set.
  *
  * @throws KeyringError when it is not a set of public keys, or has none for ES256
  */
@@ -75,6 +83,10 @@ export function parsePublicKeys(text: string): KeySet {
     }
     const isForTokens = jwk.use === undefined || jwk.use === 'sig'
     if (jwk.alg === 'ES256' && isForTokens) keys.push(readTokenKey(jwk, index))
+  }
+  if (keys.length === 0) {
+    const message = 'no published key verifies access tokens; auth publishes those for ES256 only'
+    throw new KeyringError('keyring_empty', message)
   }
   return createKeySet(keys)
 }
@@ -95,44 +107,6 @@ function readJwks(text: string): Jwk[] {
   return document.keys
 }
 
-function readTokenKey(jwk: Jwk, index: number): Key {
-  if (jwk.alg === 'HS256') return readSecret(jwk, index)
-  if (jwk.alg !== 'ES256') throw malformed(`key ${index + 1}: alg must be "HS256" or "ES256"`)
-  if (jwk.kty !== 'EC') throw malformed(`key ${index + 1}: kty must be "EC"`)
-  const kid = readKid(jwk, index)
-  const key = createEcKey(kid, jwk)
-  if (typeof key === 'string') throw malformed(`key ${JSON.stringify(kid)}: ${key}`)
-  return key
-}
-
-function readSecret(jwk: Jwk, index: number): HmacKey {
-  const { kty, k } = jwk
-  if (kty !== 'oct') throw malformed(`key ${index + 1}: kty must be "oct"`)
-  const kid = readKid(jwk, index)
-  const name = `key ${JSON.stringify(kid)}`
-  const secret = typeof k === 'string' ? decodeBase64url(k) : undefined
-  if (secret === undefined) throw malformed(`${name}: k must be base64url without padding`)
-  checkSecretStrength(secret, name)
-  return createKey(kid, secret)
-}
-
-function readServiceKey(jwk: Jwk, index: number): ServiceKey {
-  const key = readSecret(jwk, index)
-  const service = /^[^/]+\/([\w.-]{1,64})$/.exec(key.kid)?.[1]
-  if (service === undefined) {
-    throw malformed(`key ${index + 1}: the kid of a service's key must be <root key>/<service>`)
-  }
-  const named = Object.defineProperty({ kid: key.kid, alg: key.alg, service }, 'secret', {
-    value: key.secret,
-  })
-  return Object.freeze(named) as ServiceKey
-}
-
-function readKid({ kid }: Jwk, index: number): string {
-  if (typeof kid === 'string' && kid !== '') return kid
-  throw malformed(`key ${index + 1}: kid is missing`)
-}
-
 /** A secret with two purposes would let the holder of one act for the other. */
 function refuseSharedSecrets(
   tokenKeys: readonly Key[],
@@ -147,8 +121,4 @@ function refuseSharedSecrets(
     if (seen.has(secret)) throw malformed(`keys ${kids.join(' and ')} have the same secret`)
     seen.set(secret, key.kid)
   }
-}
-
-function malformed(message: string): KeyringError {
-  return new KeyringError('keyring_malformed', message)
 }

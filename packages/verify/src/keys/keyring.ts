@@ -1,3 +1,5 @@
+import type { RsaKey } from './rsa-key.ts'
+
 /**
  * A shared secret: a service that verifies with it can also sign with it. `secret` is not enumerable: logging or
  * serialising a key leaves it out.
@@ -77,6 +79,8 @@ export interface KeySet {
   readonly refresh?: HmacKey | undefined
   /** The keys that service keys are derived from, the newest first. In auth's file alone. */
   readonly roots: readonly HmacKey[]
+  /** The keys of ID tokens: the first signs, all are published. In auth's file alone. */
+  readonly idTokenKeys: readonly RsaKey[]
 }
 
 /**
@@ -141,15 +145,15 @@ export function createKey(kid: string, secret: Uint8Array): HmacKey {
 }
 
 /** The keys of a set that are not for access tokens. */
-type OtherKeys = Partial<Pick<KeySet, 'service' | 'refresh' | 'roots'>>
+type OtherKeys = Partial<Pick<KeySet, 'service' | 'refresh' | 'roots' | 'idTokenKeys'>>
 
 /** Creates a set whose first key signs. Throws if there is no key, or two keys share an ID. */
 export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')
-  const { service, refresh, roots = [] } = others
+  const { service, refresh, roots = [], idTokenKeys = [] } = others
   const kids = new Set<string>()
-  for (const key of [...keys, service, refresh, ...roots]) {
+  for (const key of [...keys, service, refresh, ...roots, ...idTokenKeys]) {
     if (key === undefined) continue
     const message = `two keys have the kid ${JSON.stringify(key.kid)}`
     if (kids.has(key.kid)) throw new KeyringError('keyring_duplicate_kid', message)
@@ -161,5 +165,6 @@ export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeyS
     service,
     refresh,
     roots: Object.freeze([...roots]),
+    idTokenKeys: Object.freeze([...idTokenKeys]),
   })
 }
