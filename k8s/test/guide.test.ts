@@ -41,12 +41,13 @@ t.test('the commands create a working keyring and every Secret that is read', as
   }
 
   const whole = parseKeySet(secrets.get('latchkey-keys')?.['keys.json'] ?? '')
-  t.ok(whole.refresh && whole.roots.length > 0, 'auth has its own keys')
+  const own = [whole.refresh, ...whole.roots, ...whole.idTokenKeys]
+  t.equal(own.filter(Boolean).length, 3, 'auth has its own keys')
   for (const service of services.filter((name) => name !== 'auth')) {
-    const { refresh, roots, ...set } = parseKeySet(
+    const { refresh, roots, idTokenKeys, ...set } = parseKeySet(
       secrets.get(`${service}-keys`)?.['keys.json'] ?? '',
     )
-    t.strictSame([refresh, roots], [undefined, []], `${service} has none of them`)
+    t.strictSame([refresh, roots, idTokenKeys], [undefined, [], []], `${service} has none of them`)
     t.match(set, { signing: { kid: whole.signing.kid }, service: { service } })
   }
 

@@ -190,7 +190,7 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     secrets.push(await project.secret('postgres_password'))
     for (const file of ['keyring', 'service-keys/orders', 'service-keys/billing']) {
       const { keys } = JSON.parse(await project.secret(`${file}/keys.json`))
-      for (const { k } of keys) if (!secrets.includes(k)) secrets.push(k)
+      for (const { k = '', d = k } of keys) if (!secrets.includes(d)) secrets.push(d)
     }
     const ids = await project.containers()
     const images = services.map((name) => `latchkey/${name}:0.1.0`)
@@ -200,8 +200,8 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       ...images.map((image) => docker('history', '--no-trunc', image)),
       ...ids.map(async (id) => (await execa('docker', ['logs', id], { all: true })).all),
     ])
-    // A password per service, that of Postgres, three keys of auth, and one of each other service.
-    t.equal(secrets.length, services.length + 1 + 3 + 2)
+    // A password per service, that of Postgres, four keys of auth, and one of each other service.
+    t.equal(secrets.length, services.length + 1 + 4 + 2)
     for (const secret of secrets) t.notOk(texts.some((text) => text.includes(secret)))
   })
 
@@ -214,7 +214,8 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
       const uses = keys.map(({ use, kid }: { use?: string; kid: string }) =>
         use === 'latchkey:service' ? kid.split('/')[1] : use,
       )
-      const own = service === 'auth' ? ['latchkey:refresh', 'latchkey:root'] : [service]
+      const ofAuth = ['latchkey:refresh', 'latchkey:root', 'latchkey:id-token']
+      const own = service === 'auth' ? ofAuth : [service]
       t.strictSame(uses, [undefined, ...own], service)
     }
   })

@@ -31,8 +31,10 @@ t.test('keys generate writes a file for its owner only, and never overwrites one
     { kty: 'oct', alg: 'HS256' },
     { kty: 'oct', use: 'latchkey:refresh' },
     { kty: 'oct', use: 'latchkey:root' },
+    { kty: 'RSA', alg: 'RS256', use: 'latchkey:id-token', kid: `${keys[0].kid}-id-token` },
   ])
-  for (const { k } of keys) {
+  t.strictSame(Object.keys(keys[3]).sort().join(), 'alg,d,dp,dq,e,kid,kty,n,p,q,qi,use')
+  for (const { k } of keys.slice(0, 3)) {
     // As text, other software can use the same secret.
     t.match(Buffer.from(k, 'base64url').toString('latin1'), /^[\w-]{43}$/)
   }
@@ -81,8 +83,10 @@ t.test('every change of the keys updates the files of the services', async (t) =
   for (const step of [
     ['add', 'next', '--alg', 'ES256'],
     ['add', 'next-root', '--root'],
+    ['add', 'next-id-token', '--id-token'],
     ['promote', 'next', '--force'],
     ['promote', 'next-root', '--force'],
+    ['promote', 'next-id-token', '--force'],
     ['retire', first?.kid ?? '', '--force'],
   ]) {
     const { code, stderr } = await latchkey('keys', ...step, ...files)

@@ -8,7 +8,7 @@ import { checkReplication } from '../src/cli/doctor/replication.ts'
 import { checkSchema } from '../src/cli/doctor/schema.ts'
 import type { Server, Standby } from '../src/cli/doctor/server-store.ts'
 import { checkDatabaseUrl, checkSettings } from '../src/cli/doctor/settings.ts'
-import { createRootJwk, createTokenJwk } from '../src/keys/jwk.ts'
+import { createIdTokenJwk, createRootJwk, createTokenJwk } from '../src/keys/jwk.ts'
 import { issuer } from './support.ts'
 
 const codes = (findings: Finding[]) => findings.map(({ level, code }) => `${level} ${code}`)
@@ -108,6 +108,22 @@ t.test('finds keys to rotate, to retire and to restore', async (t) => {
   ])
   const withoutRoot = checkKeys({ keys: tokenKeys }, { verifiers: [auth], live: new Map() }, now)
   t.match(codes(withoutRoot), ['warning root_key_missing'])
+})
+
+t.test('finds an auth instance that lacks a key for ID tokens', async (t) => {
+  const idTokenKeys = ['new', 'old'].map(createIdTokenJwk)
+  const set = { keys: [createTokenJwk('a', 'HS256'), createRootJwk('root'), ...idTokenKeys] }
+  const seen = { ageSeconds: 1, clockAheadSeconds: 0 }
+  const orders = { service: 'orders', instance: 'orders-1', kids: ['a', 'root/orders'], ...seen }
+  const check = (...kids: string[]) => {
+    const auth = { service: 'auth', instance: 'auth-1', kids: ['a', 'root', ...kids], ...seen }
+    return codes(checkKeys(set, { verifiers: [auth, orders], live: new Map() }))
+  }
+  const known = ['ok key_known', 'ok id_token_key']
+  t.strictSame(check('new', 'old'), known)
+  t.strictSame(check('old'), ['error id_token_key_lacking', ...known])
+  t.strictSame(check('new'), ['warning id_token_key_lacking', ...known])
+  t.strictSame(check('new', 'old', 'other'), ['warning key_unknown', ...known])
 })
 
 t.test('judges clocks by what verifiers tolerate', async (t) => {

@@ -1,12 +1,19 @@
+import { createPrivateKey } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createVerifier } from '@latchkey/verify'
+import { createVerifier, openKeyring, type RsaKey } from '@latchkey/verify'
 import { createTestKey, mintToken } from '@latchkey/verify/testing'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createRemoteJWKSet, jwtVerify, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
-import { createJwkSet, createRootJwk, createTokenJwk, type Jwk } from '../src/keys/jwk.ts'
+import {
+  createIdTokenJwk,
+  createJwkSet,
+  createRootJwk,
+  createTokenJwk,
+  type Jwk,
+} from '../src/keys/jwk.ts'
 import { issuer, login, register, startAuth } from './support.ts'
 
 const path = '/.well-known/jwks.json'
@@ -16,7 +23,7 @@ async function start(t: Test, ...keys: Jwk[]) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-jwks-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'keys.json')
-  const others = [...createJwkSet('HS256').keys.slice(1), createRootJwk('older-root')]
+  const others = [...createJwkSet('HS256').keys.slice(1, 3), createRootJwk('older-root')]
   const write = (...keys: Jwk[]) =>
     writeFile(file, JSON.stringify({ keys: [...keys, ...others] }), { mode: 0o600 })
   await write(...keys)
@@ -27,24 +34,35 @@ async function start(t: Test, ...keys: Jwk[]) {
 const [first, second] = [createTokenJwk('first', 'ES256'), createTokenJwk('second', 'ES256')]
 const secret = createTokenJwk('secret', 'HS256')
 
+const [idToken, olderIdToken] = [createIdTokenJwk('id-token'), createIdTokenJwk('older-id-token')]
+
 const published = ({ kid, x, y }: Jwk & { x?: string; y?: string }) => ({
   ...{ kty: 'EC', crv: 'P-256', kid, alg: 'ES256', use: 'sig', x, y },
 })
 
-t.test('publishes the public keys of access tokens, and nothing else of the file', async (t) => {
-  const { app, file } = await start(t, secret, second, { ...first, use: 'sig' })
+const publishedRsa = ({ kid, n, e }: Jwk & { n?: string; e?: string }) => ({
+  ...{ kty: 'RSA', kid, alg: 'RS256', use: 'sig', n, e },
+})
+
+t.test('publishes public keys, and nothing else of the file', async (t) => {
+  const tokenKeys = [secret, second, { ...first, use: 'sig' }]
+  const { app, file } = await start(t, ...tokenKeys, idToken, olderIdToken)
   const reply = await app.inject(path)
   t.equal(reply.statusCode, 200)
   t.equal(reply.headers['content-type'], 'application/jwk-set+json')
   t.equal(reply.headers['cache-control'], 'public, max-age=60')
-  t.strictSame(reply.json(), { keys: [published(second), published(first)] })
-  const { keys } = JSON.parse(await readFile(file, 'utf8')) as { keys: Jwk[] }
-  const hidden = keys.flatMap(({ k, d }) => [k, d]).filter((text) => text !== undefined)
-  t.equal(hidden.length, 6)
-  for (const text of hidden) t.notOk(reply.payload.includes(text))
+  t.strictSame(reply.json(), {
+    keys: [...[second, first].map(published), ...[idToken, olderIdToken].map(publishedRsa)],
+  })
+  const { keys } = JSON.parse(await readFile(file, 'utf8')) as { keys: Record<string, string>[] }
+  const members = ['k', 'd', 'p', 'q', 'dp', 'dq', 'qi']
+  const hidden = keys.flatMap((key) => members.map((member) => key[member] ?? ''))
+  const secrets = hidden.filter(Boolean)
+  t.equal(secrets.length, 6 + 2 * 6)
+  for (const text of secrets) t.notOk(reply.payload.includes(text))
 })
 
-t.test('publishes an empty set if tokens are signed with HS256', async (t) => {
+t.test('publishes an empty set if tokens are signed with HS256, without ID tokens', async (t) => {
   const { app } = await start(t, secret)
   const reply = await app.inject(path)
   t.equal(reply.statusCode, 200)
@@ -98,4 +116,61 @@ t.test('jose verifies with the published keys', async (t) => {
   })
   t.equal(payload.iss, issuer)
   t.equal(protectedHeader.kid, 'first')
+})
+
+/** Signs the claims of an access token with a key for ID tokens, as an ID token or disguised. */
+const signAs = (key: RsaKey, claims: object, header: { typ: string; kid?: string }) =>
+  new SignJWT({ ...claims })
+    .setProtectedHeader({ alg: 'RS256', kid: key.kid, ...header })
+    .sign(createPrivateKey({ key: { ...key.privateJwk }, format: 'jwk' }))
+
+t.test('a token signed with a key for ID tokens is never an access token', async (t) => {
+  for (const tokenKey of [first, secret]) {
+    const { app, file } = await start(t, tokenKey, idToken)
+    const jwks = `${await app.listen({ host: '127.0.0.1', port: 0 })}${path}`
+    const { access_token } = await login(app, await register(app))
+    const claims = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())
+    const [key] = app.keyring.current.idTokenKeys as [RsaKey]
+    const errors: string[] = []
+    const onError = ({ message }: Error) => void errors.push(message)
+    const byUrl = createVerifier({ keys: { jwks, onError }, issuer, audience: 'orders' })
+    t.teardown(() => byUrl.jwks?.close())
+    const isPublic = tokenKey === first
+    t.equal(await byUrl.jwks?.catchUp(isPublic ? undefined : 500), isPublic)
+    const keyring = openKeyring(file)
+    t.teardown(() => keyring.close())
+    const byFile = createVerifier({ keys: keyring, issuer, audience: 'orders' })
+    t.ok(byFile.check(access_token).ok)
+    t.equal(byUrl.check(access_token).ok, isPublic)
+    for (const typ of ['JWT', 'at+jwt']) {
+      const token = await signAs(key, claims, { typ })
+      const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(jwks)))
+      t.match(payload, claims, 'clients can verify it')
+      t.equal(byFile.check(token).ok, false)
+      t.equal(byUrl.check(token).ok, false)
+      const me = await app.inject({ url: '/v1/me', headers: { authorization: `Bearer ${token}` } })
+      t.equal(me.statusCode, 401)
+      const disguised = await signAs(key, claims, { typ, kid: tokenKey.kid })
+      for (const verifier of [byFile, byUrl]) t.equal(verifier.check(disguised).ok, false)
+    }
+    const reported = isPublic ? [] : [/no published key verifies access tokens; auth publishes/]
+    t.match(errors, reported)
+    t.equal(errors.length, reported.length)
+    const confused = mintToken({
+      key: { kid: key.kid, secret: Buffer.from(key.n, 'base64url') },
+      ...{ issuer, audience: 'orders' },
+    })
+    for (const verifier of [byFile, byUrl]) t.equal(verifier.check(confused).ok, false)
+  }
+})
+
+t.test('keeps the previous keys when a new key for ID tokens cannot sign', async (t) => {
+  const { app, write } = await start(t, first, idToken)
+  const { d: _private, ...publicKey } = olderIdToken
+  await write(second, publicKey)
+  await sleep(1_500)
+  t.equal(app.keyring.current.signing.kid, 'first')
+  await write(second, olderIdToken, idToken)
+  while (app.keyring.current.signing.kid !== 'second') await sleep(50)
+  t.match(app.keyring.current.idTokenKeys, [{ kid: 'older-id-token' }, { kid: 'id-token' }])
 })

@@ -105,10 +105,10 @@ t.test('refuses to retire a key that a service still signs its polls with', asyn
   })
   const auth = verifier('auth', ['next', 'old'])
   const orders = verifier('orders', ['old', 'next'])
-  t.strictSame(findRetirementBlockers(old, [auth, orders], new Map()), [
-    'orders-1 still signs with old',
-  ])
-  t.strictSame(findRetirementBlockers(old, [auth], new Map()), [])
+  const find = (verifiers: (typeof auth)[]) =>
+    findRetirementBlockers(old, { set: { keys: [next, old] }, verifiers, live: new Map() })
+  t.strictSame(find([auth, orders]), ['orders-1 still signs with old'])
+  t.strictSame(find([auth]), [])
 })
 
 t.test('refuses to promote or retire while no auth instance reports', async (t) => {
@@ -117,7 +117,8 @@ t.test('refuses to promote or retire while no auth instance reports', async (t) 
   const blockers = ['no auth instance has reported in the last minute']
   for (const verifiers of [[], [orders]]) {
     t.strictSame(findPromotionBlockers(next, verifiers), blockers)
-    t.strictSame(findRetirementBlockers(old, verifiers, new Map()), blockers)
+    const fleet = { set: { keys: [next, old] }, verifiers, live: new Map() }
+    t.strictSame(findRetirementBlockers(old, fleet), blockers)
   }
 })
 
@@ -163,7 +164,7 @@ t.test('a change is atomic, excludes others, and follows a symbolic link', async
   const runs = await Promise.all([1, 2, 3, 4].map((n) => keys('add', `k${n}`, '--keys', link)))
   const refused = runs.filter(({ code }) => code !== 0)
   t.ok(refused.length < 4)
-  t.equal((await kidsOf(real)).length, 3 + 4 - refused.length, 'no reported change is lost')
+  t.equal((await kidsOf(real)).length, 4 + 4 - refused.length, 'no reported change is lost')
   for (const { stderr } of refused) t.match(stderr, /another change is in progress/)
   t.equal((await stat(real)).mode & 0o777, 0o600)
   t.strictSame((await readdir(folder)).sort(), ['keys.json', 'real.json'])
@@ -196,6 +197,64 @@ t.test('reports the key that signs, also if the first one of a new file cannot',
   })
   const { rows } = await app.db.query(`SELECT FROM signing_keys WHERE kid = 'next'`)
   t.strictSame(rows, [], 'a key that never signed is not live')
+})
+
+t.test('rotates the key of ID tokens while the service runs, on auth alone', async (t) => {
+  const { app, file, options } = await startListening(t)
+  const [first] = app.keyring.current.idTokenKeys
+  const old = first?.kid ?? ''
+  const publishedKids = async () => {
+    const { keys } = (await app.inject('/.well-known/jwks.json')).json<JwkSet>()
+    return keys.map(({ kid }) => kid)
+  }
+  t.strictSame(await publishedKids(), [old])
+  t.match(await keys('list', '--keys', file), {
+    stdout: new RegExp(`${old} +RS256 +signs ID tokens`),
+  })
+  // Has the keys for access tokens, as another service does, and no key for ID tokens.
+  await app.db.query(`INSERT INTO verifiers VALUES ('orders-1', 'orders', $1, now())`, [
+    app.keyring.current.keys.map(({ kid }) => kid),
+  ])
+  const both = await keys('add', '--id-token', '--root', '--keys', file)
+  t.match(both, { code: 1, stderr: /--id-token.*cannot be used with.*--root/ })
+  const added = await keys('add', 'next', '--id-token', '--keys', file)
+  t.match(added, { code: 0, stdout: /signs no ID token with it yet.*wait two minutes/ })
+  t.match(added.stdout, `latchkey keys promote next`)
+  let promoted = await keys('promote', 'next', ...options)
+  while (promoted.code === 1) {
+    t.match(
+      promoted.stderr,
+      /auth-1 \(seen \d+ s ago\) does not have next yet and would not publish it/,
+    )
+    await sleep(200)
+    promoted = await keys('promote', 'next', ...options)
+  }
+  t.match(promoted, { code: 0, stdout: `After a minute, run: latchkey keys retire ${old}` })
+  t.match(await keys('retire', 'next', '--force', '--keys', file), {
+    code: 1,
+    stderr: /next is the signing key; promote another key first/,
+  })
+  let retired = await keys('retire', old, ...options)
+  while (retired.code === 1) {
+    t.match(retired.stderr, `auth-1 still signs ID tokens with ${old}`)
+    await sleep(200)
+    retired = await keys('retire', old, ...options)
+  }
+  t.match(retired, { code: 0, stdout: /Every auth instance needs/ })
+  while ((await publishedKids()).includes(old)) await sleep(50)
+  t.strictSame(await publishedKids(), ['next'])
+  t.equal(app.keyring.current.idTokenKeys[0]?.kid, 'next')
+})
+
+t.test('a key file without a key for ID tokens gets one, which signs', async (t) => {
+  const file = join(t.testdir(), 'keys.json')
+  await keys('generate', '--out', file)
+  const set: JwkSet = JSON.parse(await readFile(file, 'utf8'))
+  const others = set.keys.filter(({ use }) => use !== 'latchkey:id-token')
+  await writeFile(file, JSON.stringify({ keys: others }))
+  const added = await keys('add', '--id-token', '--keys', file)
+  t.match(added, { code: 0, stdout: /-id-token\. It signs ID tokens after the next reload/ })
+  t.match((await keys('list', '--keys', file)).stdout, /-id-token +RS256 +signs ID tokens/)
 })
 
 t.test('refuses to promote a key with which auth could not sign', async (t) => {

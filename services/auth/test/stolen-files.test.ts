@@ -67,8 +67,8 @@ function openVerifiersKeys(t: Test, file: string) {
 
 /** The secrets that a file contains, or that can be derived from what it contains. */
 const secretsOf = (jwks: Jwk[]): [kid: string, secret: Uint8Array][] =>
-  jwks.flatMap(({ kid = '', k, d, x, y }) =>
-    [k, d, x, y]
+  jwks.flatMap(({ kid = '', k, d, x, y, n }) =>
+    [k, d, x, y, n]
       .filter((text) => text !== undefined)
       .flatMap((text): [string, Uint8Array][] => [
         [kid, Buffer.from(text, 'base64url')],
@@ -185,7 +185,7 @@ for (const alg of ['HS256', 'ES256'] as const) {
     t.match(published.headers['content-type'], /^application\/jwk-set\+json/)
     t.match(published.headers['cache-control'], /^public, max-age=60$/)
     const { keys } = published.json()
-    t.equal(keys.length, alg === 'ES256' ? 1 : 0)
+    t.equal(keys.length, alg === 'ES256' ? 2 : 1, 'that of ID tokens is among them')
     t.strictSame(await tryFile(started, keys), nothing)
   })
 }

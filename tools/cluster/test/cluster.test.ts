@@ -87,8 +87,9 @@ t.test('only auth gets its keys; another service gets its own', async (t) => {
   for (const name of cluster.instances.map((instance) => instance.name)) {
     const environment = await readFile(`/proc/${cluster.pid(name)}/environ`, 'utf8')
     const [, file = ''] = /LATCHKEY_KEYS_FILE=([^\0]*)/.exec(environment) ?? []
-    const uses = (await readFile(file, 'utf8')).match(/(?<="use": "latchkey:)\w+/g)
-    t.strictSame(uses, name.startsWith('auth-') ? ['refresh', 'root'] : ['service'], name)
+    const uses = (await readFile(file, 'utf8')).match(/(?<="use": "latchkey:)[\w-]+/g)
+    const ofAuth = ['refresh', 'root', 'id-token']
+    t.strictSame(uses, name.startsWith('auth-') ? ofAuth : ['service'], name)
   }
 })
 

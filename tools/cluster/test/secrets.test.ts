@@ -80,18 +80,24 @@ async function useEverything({
   await run('sh', ['-c', `cat > '${keysFile}' <<'END'\n${broken}\nEND`])
   await logout(url, token)
 
-  const { keys } = JSON.parse(broken) as { keys: { kid: string; k: string }[] }
+  const { keys } = JSON.parse(broken) as { keys: Record<string, string>[] }
+  const privateMembers = ['k', 'd', 'p', 'q', 'dp', 'dq', 'qi']
   return [
-    ...keys.flatMap(({ kid, k }): [string, string][] => {
-      const bytes = Buffer.from(k, 'base64url')
-      return [
-        [`key ${kid}`, k],
-        [`key ${kid} in base64`, bytes.toString('base64').replace(/=+$/, '')],
-        [`key ${kid} in hexadecimal`, bytes.toString('hex')],
-        [`key ${kid} as numbers`, [...bytes.subarray(0, 8)].join()],
-        [`half of key ${kid}`, k.slice(0, 20)],
-      ]
-    }),
+    ...keys.flatMap((key) =>
+      privateMembers.flatMap((member): [string, string][] => {
+        const text = key[member]
+        if (text === undefined) return []
+        const bytes = Buffer.from(text, 'base64url')
+        const name = `${member} of key ${key.kid}`
+        return [
+          [name, text],
+          [`${name} in base64`, bytes.toString('base64').replace(/=+$/, '')],
+          [`${name} in hexadecimal`, bytes.toString('hex')],
+          [`${name} as numbers`, [...bytes.subarray(0, 8)].join()],
+          [`half of ${name}`, text.slice(0, 20)],
+        ]
+      }),
+    ),
     ...Object.entries(databaseUrls).map(([name, text]): [string, string] => [
       `the password of database ${name}`,
       new URL(text).password,

@@ -1,4 +1,4 @@
-import { hkdfSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, hkdfSync, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,8 +15,8 @@ export interface KeyFile {
 
 /**
  * Writes a key file of auth for `LATCHKEY_KEYS_FILE`: a JWK Set (RFC 7517) with random keys for
- * access tokens, refresh tokens and services, readable only by its owner. The test's teardown
- * removes it.
+ * access tokens, refresh tokens, services and ID tokens, readable only by its owner. The test's
+ * teardown removes it.
  */
 export function writeKeyFile(t: HasTeardown): KeyFile {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-keys-'))
@@ -34,6 +34,7 @@ export function writeKeyFile(t: HasTeardown): KeyFile {
       tokenKey,
       toJwk(`${kid}-refresh`, randomBytes(32), 'latchkey:refresh'),
       toJwk(`${kid}-root`, root, 'latchkey:root'),
+      createIdTokenJwk(`${kid}-id-token`),
     ]),
     kid,
     secret,
@@ -49,3 +50,8 @@ const toJwk = (kid: string, secret: Buffer, use?: string) => ({
   ...{ kty: 'oct', kid, alg: 'HS256', use },
   k: secret.toString('base64url'),
 })
+
+function createIdTokenJwk(kid: string) {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  return { ...privateKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'latchkey:id-token' }
+}

@@ -1,6 +1,6 @@
-import { isRootKey, isTokenKey, type JwkSet } from '../keys/jwk.ts'
+import { isIdTokenKey, isRootKey, isTokenKey, type JwkSet } from '../keys/jwk.ts'
 import { readKeyFile } from '../keys/key-file.ts'
-import { findSigningKey } from '../keys/rotation.ts'
+import { findKeyInUse } from '../keys/rotation.ts'
 import type { AuthClientOptions } from './auth-client.ts'
 import { fetchKeysStatus } from './keys-status.ts'
 import { printLine } from './print.ts'
@@ -45,10 +45,11 @@ function describeProof(service: string, kids: readonly string[]): string {
 function describeKey(kid: string, set: JwkSet): string {
   const key = set.keys.find((candidate) => candidate.kid === kid)
   if (key === undefined) return '-'
+  const isInUse = findKeyInUse(set, key) === key
   if (isRootKey(key)) {
-    const isInUse = set.keys.find(isRootKey) === key
     return isInUse ? 'keys of services are derived from it' : 'accepts keys of services'
   }
+  if (isIdTokenKey(key)) return isInUse ? 'signs ID tokens' : 'verifies ID tokens'
   if (!isTokenKey(key)) return key.use ?? '-'
-  return findSigningKey(set) === key ? 'signs and verifies' : 'verifies'
+  return isInUse ? 'signs and verifies' : 'verifies'
 }

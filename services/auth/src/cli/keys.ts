@@ -40,7 +40,9 @@ export function addKeys(program: Command): void {
 
   keys
     .command('generate')
-    .description('create the key file of auth, with keys for access tokens, refresh and services')
+    .description(
+      'create the key file of auth, with keys for access, refresh and ID tokens, and services',
+    )
     .requiredOption('-o, --out <file>', 'file to create; an existing file is not overwritten')
     .addOption(algorithmOption())
     .addOption(serviceKeysOption())
@@ -69,6 +71,11 @@ export function addKeys(program: Command): void {
     .argument('[kid]', 'key ID; default: the date and a random suffix')
     .addOption(algorithmOption())
     .addOption(new Option('--root', 'add a root key, from which keys of services are derived'))
+    .addOption(
+      new Option('--id-token', 'add a key for ID tokens (RS256), for OpenID Connect').conflicts(
+        'root',
+      ),
+    )
     .addOption(requiredKeysOption())
     .addOption(serviceKeysOption())
     .action(add)
@@ -76,7 +83,7 @@ export function addKeys(program: Command): void {
     .description(
       'sign new tokens with a key, or derive from a root key; refused until every verifier has it',
     )
-    .argument('[kid]', 'key to promote; default: the key added last')
+    .argument('[kid]', 'key to promote; default: the key for access tokens added last')
     .addOption(serviceKeysOption())
     .option('--force', 'promote even if verifiers lack the key or auth does not answer')
     .action(promote)

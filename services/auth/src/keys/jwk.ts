@@ -8,7 +8,7 @@ export interface Jwk {
   use?: string
   /** The secret of an `oct` key. */
   k?: string
-  /** The private part of an `EC` key. */
+  /** The private part of an `EC` or `RSA` key. */
   d?: string
 }
 
@@ -33,11 +33,14 @@ export const isTokenKey = ({ use }: Jwk): boolean => use === undefined || use ==
 /** Whether service keys are derived from a key. The first one of a file is in use. */
 export const isRootKey = ({ use }: Jwk): boolean => use === 'latchkey:root'
 
+/** Whether a key is for ID tokens. The first one of a file signs. */
+export const isIdTokenKey = ({ use }: Jwk): boolean => use === 'latchkey:id-token'
+
 /** A key ID with the date it was made: `2026-11-24-3f9a1c`. */
 export const createKid = (): string =>
   `${new Date().toISOString().slice(0, 10)}-${randomBytes(3).toString('hex')}`
 
-/** A new keyring: a key for access tokens, one for refresh tokens, and one that services' derive from. */
+/** A new keyring: keys for access, refresh and ID tokens, and one that services' derive from. */
 export function createJwkSet(alg: Algorithm): JwkSet {
   const kid = createKid()
   return {
@@ -45,11 +48,19 @@ export function createJwkSet(alg: Algorithm): JwkSet {
       createTokenJwk(kid, alg),
       createSecretJwk(`${kid}-refresh`, 'latchkey:refresh'),
       createRootJwk(`${kid}-root`),
+      createIdTokenJwk(`${kid}-id-token`),
     ],
   }
 }
 
 export const createRootJwk = (kid: string): Jwk => createSecretJwk(kid, 'latchkey:root')
+
+/** A new key for ID tokens: RS256 is mandatory for a server (OpenID Connect Core section 15.1). */
+export function createIdTokenJwk(kid: string): Jwk {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const use = 'latchkey:id-token'
+  return { ...privateKey.export({ format: 'jwk' }), kty: 'RSA', kid, alg: 'RS256', use }
+}
 
 /** A new key for access tokens: a secret, or a key pair. */
 export function createTokenJwk(kid: string, alg: Algorithm): Jwk {

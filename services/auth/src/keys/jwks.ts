@@ -3,19 +3,28 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { KeySet } from '@latchkey/verify'
 import { Type } from 'typebox'
 
-const JwkSet = Type.Object({
-  keys: Type.Array(
-    Type.Object({
-      kty: Type.Literal('EC'),
-      crv: Type.Literal('P-256'),
-      kid: Type.String(),
-      alg: Type.Literal('ES256'),
-      use: Type.Literal('sig'),
-      x: Type.String(),
-      y: Type.String(),
-    }),
-  ),
+/** Of access tokens (RFC 7518 section 6.2.1). */
+const EcJwk = Type.Object({
+  kty: Type.Literal('EC'),
+  crv: Type.Literal('P-256'),
+  kid: Type.String(),
+  alg: Type.Literal('ES256'),
+  use: Type.Literal('sig'),
+  x: Type.String(),
+  y: Type.String(),
 })
+
+/** Of ID tokens (RFC 7518 section 6.3.1). */
+const RsaJwk = Type.Object({
+  kty: Type.Literal('RSA'),
+  kid: Type.String(),
+  alg: Type.Literal('RS256'),
+  use: Type.Literal('sig'),
+  n: Type.String(),
+  e: Type.String(),
+})
+
+const JwkSet = Type.Object({ keys: Type.Array(Type.Union([EcJwk, RsaJwk])) })
 
 /** RFC 7517 section 8.5.2. */
 const mediaType = 'application/jwk-set+json'
@@ -24,8 +33,9 @@ const mediaType = 'application/jwk-set+json'
 const maxAgeSeconds = 60
 
 /**
- * The public keys of access tokens (RFC 7517 section 5), for verifiers that have no key file. Each is
- * built member by member, so that no secret and no private part can ever be among them.
+ * The public keys (RFC 7517 section 5) of access tokens, for verifiers that have no key file, and of
+ * ID tokens, for clients. Each is built member by member, so that no secret and no private part can
+ * ever be among them.
  */
 export const jwksRoute: FastifyPluginAsyncTypebox = async (app) => {
   let document = createDocument(app.keyring.current)
@@ -40,8 +50,10 @@ export const jwksRoute: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['tokens'],
         operationId: 'listPublicKeys',
-        summary:
-          'List the public keys that verify access tokens; none if they are signed with HS256',
+        summary: 'List the public keys that verify access tokens and ID tokens',
+        description:
+          'Keys with `alg` ES256 are those of access tokens; there is none if these are signed with ' +
+          'HS256. Keys with `alg` RS256 are those of ID tokens.',
         response: {
           200: { description: 'OK', content: { [mediaType]: { schema: JwkSet } } },
           304: Type.Null({ description: 'Nothing new.' }),
@@ -58,11 +70,14 @@ export const jwksRoute: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-function createDocument({ keys }: KeySet): { body: Buffer; etag: string } {
-  const publicKeys = keys
+function createDocument({ keys, idTokenKeys }: KeySet): { body: Buffer; etag: string } {
+  const ecKeys = keys
     .filter((key) => key.alg === 'ES256')
     .map(({ kid, alg, x, y }) => ({ kty: 'EC', crv: 'P-256', kid, alg, use: 'sig', x, y }))
-  const body = Buffer.from(JSON.stringify({ keys: publicKeys }))
+  const rsaKeys = idTokenKeys.map(({ kid, alg, n, e }) => {
+    return { kty: 'RSA', kid, alg, use: 'sig', n, e }
+  })
+  const body = Buffer.from(JSON.stringify({ keys: [...ecKeys, ...rsaKeys] }))
   const hash = createHash('sha256').update(body).digest('base64url')
   return { body, etag: `"${hash.slice(0, 22)}"` }
 }

@@ -1,7 +1,9 @@
 import {
   type Algorithm,
+  createIdTokenJwk,
   createRootJwk,
   createTokenJwk,
+  isIdTokenKey,
   isRootKey,
   isTokenKey,
   type Jwk,
@@ -15,7 +17,7 @@ export type LiveKeys = ReadonlyMap<string, number>
 interface KnownKeys {
   service: string
   instance: string
-  /** The one that signs first, and last the key that it authenticates with. */
+  /** The one that signs first, and last the key that it authenticates with. See `VerifierReport`. */
   kids: string[]
   /** Time since the report, in seconds. */
   ageSeconds: number
@@ -24,22 +26,30 @@ interface KnownKeys {
 /** Verifiers report their key IDs as a comma-separated list. */
 const kidPattern = /^[\w.-]{1,64}$/
 
+/** The kinds of keys that rotate, each by itself: its first key is in use. */
+const kinds = [isTokenKey, isRootKey, isIdTokenKey]
+
+const keysOfAuth = { root: createRootJwk, 'id-token': createIdTokenJwk }
+
+/** What a new key is: an algorithm for access tokens, or a kind that auth alone has. */
+export type NewKey = Algorithm | keyof typeof keysOfAuth
+
 /**
- * Adds a key that does not sign yet, or a root key that no key is derived from yet.
+ * Adds a key. If it is not the first of its kind, it is not in use yet.
  *
  * @throws Error when the key ID is in use or malformed
  */
-export function addKey(set: JwkSet, kid: string, alg: Algorithm | 'root'): void {
+export function addKey(set: JwkSet, kid: string, type: NewKey): void {
   if (!kidPattern.test(kid)) {
     throw new Error('a key ID is 1 to 64 letters, digits, dots, hyphens and underscores')
   }
   if (set.keys.some((key) => key.kid === kid)) throw new Error(`key ${kid} already exists`)
-  if (alg === 'root') {
-    set.keys.push(createRootJwk(kid))
+  if (type === 'root' || type === 'id-token') {
+    set.keys.push(keysOfAuth[type](kid))
     return
   }
   const last = set.keys.findLastIndex(isTokenKey)
-  set.keys.splice(last + 1, 0, createTokenJwk(kid, alg))
+  set.keys.splice(last + 1, 0, createTokenJwk(kid, type))
 }
 
 /**
@@ -68,16 +78,20 @@ export function retireKey(set: JwkSet, kid: string): void {
 export const findSigningKey = (set: JwkSet): Jwk | undefined => set.keys.find(isTokenKey)
 
 /** The key in use of the same kind: the one that signs, or that keys are derived from. */
-const findKeyInUse = (set: JwkSet, key: Jwk): Jwk | undefined =>
-  set.keys.find(isRootKey(key) ? isRootKey : isTokenKey)
+export function findKeyInUse(set: JwkSet, key: Jwk): Jwk | undefined {
+  const isOfKind = kinds.find((isOfKind) => isOfKind(key))
+  return isOfKind && set.keys.find(isOfKind)
+}
 
 /** Why a key must not be used yet, as sentences: verifiers without it would refuse its tokens. */
 export function findPromotionBlockers(key: Jwk, verifiers: KnownKeys[]): string[] {
   const { kid } = key
-  // Only auth has root keys, and verifies what services sign with keys derived from them.
-  const concerned = isRootKey(key) ? verifiers.filter(isAuth) : verifiers
+  // Only auth has the others: it verifies services by root keys, and publishes the keys of ID tokens.
+  const concerned = isTokenKey(key) ? verifiers : verifiers.filter(isAuth)
   const lacking = concerned.filter(({ kids }) => !kids.includes(kid))
-  const refusal = isRootKey(key) ? 'refuse the services' : 'refuse its tokens'
+  const refusal = isIdTokenKey(key)
+    ? 'not publish it'
+    : `refuse ${isRootKey(key) ? 'the services' : 'its tokens'}`
   return [
     ...findMissingReports(verifiers),
     ...lacking.map(
@@ -87,16 +101,33 @@ export function findPromotionBlockers(key: Jwk, verifiers: KnownKeys[]): string[
   ]
 }
 
+/** What is known of a fleet and its key file. */
+interface Fleet {
+  readonly set: JwkSet
+  readonly verifiers: readonly KnownKeys[]
+  readonly live: LiveKeys
+}
+
 /**
  * Why a key must stay, as sentences: its tokens may be valid, or a process still signs with it.
+ *
+ * Not checked: whether clients have verified the last ID tokens, which they do when they get them.
  */
-export function findRetirementBlockers(key: Jwk, verifiers: KnownKeys[], live: LiveKeys): string[] {
+export function findRetirementBlockers(key: Jwk, { set, verifiers, live }: Fleet): string[] {
   const { kid } = key
+  const successor = findKeyInUse(set, key)?.kid ?? ''
   const blockers = findMissingReports(verifiers)
   for (const { instance, service, kids } of verifiers) {
     if (kids[0] === kid) blockers.push(`${instance} still signs with ${kid}`)
     if (kids.includes(`${kid}/${service}`)) {
       blockers.push(`${instance} still authenticates with ${kid}/${service}`)
+    }
+    if (
+      isIdTokenKey(key) &&
+      kids.includes(kid) &&
+      !kids.slice(0, kids.indexOf(kid)).includes(successor)
+    ) {
+      blockers.push(`${instance} still signs ID tokens with ${kid}`)
     }
   }
   const seconds = live.get(kid)
@@ -111,13 +142,13 @@ export function findRetirementBlockers(key: Jwk, verifiers: KnownKeys[], live: L
 const isAuth = ({ service }: KnownKeys): boolean => service === 'auth'
 
 /** Without a report from an auth instance it is unknown which key signs. */
-const findMissingReports = (verifiers: KnownKeys[]): string[] =>
+const findMissingReports = (verifiers: readonly KnownKeys[]): string[] =>
   verifiers.some(isAuth) ? [] : ['no auth instance has reported in the last minute']
 
 /** Finds a key that can be rotated. @throws Error when there is none */
 export function getRotatingKey(set: JwkSet, kid: string): Jwk {
   const key = set.keys.find((candidate) => candidate.kid === kid)
   if (key === undefined) throw new Error(`there is no key ${kid}`)
-  if (isTokenKey(key) || isRootKey(key)) return key
-  throw new Error(`${kid} is neither a key for access tokens nor a root key`)
+  if (kinds.some((isOfKind) => isOfKind(key))) return key
+  throw new Error(`${kid} is not a key for access tokens or ID tokens, nor a root key`)
 }

@@ -16,9 +16,9 @@ export const heartbeat = fp(
     const liveForSeconds =
       LATCHKEY_ACCESS_TOKEN_TTL_SECONDS + reportDelaySeconds + limits.defaultClockToleranceSeconds
     repeatWhileOpen(app, async () => {
-      const { keys, roots } = app.keyring.current
+      const { keys, roots, idTokenKeys } = app.keyring.current
       const signingKid = app.getSigningKid()
-      const kids = [...keys, ...roots].map(({ kid }) => kid)
+      const kids = [...keys, ...roots, ...idTokenKeys].map(({ kid }) => kid)
       try {
         await reportVerifier(app.db, {
           service: 'auth',

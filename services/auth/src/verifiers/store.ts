@@ -8,8 +8,8 @@ export interface VerifierReport {
   service: string
   instance: string
   /**
-   * Its key IDs: the one that signs first, and last the key that it authenticates with, or the root
-   * keys of an auth instance.
+   * Its key IDs: the one that signs first, and last the key that it authenticates with, or of an
+   * auth instance the root keys and the keys of ID tokens, the newest first.
    */
   kids: string[]
   /** Time since the report, in seconds. */

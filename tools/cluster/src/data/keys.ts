@@ -13,8 +13,10 @@ export async function ensureKeys(
   const text = await readFile(keysFile, 'utf8').catch(() => undefined)
   const files = ['--service-keys', serviceKeys, '--service', ...audiences.map(serviceNameOf)]
   if (text === undefined) return runKeys('generate', '--out', keysFile, ...files)
-  // A key file of version 0.1 has no root key.
-  if (!text.includes('"latchkey:root"')) await runKeys('add', '--root', '--keys', keysFile)
+  // A key file of version 0.1 has neither.
+  for (const kind of ['root', 'id-token']) {
+    if (!text.includes(`"latchkey:${kind}"`)) await runKeys('add', `--${kind}`, '--keys', keysFile)
+  }
   await runKeys('export', '--keys', keysFile, ...files)
 }
 

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { isRootKey, isTokenKey, type JwkSet, rootMissing } from '../../keys/jwk.ts'
+import { isIdTokenKey, isRootKey, isTokenKey, type JwkSet, rootMissing } from '../../keys/jwk.ts'
 import { findSigningKey, type LiveKeys } from '../../keys/rotation.ts'
 import type { VerifierReport } from '../../verifiers/store.ts'
 import { error, type Finding, ok, warning } from './finding.ts'
@@ -25,11 +25,13 @@ export function checkKeys(
 ): Finding[] {
   const kids = set.keys.filter(isTokenKey).map(({ kid }) => kid)
   const roots = set.keys.filter(isRootKey).map(({ kid }) => kid)
+  const idTokenKids = set.keys.filter(isIdTokenKey).map(({ kid }) => kid)
   const signing = findSigningKey(set)?.kid ?? ''
+  const fileKeys = { kids, roots, idTokenKids, signing }
   return [
     ...(roots.length > 0 ? [] : [warning('root_key_missing', `${sharedIdentity} ${rootMissing}.`)]),
     ...findSilence(verifiers),
-    ...verifiers.flatMap((verifier) => findMissingKeys(verifier, { kids, roots, signing })),
+    ...verifiers.flatMap((verifier) => findMissingKeys(verifier, fileKeys)),
     ...[...live.keys()].filter((kid) => !kids.includes(kid)).map(describeLostKey),
     ...kids.flatMap((kid) =>
       findOldKey(kid, { isSigning: kid === signing, isLive: live.has(kid), now }),
@@ -40,6 +42,7 @@ export function checkKeys(
       const signs = kid === signing ? ', which signs' : ''
       return ok('key_known', `Processes with key ${kid}${signs}: ${names}.`)
     }),
+    ...idTokenKids.slice(0, 1).map((kid) => ok('id_token_key', `Key ${kid} signs ID tokens.`)),
   ]
 }
 
@@ -58,15 +61,18 @@ const sharedIdentity = 'Every service can poll in the name of any other:'
 interface FileKeys {
   readonly kids: readonly string[]
   readonly roots: readonly string[]
+  readonly idTokenKids: readonly string[]
   readonly signing: string
 }
 
-function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: FileKeys): Finding[] {
+function findMissingKeys(verifier: VerifierReport, fileKeys: FileKeys): Finding[] {
+  const { kids, roots, idTokenKids, signing } = fileKeys
   const name = `${verifier.instance} (${verifier.service})`
   const missing = kids.filter((kid) => !verifier.kids.includes(kid))
   // The key that a service authenticates with is `<root key>/<service>`.
   const held = verifier.kids.map((kid) => kid.split('/', 1).join())
-  const unknown = held.filter((kid) => !kids.includes(kid) && !roots.includes(kid))
+  const inFile = [...kids, ...roots, ...idTokenKids]
+  const unknown = held.filter((kid) => !inFile.includes(kid))
   const findings = missing.map((kid) => {
     const text = `${name} lacks key ${kid}`
     return kid === signing
@@ -76,7 +82,7 @@ function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: Fil
         )
       : warning('key_missing', `${text}: it would refuse its tokens. Copy the key file.`)
   })
-  findings.push(...findMissingRoots(verifier, roots))
+  findings.push(...findMissingKeysOfAuth(verifier, fileKeys))
   if (unknown.length > 0) {
     const text = `${name} has ${unknown.join(', ')}, which the key file lacks. Copy the key file.`
     findings.push(warning('key_unknown', text))
@@ -88,14 +94,35 @@ function findMissingKeys(verifier: VerifierReport, { kids, roots, signing }: Fil
   return findings
 }
 
-/** Only auth has root keys. Keys are derived from the first one. */
-function findMissingRoots({ instance, service, kids }: VerifierReport, roots: readonly string[]) {
+/** Only auth has root keys, and keys for ID tokens. The first one of each is in use. */
+function findMissingKeysOfAuth(
+  { instance, service, kids }: VerifierReport,
+  { roots, idTokenKids }: FileKeys,
+): Finding[] {
   if (service !== 'auth') return []
-  const missing = roots.filter((kid) => !kids.includes(kid))
-  return missing.map((kid) => {
-    const text = `${instance} lacks root key ${kid}: it refuses keys of services derived from it. Copy the key file.`
-    return kid === roots[0] ? error('root_key_lacking', text) : warning('root_key_lacking', text)
-  })
+  const findLacking = (
+    ofKind: readonly string[],
+    code: string,
+    describe: (kid: string) => string,
+  ) =>
+    ofKind
+      .filter((kid) => !kids.includes(kid))
+      .map((kid) => {
+        const text = `${instance} lacks ${describe(kid)}. Copy the key file.`
+        return kid === ofKind[0] ? error(code, text) : warning(code, text)
+      })
+  return [
+    ...findLacking(
+      roots,
+      'root_key_lacking',
+      (kid) => `root key ${kid}: it refuses keys of services derived from it`,
+    ),
+    ...findLacking(
+      idTokenKids,
+      'id_token_key_lacking',
+      (kid) => `key ${kid} for ID tokens: it does not publish it, so clients may refuse ID tokens`,
+    ),
+  ]
 }
 
 const describeLostKey = (kid: string): Finding =>
