@@ -32,6 +32,7 @@ import { loginPage } from './oauth/login.ts'
 import { logoutPage } from './oauth/logout.ts'
 import { metadataRoutes } from './oauth/metadata.ts'
 import { oauth } from './oauth/oauth.ts'
+import { userinfoRoute } from './oauth/userinfo.ts'
 import { openapi } from './openapi.ts'
 import { pages } from './pages/pages.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
@@ -133,6 +134,7 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
   })
   const accessTokens = createVerifier({ keys: app.keyring, issuer, audience: false })
   await app.register(oauth, { assertions, accessTokens, prefix: '/oauth' })
+  await app.register(userinfoRoute, { accessTokens, prefix: '/oauth' })
   await app.register(
     async (v1) => {
       v1.register(registerRoute)

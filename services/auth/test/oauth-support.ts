@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Service } from '@latchkey/service-kit'
 import type { LightMyRequestResponse } from 'fastify'
+import getPort from 'get-port'
+import type { Test } from 'tap'
+import type { AuthConfig } from '../src/config.ts'
 import { deriveClientSecret } from '../src/keys/jwk.ts'
 import { sameOrigin } from './pages-support.ts'
-import { as, assertAs, password } from './support.ts'
+import { as, assertAs, password, startAuth } from './support.ts'
 
 export const callback = 'https://orders.example.com/auth/callback'
 
@@ -149,4 +152,21 @@ export async function signIn(app: Service, email: string, browser = new TestBrow
   const reply = await redeem(app, answer.code, verifier)
   if (reply.statusCode !== 200) throw new Error(reply.body)
   return { browser, tokens: reply.json(), code: answer.code ?? '', verifier }
+}
+
+/** An auth service that listens, with its own address as the issuer. */
+export async function startListening(t: Test, overrides: Partial<AuthConfig> = {}) {
+  const port = await getPort()
+  const issuer = `http://127.0.0.1:${port}`
+  const config = { LATCHKEY_ISSUER: issuer, LATCHKEY_PORT: port, ...overrides }
+  const app = await startAuth(t, config)
+  await app.listen({ port, host: '127.0.0.1' })
+  return { app, issuer }
+}
+
+/** Opens an authorization URL in a new browser, and logs in. @returns where it is sent to */
+export async function signInAt(app: Service, url: URL, email: string) {
+  const browser = new TestBrowser(app)
+  const redirect = await browser.open(`${url.pathname}${url.search}`)
+  return { browser, location: locationOf(await browser.logIn(redirect, email)) }
 }

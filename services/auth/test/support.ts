@@ -127,7 +127,7 @@ export function deriveKey(app: Service, service: string): ServiceKey {
 
 /** A client assertion of a service, or of the operator. */
 export const assertAs = (app: Service, service: string): Promise<string> =>
-  signClientAssertion(deriveKey(app, service), issuer)
+  signClientAssertion(deriveKey(app, service), app.config.LATCHKEY_ISSUER)
 
 /** Polls the feed as a service, or asks for the status of the keys as the operator. */
 export async function poll(app: Service, path: string, headers: Record<string, string> = {}) {

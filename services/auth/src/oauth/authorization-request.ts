@@ -78,7 +78,7 @@ const checks: readonly Check[] = [
   },
   function checkResponseMode(parameters) {
     if ((read(parameters, 'response_mode') ?? 'query') !== 'query') {
-      refuse('invalid_request', 'response_mode must be "query".')
+      refuse('unsupported_response_mode', 'response_mode must be "query".')
     }
   },
   // RFC 7636 section 4.3; RFC 9700 section 2.1.1 requires it of every client.

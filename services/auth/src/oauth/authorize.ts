@@ -11,6 +11,7 @@ import {
 } from './authorization-request.ts'
 import { findOAuthClient, type OAuthClient } from './clients-store.ts'
 import { createCode } from './codes-store.ts'
+import { asksForIdToken } from './id-token.ts'
 import { isRegisteredUri } from './redirect-uri.ts'
 import { sealRequest } from './seal.ts'
 
@@ -28,6 +29,9 @@ export const authorizeRoute: FastifyPluginAsyncTypebox = async (app) => {
     const { client, redirectUri } = await identifyClient(app, parameters)
     try {
       const checked = readAuthorizationRequest(parameters, client, redirectUri)
+      if (asksForIdToken(checked.scope) && keyring.current.idTokenKeys.length === 0) {
+        throw new AuthorizationError('invalid_scope', 'This server issues no ID tokens.')
+      }
       const session = await findUsableSession(request, checked)
       if (session) return await answerWithCode(app, reply, checked, session.sessionId)
       const sealed = await sealRequest(keyring, checked)

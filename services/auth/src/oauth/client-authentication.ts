@@ -42,10 +42,12 @@ export async function authenticateClient(
   const { server: app, headers, body } = request
   const isBasic = headers.authorization !== undefined
   const { clientId, method } = readProof(request, assertions)
+  if (body.client_id !== undefined && body.client_id !== clientId) {
+    throw new OAuthError('invalid_request', 'client_id is not the client that authenticates.')
+  }
   const client = await findOAuthClient(app.db, clientId)
   if (client === undefined || client.disabled) throw invalidClient(isBasic)
   if ((client.kind === 'public') !== (method === 'none')) throw invalidClient(isBasic)
-  if (body.client_id !== undefined && body.client_id !== clientId) throw invalidClient(isBasic)
   return client
 }
 

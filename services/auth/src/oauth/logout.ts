@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Queryable } from '@latchkey/service-kit'
-import type { FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
 import { renderLogout, renderSignedOut } from '../pages/templates/logout.ts'
@@ -8,10 +7,12 @@ import { findBrowserSession } from '../sessions/browser-store.ts'
 import { endSession } from '../sessions/end-session.ts'
 import { redirectUriUnregistered } from './authorize.ts'
 import { findOAuthClient } from './clients-store.ts'
+import { readIdTokenHint } from './id-token.ts'
 import { isRegisteredUri } from './redirect-uri.ts'
 
 const LogoutRequest = Type.Object({
   client_id: Type.Optional(Type.String({ maxLength: 64 })),
+  id_token_hint: Type.Optional(Type.String({ maxLength: 8_192 })),
   post_logout_redirect_uri: Type.Optional(Type.String({ maxLength: 600 })),
   state: Type.Optional(Type.String({ maxLength: 2_048, pattern: '^[ -~]*$' })),
 })
@@ -26,7 +27,7 @@ export const logoutPage: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/logout', { schema: { querystring: LogoutRequest } }, async (request, reply) => {
     const { query, texts, browserSessionId } = request
-    const returnTo = await findReturn(db, query)
+    const returnTo = await findReturn(app, query)
     const session = browserSessionId && (await findBrowserSession(db, browserSessionId))
     if (!session) return finish(reply, returnTo)
     const page = renderLogout(texts, { email: session.email, hidden: query })
@@ -40,7 +41,7 @@ export const logoutPage: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { operationId: 'logout', body: LogoutRequest } },
     async (request, reply) => {
       const { body, browserSessionId: sessionId } = request
-      const returnTo = await findReturn(db, body)
+      const returnTo = await findReturn(app, body)
       if (sessionId !== undefined) {
         await endSession(app, { sessionId, event: describeEvent(request, { actor: 'user' }) })
       }
@@ -61,11 +62,12 @@ const finish = (reply: FastifyReply, returnTo: string | undefined) =>
  * @throws ProblemError 400 `redirect_uri_unregistered`
  */
 async function findReturn(
-  db: Queryable,
-  { client_id: id, post_logout_redirect_uri: uri, state }: LogoutRequest,
+  { db, keyring, config }: FastifyInstance,
+  { client_id, id_token_hint: hint, post_logout_redirect_uri: uri, state }: LogoutRequest,
 ): Promise<string | undefined> {
   if (uri === undefined) return undefined
-  const client = id === undefined ? undefined : await findOAuthClient(db, id)
+  const id = client_id ?? (hint && (await readIdTokenHint(keyring, config.LATCHKEY_ISSUER, hint)))
+  const client = id ? await findOAuthClient(db, id) : undefined
   if (!client || !isRegisteredUri(client.postLogoutUris, uri)) throw redirectUriUnregistered()
   if (state === undefined) return uri
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams({ state })}`

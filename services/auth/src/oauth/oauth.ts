@@ -23,6 +23,11 @@ export const oauth: FastifyPluginAsync<OAuthOptions> = async (
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
   })
+  // A parameter without a value counts as left out (RFC 6749 section 3.1).
+  app.addHook('preValidation', async ({ body }) => {
+    const parameters = (body ?? {}) as Record<string, unknown>
+    for (const name of Object.keys(parameters)) if (parameters[name] === '') delete parameters[name]
+  })
   app.register(tokenRoute, { assertions })
   app.register(revokeRoute, { assertions, accessTokens })
 }

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ProblemError } from '@latchkey/service-kit'
 import type { Verifier } from '@latchkey/verify'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { findUserById } from '../accounts/store.ts'
 import { describeEvent } from '../audit/describe-event.ts'
 import { endSession } from '../sessions/end-session.ts'
 import { refreshSession } from '../sessions/refresh.ts'
@@ -11,23 +12,26 @@ import { effectiveScope } from '../sessions/scope.ts'
 import type { Session } from '../sessions/store.ts'
 import { TokenReply } from '../sessions/tokens.ts'
 import { authenticateClient, ClientParameters } from './client-authentication.ts'
-import { findRedeemedSession, redeemCode } from './codes-store.ts'
+import { findRedeemedSession, type RedeemedSession, redeemCode } from './codes-store.ts'
 import { OAuthError } from './errors.ts'
+import { asksForIdToken, issueIdToken } from './id-token.ts'
 
 const TokenRequest = Type.Object({
   grant_type: Type.String(),
   ...ClientParameters,
   code: Type.Optional(Type.String({ maxLength: 200 })),
   redirect_uri: Type.Optional(Type.String({ maxLength: 600 })),
-  code_verifier: Type.Optional(Type.String()),
+  code_verifier: Type.Optional(Type.String({ pattern: '^[\\w.~-]{43,128}$' })),
   refresh_token: Type.Optional(Type.String({ maxLength: 200 })),
   scope: Type.Optional(Type.String({ maxLength: 2_048 })),
   resource: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
 })
 type TokenRequest = FastifyRequest<{ Body: Static<typeof TokenRequest> }>
 
+const Reply = Type.Object({ ...TokenReply.properties, id_token: Type.Optional(Type.String()) })
+
 /** Gives an authenticated client the session that it may have tokens of. */
-type Grant = (request: TokenRequest, clientId: string) => Promise<Session>
+type Grant = (request: TokenRequest, clientId: string) => Promise<Session | RedeemedSession>
 
 /** By `grant_type`. */
 const grants = new Map<string, Grant>([
@@ -47,7 +51,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox<{ assertions: Verifier }> = a
       schema: {
         operationId: 'token',
         body: TokenRequest,
-        response: { 200: TokenReply },
+        response: { 200: Reply },
       },
     },
     async (request: TokenRequest, reply) => {
@@ -63,19 +67,33 @@ export const tokenRoute: FastifyPluginAsyncTypebox<{ assertions: Verifier }> = a
       // Before the grant is used up.
       refuseOtherAudiences([resource].flat(), client.audiences)
       const session = await grant(request, client.id)
-      return app.issueTokens(narrow(session, request.body), reply)
+      const tokens = await app.issueTokens(narrow(session, request.body), reply)
+      // A refreshed session gets none: the login that an ID token tells of has been told.
+      const idToken = 'nonce' in session ? await createIdToken(app, session) : undefined
+      return { ...tokens, ...(idToken !== undefined && { id_token: idToken }) }
     },
   )
 }
 
+/** @returns `undefined` when the app did not ask for one, or the key was removed meanwhile */
+async function createIdToken(
+  { db, keyring, config }: FastifyInstance,
+  session: RedeemedSession,
+): Promise<string | undefined> {
+  const [key] = keyring.current.idTokenKeys
+  if (key === undefined || !asksForIdToken(effectiveScope(session))) return undefined
+  const user = await findUserById(db, session.userId)
+  return user && issueIdToken(key, config.LATCHKEY_ISSUER, { session, user })
+}
+
 /** RFC 6749 section 4.1.3, with PKCE (RFC 7636 section 4.6). */
-async function redeem(request: TokenRequest, clientId: string): Promise<Session> {
+async function redeem(request: TokenRequest, clientId: string): Promise<RedeemedSession> {
   const { server: app, body } = request
   const { code, redirect_uri: redirectUri, code_verifier: verifier } = body
-  if (code === undefined || redirectUri === undefined || verifier === undefined) {
-    throw new OAuthError('invalid_request', 'code, redirect_uri and code_verifier are required.')
+  if (code === undefined || redirectUri === undefined) {
+    throw new OAuthError('invalid_request', 'code and redirect_uri are required.')
   }
-  if (!/^[\w.~-]{43,128}$/.test(verifier)) throw invalidCode()
+  if (verifier === undefined) throw invalidCode()
   const codeChallenge = createHash('sha256').update(verifier).digest('base64url')
   const event = describeEvent(request, { actor: 'user', detail: { client: clientId } })
   const session = await app.durably(() =>
