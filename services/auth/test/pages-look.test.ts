@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { renderLogin } from '../src/pages/templates/login.ts'
@@ -36,7 +37,7 @@ function allPages(site: FastifyInstance) {
 t.test('every page is accessible and fits on every screen', { skip }, async (t) => {
   const settings = { LATCHKEY_LOG_LEVEL: 'silent' } as const
   const app = await listen(await startWithPages(t, allPages, settings))
-  const [{ port } = { port: 0 }] = app.addresses()
+  const { port } = app.server.address() as AddressInfo
   const browser = await launchBrowser(t)
   for (const screen of screens) {
     const page = await browser.newPage({ ...screen, bypassCSP: true })
