@@ -45,11 +45,8 @@ t.test('every page is accessible and fits on every screen', { skip }, async (t) 
       await page.goto(`http://127.0.0.1:${port}/${path}`)
       const name = `${path} ${screen.viewport.width} ${screen.colorScheme}`
       await checkAccessibility(t, page, name)
-      // biome-ignore lint/suspicious/noExplicitAny: the types of browsers are not included
-      const look = await page.evaluate(
-        () => (globalThis as any).document.documentElement.scrollWidth,
-      )
-      t.ok(look <= screen.viewport.width, `${name}: nothing overflows`)
+      const contentWidth = await page.evaluate('document.documentElement.scrollWidth')
+      t.ok(Number(contentWidth) <= screen.viewport.width, `${name}: nothing overflows`)
     }
     await page.close()
   }
