@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, type Transaction } from '@latchkey/service-kit'
-import { Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { perNetwork } from '../limits/per-network.ts'
 import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword, Email, trimEmail } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
@@ -16,7 +18,7 @@ import {
 import { codeTtl, createCode } from './new-code.ts'
 import { emailTaken, wrongPassword } from './problems.ts'
 import { changeEmail, findUserById } from './store.ts'
-import { checkCode, invalidCode, MailedCode, VerificationReply } from './verification.ts'
+import { ConfirmedCode, checkCode, invalidCode, VerificationReply } from './verification.ts'
 
 /**
  * Changes the e-mail address of the token's user: the new address confirms, and the old one is told
@@ -24,12 +26,11 @@ import { checkCode, invalidCode, MailedCode, VerificationReply } from './verific
  */
 export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { config, db, passwords } = app
-  const rateLimit = { max: config.LATCHKEY_REGISTER_LIMIT, timeWindow: 60_000 }
 
   app.post(
     '/me/email',
     {
-      config: { rateLimit },
+      config: { rateLimit: perNetwork(config, 'requestEmailChange') },
       preValidation: trimEmail,
       preHandler: requireOpenSession,
       schema: {
@@ -71,37 +72,49 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/me/email/confirm',
     {
       // The code is the proof. A link may be opened where nobody has logged in.
-      config: { public: true, rateLimit },
+      config: { public: true, rateLimit: perNetwork(config, 'changeEmail') },
       schema: {
         tags: ['accounts'],
         operationId: 'changeEmail',
         summary: 'Change your address with the code that was mailed to the new one',
-        body: Type.Object(MailedCode, { additionalProperties: false }),
+        body: ConfirmedCode,
         response: { 204: NoContent, 409: Problem, 429: Problem },
       },
     },
     async (request, reply) => {
-      const { body, network } = request
-      const find = (idHash: Buffer) => findAddressCode(db, 'email-change', idHash)
-      const code = await checkCode(db, { body, network, find, event: describeEvent(request) })
-      const { userId, oldEmail, email: newEmail } = code
-      const event = describeEvent(request, { actor: 'user' })
-      const undo = await createCode(app, {
-        recipient: oldEmail,
-        page: 'account',
-        query: { undo: '1' },
-        ttlSeconds: codeTtl.unasked,
-      })
-      const change = async (transaction: Transaction) => {
-        if (!(await useCode(transaction, 'email-change', code))) throw invalidCode()
-        const changed = await changeEmail(transaction, { userId, email: newEmail, event })
-        if (!changed) throw emailTaken()
-        await forgetCodes(transaction, userId)
-        if (newEmail.toLowerCase() === oldEmail.toLowerCase()) return
-        await offerUndo(transaction, { userId, email: oldEmail }, undo.code)
-      }
-      await app.durably(() => inTransaction(db, change))
+      await confirmEmailChange(request, request.body)
       return reply.code(204).send(null)
     },
   )
+}
+
+/**
+ * Changes an address with the code that was mailed to the new one; the old one can undo it.
+ *
+ * @throws ProblemError 400 `code_invalid`, 409 `email_taken`, 429 `too_many_failures`
+ */
+export async function confirmEmailChange(
+  request: FastifyRequest,
+  body: Static<typeof ConfirmedCode>,
+): Promise<void> {
+  const { network, server: app } = request
+  const find = (idHash: Buffer) => findAddressCode(app.db, 'email-change', idHash)
+  const code = await checkCode(app.db, { body, network, find, event: describeEvent(request) })
+  const { userId, oldEmail, email: newEmail } = code
+  const event = describeEvent(request, { actor: 'user' })
+  const undo = await createCode(app, {
+    recipient: oldEmail,
+    page: 'account',
+    query: { undo: '1' },
+    ttlSeconds: codeTtl.unasked,
+  })
+  const change = async (transaction: Transaction) => {
+    if (!(await useCode(transaction, 'email-change', code))) throw invalidCode()
+    const changed = await changeEmail(transaction, { userId, email: newEmail, event })
+    if (!changed) throw emailTaken()
+    await forgetCodes(transaction, userId)
+    if (newEmail.toLowerCase() === oldEmail.toLowerCase()) return
+    await offerUndo(transaction, { userId, email: oldEmail }, undo.code)
+  }
+  await app.durably(() => inTransaction(app.db, change))
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Email, NewPassword } from '../passwords/credentials.ts'
 import type { User } from './store.ts'
+import { MailedCode } from './verification.ts'
 
 export const Registration = Type.Object(
   {
@@ -12,6 +13,12 @@ export const Registration = Type.Object(
         'the code; one that is sent here is only checked against the rules for passwords.',
     }),
   },
+  { additionalProperties: false },
+)
+
+/** What sets a password: a mailed code, and the password. */
+export const CodeAndPassword = Type.Object(
+  { ...MailedCode, password: NewPassword },
   { additionalProperties: false },
 )
 

@@ -62,7 +62,8 @@ export const MailedCode = {
   }),
 }
 
-const ConfirmedCode = Type.Object(MailedCode)
+/** The body of a request that only needs a code. */
+export const ConfirmedCode = Type.Object(MailedCode, { additionalProperties: false })
 
 /** What is stored with a code. */
 interface GuessedCode {

@@ -39,13 +39,21 @@ export const rateLimit = fp(
   { name: 'rate-limit', fastify: '5.x', dependencies: ['database'] },
 )
 
-/** The plugin constructs the store, and a child per route; the route keeps their keys apart. */
+interface StoreOptions {
+  groupId?: string
+  routeInfo?: { method?: unknown; url?: string }
+}
+
+/**
+ * The plugin constructs the store, and a child per route; the route keeps their keys apart. Routes
+ * with one `groupId` share their counters.
+ */
 function storeOver(db: Queryable) {
   return class PostgresStore implements FastifyRateLimitStore {
     readonly #route: string
 
-    constructor(options: { routeInfo?: { method?: unknown; url?: string } }) {
-      this.#route = `${options.routeInfo?.method} ${options.routeInfo?.url}`
+    constructor({ groupId, routeInfo }: StoreOptions) {
+      this.#route = groupId ?? `${routeInfo?.method} ${routeInfo?.url}`
     }
 
     incr(
