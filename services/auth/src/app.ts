@@ -34,7 +34,10 @@ import { metadataRoutes } from './oauth/metadata.ts'
 import { oauth } from './oauth/oauth.ts'
 import { userinfoRoute } from './oauth/userinfo.ts'
 import { openapi } from './openapi.ts'
+import { accountPages } from './pages/account.ts'
 import { pages } from './pages/pages.ts'
+import { registerPages } from './pages/register.ts'
+import { resetPages } from './pages/reset.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { passwordRules } from './passwords/rules.ts'
 import { feedRoute } from './revocation/feed.ts'
@@ -131,6 +134,9 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
     site.register(authorizeRoute)
     site.register(loginPage)
     site.register(logoutPage)
+    site.register(registerPages)
+    site.register(resetPages)
+    site.register(accountPages)
   })
   const accessTokens = createVerifier({ keys: app.keyring, issuer, audience: false })
   await app.register(oauth, { assertions, accessTokens, prefix: '/oauth' })

@@ -118,8 +118,8 @@ export const settings = Type.Object({
     Type.String({
       format: 'url',
       description:
-        'URL of the pages that mail links to: `<url>/register`, `/reset` and `/account`. When unset, mail ' +
-        'contains codes and no links.',
+        'URL of the pages that mail links to: `<url>/register`, `/reset` and `/account`. Default: ' +
+        "`LATCHKEY_ISSUER`, for auth's own pages.",
     }),
   ),
   LATCHKEY_AUDIT_RETENTION_DAYS: Type.Integer({

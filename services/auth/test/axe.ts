@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import type { Test } from 'tap'
 
-const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
 /** Fails if axe-core finds a violation of WCAG 2.2 AA or of its best practices on the page. */
 export async function checkAccessibility(t: Test, page: Page, name: string): Promise<void> {
-  await page.evaluate(source)
+  await page.evaluate(axe.source)
   const found = await page.evaluate(async () => {
     // The types of browsers are not among those of the project.
     // biome-ignore lint/suspicious/noExplicitAny: see above

@@ -14,11 +14,11 @@ export const skip =
   process.env.CI !== 'true' &&
   'needs Chromium, which Debian has as the package chromium'
 
-/** A browser that is closed at the end of the test. */
-export async function launchBrowser(t: Test): Promise<Browser> {
+/** A browser with options of the command line, closed at the end of the test. */
+export async function launchBrowser(t: Test, ...options: string[]): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: executablePath ?? 'chromium',
-    args: ['--no-sandbox'], // Otherwise it does not run as root, as in a container.
+    args: ['--no-sandbox', ...options], // Otherwise it does not run as root, as in a container.
   })
   t.teardown(() => browser.close())
   return browser

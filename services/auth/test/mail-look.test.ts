@@ -6,12 +6,14 @@ import { launchBrowser, skip } from './browser.ts'
 
 // The longest name that the setting accepts, as one word.
 const products = ['Latchkey', 'Unternehmensverwaltungsanwendungssoftwarehersteller-&-Partner']
+const verificationId = 'mW8ysKZ0Q4qmWMWxWWmm-W'
+const link = `https://accounts.example.com/reset?verification_id=${verificationId}&code=12345678`
 const content: MailContent = {
   code: '12345678',
-  verificationId: 'mW8ysKZ0Q4qmWMWxWWmm-W',
+  verificationId,
+  link,
   expiresAt: new Date('2026-09-30T22:59:00Z'),
 }
-const link = `https://accounts.example.com/reset?verification_id=${content.verificationId}&code=12345678`
 
 /** The ways in which mail is read: on a wide screen and on a small phone, with light and dark colours. */
 const screens = [1000, 360, 320].flatMap((width) =>
@@ -23,21 +25,12 @@ t.test('every mail looks right', { skip }, async (t) => {
   for (const screen of screens) {
     const page = await openPage(t, browser, screen)
     for (const kind of mailKinds) {
-      for (const [product, extra] of products.flatMap(
-        (p) =>
-          [
-            [p, {}],
-            [p, { link }],
-          ] as const,
-      )) {
-        const mail = (await loadTemplates(undefined, product)).render(kind, {
-          ...content,
-          ...extra,
-        })
-        const name = [kind, screen.width, screen.colorScheme, product, 'link' in extra && 'link']
+      for (const product of products) {
+        const mail = (await loadTemplates(undefined, product)).render(kind, content)
+        const name = [kind, screen.width, screen.colorScheme, product]
         await page.setContent(mail.html)
         const look = await page.evaluate(inspectPage)
-        const where = name.filter(Boolean).join(' ')
+        const where = name.join(' ')
         t.ok(look.contentWidth <= screen.width, `${where}: nothing overflows`)
         t.ok(look.lowestContrast >= 4.5, `${where}: contrast ${look.lowestContrast} (WCAG 1.4.3)`)
         t.ok(look.smallestText >= 13, `${where}: no tiny text`)
@@ -47,7 +40,7 @@ t.test('every mail looks right', { skip }, async (t) => {
         const hasCode = mail.text.includes('1234 5678')
         t.match(look.code, hasCode ? { text: '1234 5678', lines: 1 } : null, where)
         if (look.code) t.ok(look.code.size >= 24 && look.code.isInside, `${where}: a large code`)
-        if ('link' in extra && hasCode) t.strictSame(look.links, [link], where)
+        if (hasCode) t.strictSame(look.links, [link], where)
       }
     }
     await page.close()

@@ -1,12 +1,15 @@
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import t from 'tap'
+import type { Browser, Page } from 'playwright-core'
+import t, { type Test } from 'tap'
 import { renderLogin } from '../src/pages/templates/login.ts'
 import { renderLogout, renderSignedOut } from '../src/pages/templates/logout.ts'
 import { checkAccessibility } from './axe.ts'
 import { launchBrowser, skip } from './browser.ts'
-import { listen } from './mail-support.ts'
+import { listen, mailSettings, readCode } from './mail-support.ts'
 import { startWithPages } from './pages-support.ts'
+import { issuer as defaultIssuer, login, password } from './support.ts'
 
 /** The screens on which pages are read: a small phone and a desktop, light and dark. */
 const screens = [320, 1000].flatMap((width) =>
@@ -16,38 +19,121 @@ const screens = [320, 1000].flatMap((width) =>
   })),
 )
 
-function allPages(site: FastifyInstance) {
-  const allowed = { canReset: true, canRegister: true }
-  const problem = { sentence: 'The e-mail address or the password is wrong.', fields: ['email'] }
-  site.get('/login-1', async ({ texts }, reply) =>
-    reply.sendPage(renderLogin(texts, { ...allowed, app: 'Orders' })),
+/** The images of the documentation, which are written with `PAGE_IMAGES=1`. */
+const images = ['reset-1000-light', 'reset-320-dark']
+const folder = new URL('../../../docs/images/pages/', import.meta.url).pathname
+
+/** Pages whose routes are tested elsewhere. */
+function addPages(site: FastifyInstance) {
+  const all = { canReset: true, canRegister: true, app: 'Orders' }
+  const problem = {
+    sentence: 'The e-mail address or the password is wrong.',
+    fields: ['email', 'password'],
+  }
+  site.get('/login-again', async ({ texts }, reply) =>
+    reply.sendPage(renderLogin(texts, { ...all, problem, email: 'ada@example.com' })),
   )
-  site.get('/login-2', async ({ texts }, reply) =>
-    reply.sendPage(renderLogin(texts, { ...allowed, problem, email: 'ada@example.com' })),
-  )
-  site.get('/logout-1', async ({ texts }, reply) =>
+  site.get('/logout-form', async ({ texts }, reply) =>
     reply.sendPage(renderLogout(texts, { email: 'ada@example.com', hidden: {} })),
   )
-  site.get('/logout-2', async ({ texts }, reply) => reply.sendPage(renderSignedOut(texts)))
+  site.get('/signed-out', async ({ texts }, reply) => reply.sendPage(renderSignedOut(texts)))
   site.get('/error', async () => {
     throw new Error('unexpected')
   })
 }
 
-t.test('every page is accessible and fits on every screen', { skip }, async (t) => {
-  const settings = { LATCHKEY_LOG_LEVEL: 'silent' } as const
-  const app = await listen(await startWithPages(t, allPages, settings))
+const link = 'verification_id=mW8ysKZ0Q4qmWMWxWWmm-W&code=12345678'
+const paths = [
+  ...[
+    'login',
+    'login-again',
+    'logout-form',
+    'signed-out',
+    'error',
+    'register',
+    'forgot',
+    'account',
+  ],
+  ...['register', 'reset', 'account'].map((page) => `${page}?${link}`),
+  `account?undo=1&${link}`,
+]
+
+async function start(t: Test, issuer = defaultIssuer) {
+  const settings = {
+    ...mailSettings,
+    LATCHKEY_LOG_LEVEL: 'silent',
+    LATCHKEY_ISSUER: issuer,
+  } as const
+  const app = await listen(await startWithPages(t, addPages, settings))
   const { port } = app.server.address() as AddressInfo
+  return { app, port }
+}
+
+t.test('every page is accessible and fits on every screen', { skip }, async (t) => {
+  const { port } = await start(t)
   const browser = await launchBrowser(t)
   for (const screen of screens) {
-    const page = await browser.newPage({ ...screen, bypassCSP: true })
-    for (const path of ['login-1', 'login-2', 'logout-1', 'logout-2', 'error']) {
-      await page.goto(`http://127.0.0.1:${port}/${path}`)
-      const name = `${path} ${screen.viewport.width} ${screen.colorScheme}`
-      await checkAccessibility(t, page, name)
-      const contentWidth = await page.evaluate('document.documentElement.scrollWidth')
-      t.ok(Number(contentWidth) <= screen.viewport.width, `${name}: nothing overflows`)
+    for (const locale of ['en', 'de']) {
+      // Otherwise axe-core could not run; no script of the page exists.
+      const page = await browser.newPage({ ...screen, locale, bypassCSP: true })
+      for (const path of paths) {
+        await page.goto(`http://127.0.0.1:${port}/${path}`)
+        const [file] = path.split('?', 1)
+        const name = `${file}-${screen.viewport.width}-${screen.colorScheme}`
+        await checkAccessibility(t, page, `${path} ${name} ${locale}`)
+        const contentWidth = Number(await page.evaluate('document.documentElement.scrollWidth'))
+        t.ok(contentWidth <= screen.viewport.width, `${name}: nothing overflows`)
+        if (process.env.PAGE_IMAGES && locale === 'en' && images.includes(name)) {
+          await page.screenshot({ path: join(folder, `${name}.png`) })
+        }
+      }
+      await page.close()
     }
-    await page.close()
   }
+})
+
+/** A page without JavaScript. What the policy of the pages blocks fails the test. */
+async function openPlain(t: Test, browser: Browser): Promise<Page> {
+  const page = await browser.newPage({ javaScriptEnabled: false })
+  page.on('console', (message) => t.notMatch(message.text(), /Content Security Policy/))
+  t.teardown(() => page.close())
+  return page
+}
+
+t.test('a keyboard is enough to register, and no JavaScript is needed', { skip }, async (t) => {
+  const { app, port } = await start(t)
+  const page = await openPlain(t, await launchBrowser(t))
+  const { keyboard } = page
+  const fill = async (...texts: string[]) => {
+    for (const text of texts) {
+      await keyboard.press('Tab')
+      await keyboard.type(text)
+    }
+  }
+  await page.goto(`http://127.0.0.1:${port}/register`)
+  await fill('ada@example.com')
+  await keyboard.press('Enter')
+  await page.waitForSelector('[name=code]')
+  await fill((await readCode(app, 'ada@example.com')).code, 'password123')
+  await keyboard.press('Tab')
+  await keyboard.press('Space')
+  t.match(await page.textContent('[role=alert]'), 'easy to guess')
+  // The field that has to be corrected has the focus.
+  await keyboard.type(password)
+  await keyboard.press('Enter')
+  t.match(await page.textContent('a.button'), 'Log in')
+  await login(app, 'ada@example.com')
+})
+
+t.test('forms work without TLS, where browsers send only Origin', { skip }, async (t) => {
+  const { port } = await start(t, 'http://auth.test')
+  const resolver = `--host-resolver-rules=MAP auth.test:80 127.0.0.1:${port}`
+  const page = await openPlain(t, await launchBrowser(t, resolver))
+  await page.goto('http://auth.test/forgot')
+  await page.fill('[name=email]', 'ada@example.com')
+  const sent = page.waitForRequest((request) => request.method() === 'POST')
+  await page.click('button')
+  const headers = await (await sent).allHeaders()
+  t.match(headers, { origin: 'http://auth.test', 'sec-fetch-site': undefined })
+  t.match(await page.textContent('h1'), 'Set a new password')
 })

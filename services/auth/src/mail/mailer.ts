@@ -17,7 +17,7 @@ export interface CodeMail {
   recipient: string
   code: string
   verificationId: string
-  /** A page below `LATCHKEY_PAGES_URL`, which the mail links to; without that setting it does not. */
+  /** The page below `LATCHKEY_PAGES_URL` that the mail links to. */
   page: 'register' | 'reset' | 'account'
   /** What the page is told in addition, for instance `undo=1`. */
   query?: Readonly<Record<string, string>>
@@ -59,7 +59,7 @@ export const mailer = fp(
     keyring.subscribe((set) => {
       if (set.roots.length > 0) roots = set.roots
     })
-    const pages = config.LATCHKEY_PAGES_URL?.replace(/\/+$/, '')
+    const pages = (config.LATCHKEY_PAGES_URL ?? config.LATCHKEY_ISSUER).replace(/\/+$/, '')
     const isConfigured = config.LATCHKEY_SMTP_URL !== undefined
 
     if (isConfigured && roots.length === 0) {
@@ -80,7 +80,7 @@ export const mailer = fp(
           if ((await countRequest(db, key, hourMs)).current > maxPerHour) return undefined
         }
         const parameters = new URLSearchParams({ verification_id: verificationId, code, ...query })
-        const link = pages === undefined ? undefined : `${pages}/${page}?${parameters}`
+        const link = `${pages}/${page}?${parameters}`
         const expiresAt = new Date(Date.now() + ttlSeconds * 1_000)
         return seal(recipient, { code, verificationId, link, expiresAt }, ttlSeconds)
       },

@@ -1,11 +1,7 @@
 import { html } from 'ghtml'
 import type { PageProblem } from '../describe-problem.ts'
-
-/** What was typed into a field of a form, which may not be valid. */
-export function readTyped(body: unknown, name: string): string | undefined {
-  const value = (body as Readonly<Record<string, unknown>> | null | undefined)?.[name]
-  return typeof value === 'string' ? value : undefined
-}
+import type { Texts } from '../texts/en.ts'
+import type { Page } from './layout.ts'
 
 /** What every form may have. */
 export interface FormData {
@@ -23,14 +19,23 @@ interface Field {
   hint?: string | undefined
 }
 
+interface FormParts {
+  /** The relative URL that the form is posted to. */
+  action: string
+  /** HTML. */
+  fields: string
+  /** The text of the button. */
+  submit: string
+}
+
 /** The relative URL of a page, with the request of the app. Relative, because an issuer may have a path. */
 export const linkTo = (page: string, request: string | undefined): string =>
   request === undefined ? page : `${page}?${new URLSearchParams({ request })}`
 
 /** A form. It has `novalidate`, so that all errors are shown in the language of the page. */
-export const renderForm = (
+const renderForm = (
   { request, problem }: FormData,
-  { action, fields, submit }: { action: string; fields: string; submit: string },
+  { action, fields, submit }: FormParts,
 ) => html`!${renderProblem(problem)}
 <form method="post" action="${action}" novalidate>
 !${request === undefined ? '' : renderHidden('request', request)}!${fields}
@@ -40,6 +45,47 @@ export const renderForm = (
 /** A field that is not shown. */
 export const renderHidden = (name: string, value: string) =>
   html`<input type="hidden" name="${name}" value="${value}">`
+
+/** A form with its heading. The title of the page tells screen readers of a problem first. */
+export const renderFormPage = (
+  texts: Texts,
+  data: FormData,
+  page: { title: string; text?: string | undefined; form: FormParts; links?: string },
+): Page => ({
+  title: data.problem ? texts.errorTitle(page.title) : page.title,
+  content: html`<h1>${page.title}</h1>
+!${page.text === undefined ? '' : html`<p>${page.text}</p>`}
+!${renderForm(data, page.form)}
+!${!page.links ? '' : html`<p class="links">!${page.links}</p>`}`,
+})
+
+/** The field for an address that names an account. */
+export const renderEmail = (
+  { email }: Texts,
+  value: string | undefined,
+  problem: PageProblem | undefined,
+) =>
+  renderField(
+    { name: 'email', label: email, type: 'email', autocomplete: 'username', value },
+    problem,
+  )
+
+/** The field for a new password. */
+export const renderNewPassword = (
+  { password, newPasswordHint }: Texts,
+  minLength: number,
+  problem: PageProblem | undefined,
+) =>
+  renderField(
+    {
+      name: 'password',
+      label: password,
+      type: 'password',
+      autocomplete: 'new-password',
+      hint: newPasswordHint({ minLength }),
+    },
+    problem,
+  )
 
 /** An input with its label. What is wrong is announced with the first input that it concerns. */
 export function renderField(field: Field, problem: PageProblem | undefined): string {

@@ -20,6 +20,7 @@ export const renderLayout = (texts: Texts, theme: Theme, page: Page) => html`<!d
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="!${theme.logo ?? 'data:,'}">
 <title>${page.title} · ${theme.productName}</title>
 <style>!${theme.style}</style>
 </head>

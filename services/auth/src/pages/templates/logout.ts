@@ -1,6 +1,5 @@
-import { html } from 'ghtml'
 import type { Texts } from '../texts/en.ts'
-import { renderForm, renderHidden } from './form.ts'
+import { renderFormPage, renderHidden } from './form.ts'
 import type { Page } from './layout.ts'
 import { renderMessage } from './message.ts'
 
@@ -11,15 +10,11 @@ interface LogoutData {
 }
 
 /** The button that ends the session of a browser, posted to `logout`. */
-export function renderLogout({ logout }: Texts, { email, hidden }: LogoutData): Page {
-  const { title, text, submit } = logout
+export function renderLogout(texts: Texts, { email, hidden }: LogoutData): Page {
+  const { title, text, submit } = texts.logout
   const fields = Object.entries(hidden).map(([name, value]) => renderHidden(name, value))
-  return {
-    title,
-    content: html`<h1>${title}</h1>
-<p>${text(email)}</p>
-!${renderForm({}, { action: 'logout', fields: fields.join('\n'), submit })}`,
-  }
+  const form = { action: 'logout', fields: fields.join('\n'), submit }
+  return renderFormPage(texts, {}, { title, text: text(email), form })
 }
 
 /** What is shown when the session of a browser has ended. */

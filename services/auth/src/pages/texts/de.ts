@@ -6,6 +6,9 @@ export const de: Texts = {
   errorTitle: (title) => `Fehler: ${title}`,
   email: 'E-Mail-Adresse',
   password: 'Passwort',
+  code: 'Code',
+  newPasswordHint: ({ minLength }) =>
+    `Mindestens ${minLength} Zeichen. Gut sind vier Wörter ohne Zusammenhang.`,
   login: {
     title: 'Anmelden',
     toApp: (app) => `weiter zu ${app}`,
@@ -13,6 +16,59 @@ export const de: Texts = {
     forgot: 'Passwort vergessen?',
     register: 'Konto anlegen',
   },
+  register: {
+    title: 'Konto anlegen',
+    text: 'Wir senden einen Code an Ihre E-Mail-Adresse.',
+    submit: 'Code senden',
+    submitOpen: 'Konto anlegen',
+    login: 'Ich habe schon ein Konto',
+  },
+  confirmRegistration: {
+    title: 'E-Mail-Adresse bestätigen',
+    sent: (email) =>
+      `Wir haben eine E-Mail an ${email} gesendet. Geben Sie den Code daraus ein, und wählen Sie ein Passwort.`,
+    text: 'Geben Sie den Code aus der E-Mail ein, und wählen Sie ein Passwort.',
+    submit: 'Konto anlegen',
+    again: 'Neuen Code anfordern',
+    done: 'Ihr Konto ist bereit',
+    doneText: 'Sie können sich jetzt anmelden.',
+  },
+  forgot: {
+    title: 'Passwort vergessen?',
+    text: 'Wir senden einen Code an Ihre E-Mail-Adresse. Damit können Sie ein neues Passwort setzen.',
+    submit: 'Code senden',
+    login: 'Zurück zur Anmeldung',
+  },
+  reset: {
+    title: 'Neues Passwort setzen',
+    sent: (email) =>
+      `Wenn ${email} ein Konto hat, haben wir dorthin eine E-Mail gesendet. Geben Sie den Code daraus ein, und wählen Sie ein neues Passwort.`,
+    text: 'Geben Sie den Code aus der E-Mail ein, und wählen Sie ein neues Passwort.',
+    submit: 'Passwort setzen',
+    again: 'Neuen Code anfordern',
+    done: 'Ihr neues Passwort ist gesetzt',
+    doneText: 'Sie wurden überall abgemeldet. Melden Sie sich mit dem neuen Passwort an.',
+  },
+  confirmEmail: {
+    title: 'E-Mail-Adresse ändern',
+    text: 'Ab jetzt melden Sie sich mit der Adresse an, an die dieser Link gesendet wurde.',
+    submit: 'Diese Adresse verwenden',
+    done: 'Ihre E-Mail-Adresse ist geändert',
+    doneText: 'Melden Sie sich ab jetzt mit der neuen Adresse an.',
+  },
+  restoreEmail: {
+    title: 'E-Mail-Adresse wiederherstellen',
+    text: 'Jemand hat die Adresse Ihres Kontos geändert. Damit stellen Sie Ihre Adresse wieder her, werden überall abgemeldet, und das Passwort wird ungültig. Für ein neues senden wir Ihnen eine E-Mail.',
+    submit: 'Meine Adresse wiederherstellen',
+    done: 'Ihre E-Mail-Adresse ist wiederhergestellt',
+    doneText:
+      'Alle Sitzungen sind beendet. Wir haben Ihnen eine E-Mail gesendet, mit der Sie ein neues Passwort setzen.',
+  },
+  openLink: {
+    title: 'Öffnen Sie den Link aus der E-Mail',
+    text: 'Diese Seite braucht den ganzen Link. Wenn er sich nicht öffnet, kopieren Sie ihn aus der E-Mail in die Adresszeile.',
+  },
+  logIn: 'Anmelden',
   logout: {
     title: 'Abmelden',
     text: (email) =>

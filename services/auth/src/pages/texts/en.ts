@@ -14,6 +14,9 @@ export const en = {
   errorTitle: (title: string) => `Error: ${title}`,
   email: 'E-mail address',
   password: 'Password',
+  code: 'Code',
+  newPasswordHint: ({ minLength }: Pick<Facts, 'minLength'>) =>
+    `At least ${minLength} characters. Four unrelated words make a good one.`,
   login: {
     title: 'Log in',
     toApp: (app: string) => `to continue to ${app}`,
@@ -21,6 +24,58 @@ export const en = {
     forgot: 'Forgot your password?',
     register: 'Create an account',
   },
+  register: {
+    title: 'Create an account',
+    text: 'We will send a code to your e-mail address.',
+    submit: 'Send code',
+    submitOpen: 'Create account',
+    login: 'I already have an account',
+  },
+  confirmRegistration: {
+    title: 'Confirm your e-mail address',
+    sent: (email: string) =>
+      `We sent a mail to ${email}. Enter the code from it, and choose a password.`,
+    text: 'Enter the code from the mail, and choose a password.',
+    submit: 'Create account',
+    again: 'Request another code',
+    done: 'Your account is ready',
+    doneText: 'You can log in now.',
+  },
+  forgot: {
+    title: 'Forgot your password?',
+    text: 'We will send a code to your e-mail address. With it, you can set a new password.',
+    submit: 'Send code',
+    login: 'Back to the login',
+  },
+  reset: {
+    title: 'Set a new password',
+    sent: (email: string) =>
+      `If ${email} has an account, we sent it a mail. Enter the code from it, and choose a new password.`,
+    text: 'Enter the code from the mail, and choose a new password.',
+    submit: 'Set password',
+    again: 'Request another code',
+    done: 'Your new password is set',
+    doneText: 'You were logged out everywhere. Log in with the new password.',
+  },
+  confirmEmail: {
+    title: 'Change your e-mail address',
+    text: 'From now on, you log in with the address that this link was sent to.',
+    submit: 'Use this address',
+    done: 'Your e-mail address is changed',
+    doneText: 'Log in with your new address from now on.',
+  },
+  restoreEmail: {
+    title: 'Restore your e-mail address',
+    text: 'Somebody changed the address of your account. This restores your address, logs you out everywhere, and removes the password. We will send you a mail to set a new one.',
+    submit: 'Restore my address',
+    done: 'Your e-mail address is restored',
+    doneText: 'All sessions have ended. We sent you a mail to set a new password.',
+  },
+  openLink: {
+    title: 'Open the link from the mail',
+    text: 'This page needs the whole link. If it does not open, copy it from the mail into the address bar.',
+  },
+  logIn: 'Log in',
   logout: {
     title: 'Log out',
     text: (email: string) =>
