@@ -108,6 +108,8 @@ t.test('documents every route, and serves the page with relative links', async (
       '/v1/admin/users/{id}',
       '/v1/admin/users/{id}/sessions',
       '/v1/admin/users/{id}/password-reset',
+      '/v1/admin/clients',
+      '/v1/admin/clients/{id}',
       '/v1/admin/events',
     ]),
   )

@@ -112,7 +112,7 @@ t.test(
     const [one, two, ended] = tokens.map(({ access_token }) => claimsOf(access_token).sid)
     await as(app, tokens[2]?.access_token ?? '', 'POST', '/v1/logout')
     await app.db.query('DELETE FROM sessions WHERE id = $1', [one])
-    await t.rejects(app.db.query('TRUNCATE sessions'), /DELETE FROM/)
+    await t.rejects(app.db.query('TRUNCATE sessions CASCADE'), /DELETE FROM/)
     await t.rejects(app.db.query('TRUNCATE users CASCADE'), /DELETE FROM/)
     await app.db.query('DELETE FROM users')
     const { rows } = await app.db.query(

@@ -19,10 +19,17 @@ const ClientId = Type.Object({
   id: Type.String({
     pattern: '^[\\w.-]{1,64}$',
     description: 'a client ID of up to 64 letters, digits, dots, hyphens and underscores',
+    examples: ['orders'],
   }),
 })
 
-const Uris = Type.Array(Type.String({ maxLength: 500 }), { maxItems: 20, uniqueItems: true })
+const urisLike = (example: string, minItems = 0) =>
+  Type.Array(Type.String({ format: 'uri', maxLength: 500 }), {
+    minItems,
+    maxItems: 20,
+    uniqueItems: true,
+    examples: [[example]],
+  })
 
 const ClientDescription = Type.Object(
   {
@@ -31,8 +38,8 @@ const ClientDescription = Type.Object(
         '`confidential`: has a secret, on a server. `public`: an app in a browser or on a device, ' +
         'which can have none.',
     }),
-    redirect_uris: { ...Uris, minItems: 1 },
-    post_logout_uris: Type.Optional(Uris),
+    redirect_uris: urisLike('https://orders.example.com/auth/callback', 1),
+    post_logout_uris: Type.Optional(urisLike('https://orders.example.com/')),
     audiences: Type.Array(Type.String({ pattern: '^[\\w.:/@-]{1,200}$' }), {
       minItems: 1,
       maxItems: 50,
@@ -48,7 +55,7 @@ const ClientReply = Type.Object(
   {
     id: Type.String({ examples: ['orders'] }),
     ...ClientDescription.properties,
-    post_logout_uris: Uris,
+    post_logout_uris: urisLike('https://orders.example.com/'),
     disabled: Type.Boolean(),
     created_at: Type.String({ format: 'date-time' }),
   },

@@ -10,7 +10,8 @@ export interface AuthorizationRequest {
   nonce: string | undefined
   /** S256 (RFC 7636). */
   codeChallenge: string
-  audiences: string[]
+  /** `null`: all that the client may have. */
+  audiences: string[] | null
   scope: string
 }
 
@@ -54,6 +55,12 @@ function read(parameters: Parameters, name: string): string | undefined {
 const readAll = (parameters: Parameters, name: string): string[] =>
   [parameters[name] ?? []].flat().filter(Boolean)
 
+/** In characters: the request travels in a URL. */
+const maxLengths = { state: 2_048, nonce: 512, login_hint: 254 }
+
+/** At most so many values of `resource`. */
+const maxResources = 5
+
 /** The checks of a request, in the order of the specifications. The client is known already. */
 const checks: readonly Check[] = [
   function refuseRepeated(parameters) {
@@ -93,10 +100,9 @@ const checks: readonly Check[] = [
     }
   },
   function checkLength(parameters) {
-    for (const name of ['state', 'nonce', 'login_hint']) {
+    for (const [name, max] of Object.entries(maxLengths)) {
       const value = read(parameters, name) ?? ''
-      if (value.length > 2_048)
-        refuse('invalid_request', `${name} is longer than 2,048 characters.`)
+      if (value.length > max) refuse('invalid_request', `${name} is too long.`)
       if (!/^[\x20-\x7e]*$/.test(value)) {
         refuse('invalid_request', `${name} must be of printable ASCII characters.`)
       }
@@ -111,7 +117,8 @@ const checks: readonly Check[] = [
   },
   // RFC 8707 section 2
   function checkResource(parameters, { audiences }) {
-    if (!readAll(parameters, 'resource').every((value) => audiences.includes(value))) {
+    const resources = readAll(parameters, 'resource')
+    if (resources.length > maxResources || !resources.every((value) => audiences.includes(value))) {
       refuse('invalid_target', 'The client may not ask for tokens for one of these resources.')
     }
   },
@@ -154,7 +161,7 @@ export function readAuthorizationRequest(
     state: read(parameters, 'state'),
     nonce: read(parameters, 'nonce'),
     codeChallenge: read(parameters, 'code_challenge') ?? '',
-    audiences: resources.length === 0 ? client.audiences : [...new Set(resources)],
+    audiences: resources.length === 0 ? null : [...new Set(resources)],
     scope: chooseScope(read(parameters, 'scope'), client.scope),
     // There is nothing to consent to and one account to a browser: all but "none" is the login page.
     prompt: prompt === undefined || prompt === 'none' ? prompt : 'login',

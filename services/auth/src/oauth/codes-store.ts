@@ -29,7 +29,7 @@ export async function createCode(
       INSERT INTO authorization_codes
              (code_hash, session_id, client_id, redirect_uri, code_challenge, nonce, audiences,
               scope, expires_at)
-      SELECT $1, sessions.id, clients.id, $4, $5, $6, $7, $8,
+      SELECT $1, sessions.id, clients.id, $4, $5, $6, coalesce($7, clients.audiences), $8,
              now() + interval '${codeTtlSeconds} seconds'
         FROM sessions JOIN users ON users.id = user_id, clients
        WHERE sessions.id = $2 AND client_id IS NULL AND revoked_at IS NULL

@@ -3,6 +3,7 @@ import { inTransaction } from '@latchkey/service-kit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { PageProblem } from '../pages/describe-problem.ts'
+import { AppRequest } from '../pages/read-typed.ts'
 import type { Page } from '../pages/templates/layout.ts'
 import { renderLogin } from '../pages/templates/login.ts'
 import { renderSignedIn } from '../pages/templates/logout.ts'
@@ -20,9 +21,6 @@ declare module 'fastify' {
   }
 }
 
-/** A sealed authorization request. */
-const Sealed = Type.Optional(Type.String({ maxLength: 16_384 }))
-
 /** The login page, which also continues the authorization request that led to it. */
 export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
@@ -31,7 +29,7 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get(
     '/login',
-    { schema: { querystring: Type.Object({ request: Sealed }) } },
+    { schema: { querystring: Type.Object(AppRequest) } },
     async (request, reply) => {
       const { query, browserSessionId } = request
       await openWaiting(request, query.request)
@@ -52,7 +50,7 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'login',
         body: Type.Object(
-          { ...Credentials.properties, request: Sealed },
+          { ...Credentials.properties, ...AppRequest },
           { additionalProperties: false },
         ),
       },

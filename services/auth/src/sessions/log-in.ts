@@ -15,6 +15,8 @@ export const passwordLogin = ({ config, counters, passwords }: FastifyInstance) 
       rateLimit: {
         max: config.LATCHKEY_LOGIN_LIMIT,
         timeWindow: 60_000,
+        // The page and the JSON route have one limit.
+        groupId: 'login',
         // By account and network, so that users behind one address do not limit each other.
         hook: 'preHandler',
         keyGenerator: ({ network, body }) =>

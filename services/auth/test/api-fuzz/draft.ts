@@ -92,8 +92,10 @@ export function draftValid(operation: Operation, g: GeneratorValue): Draft {
   }
 }
 
-const placeholderOfId = (path: string) =>
-  path.includes('/sessions/') ? '~session_id~' : '~user_id~'
+function placeholderOfId(path: string): string {
+  if (path.includes('/sessions/')) return '~session_id~'
+  return path.includes('/clients/') ? '~client_id~' : '~user_id~'
+}
 
 const [user, admin, operator, service] = ['user', 'admin', 'operator', 'service'].map(
   (name) => `Bearer ~${name}~`,

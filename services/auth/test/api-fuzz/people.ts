@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Service } from '@latchkey/service-kit'
+import { addClient } from '../oauth-support.ts'
 import { as, assertAs, claimsOf, password, post, type Tokens } from '../support.ts'
 import type { Plan } from './draft.ts'
 import { mailCode } from './mailed-codes.ts'
@@ -51,6 +52,8 @@ export async function createPeople(app: Service) {
   const take = async (kind: 'user' | 'admin') => idle[kind].pop() ?? (await create(kind))
   // Never the subject of a request, so that no other admin is the last one.
   await create('admin')
+  const clientId = 'orders'
+  await addClient(app, clientId)
 
   return {
     /** Finds users for a request, which nobody else uses until they are released. */
@@ -69,6 +72,7 @@ export async function createPeople(app: Service) {
           password,
           ...mailed,
           session_id: sessionId,
+          client_id: clientId,
           user_id: subject?.userId ?? '',
           refresh_token: tokens.refresh_token,
           user: tokens.access_token,
