@@ -125,6 +125,25 @@ t.test('reads the keys of ID tokens, which verify no access token', async (t) =>
   t.ok(Object.isFrozen(key) && Object.isFrozen(key.privateJwk) && Object.isFrozen(set.idTokenKeys))
 })
 
+t.test('reads the keys of a service: the first is in use', (t) => {
+  const own = (kid: string, members = {}) => jwk(kid, { use: 'latchkey:service', ...members })
+  const { service, serviceKeys } = parseKeySet(jwks(own('b/orders'), jwk('a'), own('a/orders')))
+  t.equal(serviceKeys.map(({ kid }) => kid).join(), 'b/orders,a/orders')
+  t.equal(service, serviceKeys[0])
+  t.match(parseKeySet(jwks(jwk('a'))), { service: undefined, serviceKeys: [] })
+  const k = secret().toString('base64url')
+  const code = 'keyring_malformed'
+  const two = [own('b/orders'), own('b/billing')]
+  t.throws(() => parseKeySet(jwks(jwk('a'), ...two)), {
+    code,
+    message: 'keys of more than one service',
+  })
+  t.throws(() => parseKeySet(jwks(jwk('a', { k }), own('b/orders'), own('a/orders', { k }))), {
+    code,
+  })
+  t.end()
+})
+
 t.test('refuses a key for ID tokens that is weak, incomplete or another', async (t) => {
   const [good, other] = [rsa('r'), rsa('other')]
   // biome-ignore format: a table

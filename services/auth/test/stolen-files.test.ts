@@ -111,6 +111,7 @@ async function tryFile(
     const current = {
       signing,
       keys: [signing],
+      serviceKeys: [],
       roots,
       idTokenKeys: [],
       refresh: { kid, alg: 'HS256', secret },

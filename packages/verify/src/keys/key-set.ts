@@ -38,7 +38,7 @@ export function parseKeySet(text: string): KeySet {
   const roots: HmacKey[] = []
   const idTokenKeys: RsaKey[] = []
   let refresh: HmacKey | undefined
-  let service: ServiceKey | undefined
+  const serviceKeys: ServiceKey[] = []
   for (const [index, jwk] of readJwks(text).entries()) {
     switch (jwk.use) {
       case undefined:
@@ -56,12 +56,14 @@ export function parseKeySet(text: string): KeySet {
         refresh = readSecret(jwk, index)
         break
       case 'latchkey:service':
-        if (service !== undefined) throw malformed('more than one key of a service')
-        service = readServiceKey(jwk, index)
+        serviceKeys.push(readServiceKey(jwk, index))
     }
   }
-  refuseSharedSecrets(keys, [...roots, refresh, service])
-  return createKeySet(keys, { service, refresh, roots, idTokenKeys })
+  if (new Set(serviceKeys.map(({ service }) => service)).size > 1) {
+    throw malformed('keys of more than one service')
+  }
+  refuseSharedSecrets(keys, [...roots, refresh, ...serviceKeys])
+  return createKeySet(keys, { serviceKeys, refresh, roots, idTokenKeys })
 }
 
 /** Most keys that are read from a server. */

@@ -75,6 +75,11 @@ export interface KeySet {
   readonly keys: readonly Key[]
   /** The key with which this service authenticates to auth; never one of `keys`. */
   readonly service?: ServiceKey | undefined
+  /**
+   * All keys of this service, one per root key of auth: the first is `service`. What was encrypted
+   * under another one can be opened while the root key is replaced.
+   */
+  readonly serviceKeys: readonly ServiceKey[]
   /** The key that refresh tokens are derived from. In auth's file alone. */
   readonly refresh?: HmacKey | undefined
   /** The keys that service keys are derived from, the newest first. In auth's file alone. */
@@ -145,15 +150,15 @@ export function createKey(kid: string, secret: Uint8Array): HmacKey {
 }
 
 /** The keys of a set that are not for access tokens. */
-type OtherKeys = Partial<Pick<KeySet, 'service' | 'refresh' | 'roots' | 'idTokenKeys'>>
+type OtherKeys = Partial<Pick<KeySet, 'serviceKeys' | 'refresh' | 'roots' | 'idTokenKeys'>>
 
 /** Creates a set whose first key signs. Throws if there is no key, or two keys share an ID. */
 export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')
-  const { service, refresh, roots = [], idTokenKeys = [] } = others
+  const { serviceKeys = [], refresh, roots = [], idTokenKeys = [] } = others
   const kids = new Set<string>()
-  for (const key of [...keys, service, refresh, ...roots, ...idTokenKeys]) {
+  for (const key of [...keys, ...serviceKeys, refresh, ...roots, ...idTokenKeys]) {
     if (key === undefined) continue
     const message = `two keys have the kid ${JSON.stringify(key.kid)}`
     if (kids.has(key.kid)) throw new KeyringError('keyring_duplicate_kid', message)
@@ -162,7 +167,8 @@ export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeyS
   return Object.freeze({
     signing,
     keys: Object.freeze([...keys]),
-    service,
+    service: serviceKeys[0],
+    serviceKeys: Object.freeze([...serviceKeys]),
     refresh,
     roots: Object.freeze([...roots]),
     idTokenKeys: Object.freeze([...idTokenKeys]),

@@ -101,7 +101,9 @@ export const isServiceName = (name: string): boolean =>
   /^[\w.-]{1,64}$/.test(name) && !/^\.*$/.test(name) && !reservedNames.includes(name)
 
 /**
- * What a service needs: the keys for access tokens, without private parts, and its own key.
+ * What a service needs: the keys for access tokens, without private parts, and its own key. It has
+ * one own key per root key, in their order, so that it can still open what it encrypted before the
+ * root key was replaced.
  *
  * @throws Error when the name is malformed or reserved, or the set has no root key
  */
@@ -112,11 +114,14 @@ export function createServiceSet(set: JwkSet, service: string): JwkSet {
       `a service's name is 1 to 64 letters, digits, dots, hyphens and underscores, and neither ${reserved}`,
     )
   }
-  const root = set.keys.find(isRootKey)
-  if (root === undefined) throw new Error(rootMissing)
-  const secret = deriveServiceSecret(Buffer.from(root.k ?? '', 'base64url'), service)
-  const own = { ...toSecretJwk(`${root.kid}/${service}`, secret), use: 'latchkey:service' }
-  return { keys: [...set.keys.filter(isTokenKey).map(({ d: _private, ...key }) => key), own] }
+  const roots = set.keys.filter(isRootKey)
+  if (roots.length === 0) throw new Error(rootMissing)
+  const ownKeys = roots.map(({ kid, k = '' }) => {
+    const secret = deriveServiceSecret(Buffer.from(k, 'base64url'), service)
+    return { ...toSecretJwk(`${kid}/${service}`, secret), use: 'latchkey:service' }
+  })
+  const tokenKeys = set.keys.filter(isTokenKey).map(({ d: _private, ...key }) => key)
+  return { keys: [...tokenKeys, ...ownKeys] }
 }
 
 export const rootMissing =

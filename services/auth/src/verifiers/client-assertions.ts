@@ -73,7 +73,7 @@ function createClientVerifier({ kid, name, root, issuer }: ClientKey): Verifier 
   const key = { kid, alg: 'HS256' as const, secret: deriveServiceSecret(root.secret, name) }
   return createVerifier({
     // As a set: the strength of a secret is checked for an array, at ten times the cost of the rest.
-    keys: { current: { signing: key, keys: [key], roots: [], idTokenKeys: [] } },
+    keys: { current: { signing: key, keys: [key], serviceKeys: [], roots: [], idTokenKeys: [] } },
     issuer: name,
     audience: issuer,
     types: [clientAssertionType],
