@@ -33,6 +33,20 @@ export default {
       to: { path: '^(?!packages/verify/)(packages|services|tools|ops|k8s)/' },
     },
     {
+      name: 'web-imports-verify-only',
+      comment: '@latchkey/web is for apps outside of this repository, too.',
+      severity: 'error',
+      from: { path: '^packages/web/src/' },
+      to: { path: '^(?!packages/(web|verify)/)(packages|services|tools|ops|k8s)/' },
+    },
+    {
+      name: 'service-kit-does-not-import-web',
+      comment: 'Most services have no pages. One that has registers the plugin itself.',
+      severity: 'error',
+      from: { path: '^packages/(service-kit|verify)/' },
+      to: { path: '^packages/web/' },
+    },
+    {
       name: 'packages-import-packages-only',
       comment: 'services → packages/service-kit → packages/verify.',
       severity: 'error',
