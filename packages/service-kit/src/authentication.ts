@@ -9,6 +9,7 @@ import {
   type Verifier,
 } from '@latchkey/verify'
 import { latchkey } from '@latchkey/verify/fastify'
+import { web } from '@latchkey/web'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge, type Registry } from 'prom-client'
@@ -48,7 +49,13 @@ export const authentication = fp<AuthenticationOptions>(
       onStale,
       maxStaleSeconds,
     })
-    await app.register(latchkey, { verifier: countVerifications(verifier, app.metrics) })
+    const counted = countVerifications(verifier, app.metrics)
+    const { LATCHKEY_BASE_URL: baseUrl, LATCHKEY_AUTH_URL: authUrl } = config
+    if (baseUrl === undefined) await app.register(latchkey, { verifier: counted })
+    else {
+      const client = { clientId: service, keys: app.keyring, verifier: counted }
+      await app.register(web, { issuer, authUrl, baseUrl, ...client })
+    }
   },
   { name: 'authentication', fastify: '5.x', dependencies: ['keyring'] },
 )

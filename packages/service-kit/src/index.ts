@@ -1,3 +1,4 @@
+export { appPages } from './app-pages.ts'
 export { countVerifications } from './authentication.ts'
 export { ConfigError, loadConfig } from './config.ts'
 export { type Connections, countConnections } from './connections.ts'

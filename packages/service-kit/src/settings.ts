@@ -130,6 +130,14 @@ export const verifierSettings = {
     description:
       'URL of the auth service. It may contain a path: an edge gives each service its own.',
   }),
+  LATCHKEY_BASE_URL: Type.Optional(
+    Type.String({
+      format: 'url',
+      description:
+        "Public URL of this service's pages. It turns on sign-in for browsers: register the client " +
+        'with `<url>/auth/callback` as its redirect URI. When unset, the service has only its API.',
+    }),
+  ),
   LATCHKEY_REVOCATIONS_ON_STALE: Type.Enum(['allow', 'deny'], {
     default: 'allow',
     description:

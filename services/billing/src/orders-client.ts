@@ -6,11 +6,15 @@ import { type Static, Type } from 'typebox'
 const Order = Type.Object({
   id: Type.String(),
   sub: Type.String({ minLength: 1 }),
+  item: Type.String(),
   total_cents: Type.Integer({ minimum: 0 }),
 })
-type Order = Static<typeof Order>
+export type Order = Static<typeof Order>
 
-const isOrder = new Ajv().compile<Order>(Order)
+const ajv = new Ajv()
+const isOrder = ajv.compile<Order>(Order)
+const OrderPage = Type.Object({ orders: Type.Array(Order) })
+const isOrderPage = ajv.compile<Static<typeof OrderPage>>(OrderPage)
 
 /** The request on whose behalf billing calls orders. */
 export interface Caller {
@@ -32,14 +36,28 @@ const maxBodyBytes = 64 * 1024
  *   `orders_unavailable` when orders is unreachable, slow, or sends an invalid response
  */
 export async function getOrder(ordersUrl: string, id: string, caller: Caller): Promise<Order> {
-  const response = await fetchOrder(new URL(`v1/orders/${id}`, withSlash(ordersUrl)), caller)
+  const order = await ask(ordersUrl, `v1/orders/${id}`, caller)
+  if (isOrder(order) && order.id === id) return order
+  throw ordersUnavailable()
+}
+
+/**
+ * Lists the latest orders with the caller's token.
+ *
+ * @throws ProblemError as `getOrder`
+ */
+export async function listOrders(ordersUrl: string, caller: Caller): Promise<Order[]> {
+  const page = await ask(ordersUrl, 'v1/orders', caller)
+  if (isOrderPage(page)) return page.orders
+  throw ordersUnavailable()
+}
+
+/** @returns the body of the answer, which may be anything */
+async function ask(ordersUrl: string, path: string, caller: Caller): Promise<unknown> {
+  const response = await fetchOrders(new URL(path, withSlash(ordersUrl)), caller)
   const { status } = response
-  if (status === 200) {
-    const order = await readJson(response)
-    if (isOrder(order) && order.id === id) return order
-  } else {
-    await response.body?.cancel()
-  }
+  if (status === 200) return readJson(response)
+  await response.body?.cancel()
   if (status === 404) {
     throw new ProblemError(404, 'order_not_found', 'You have no order with this ID.')
   }
@@ -57,7 +75,7 @@ export async function getOrder(ordersUrl: string, id: string, caller: Caller): P
   throw ordersUnavailable()
 }
 
-async function fetchOrder(url: URL, { authorization, requestId }: Caller): Promise<Response> {
+async function fetchOrders(url: URL, { authorization, requestId }: Caller): Promise<Response> {
   const options: RequestInit = {
     headers: { authorization, 'x-request-id': requestId, accept: 'application/json' },
     redirect: 'error', // A redirect could send the token to another host.

@@ -4,7 +4,7 @@ import { getOrder } from '../src/orders-client.ts'
 import { startStandIn } from './start-billing.ts'
 
 const id = '019a0000-0000-7000-8000-000000000000'
-const order = { id, sub: 'ada', total_cents: 3_750 }
+const order = { id, sub: 'ada', item: 'notebook', total_cents: 3_750 }
 const caller = { authorization: 'Bearer token-of-the-caller', requestId: 'request-1' }
 
 const answer =

@@ -7,6 +7,7 @@ import { ClusterError } from './errors/cluster-error.ts'
 import type { ClusterOptions, KeyFiles } from './options.ts'
 import { signalFamily } from './processes/process-table.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
+import { registerApps } from './services/apps.ts'
 import { createDemoUser, type DemoUser } from './services/demo-user.ts'
 import { type Instance, ServiceInstances } from './services/service-instances.ts'
 import type { SharedSettings } from './services/service-program.ts'
@@ -61,7 +62,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const secrets = await loadSecrets(started.folder.secretsFile)
     const { settings, edge } = await startAll(started, secrets, options)
     signal?.throwIfAborted()
-    const demoUser = await createDemoUser(settings, secrets.demo)
+    const [demoUser] = await Promise.all([
+      createDemoUser(settings, secrets.demo),
+      registerApps(settings),
+    ])
     const instances = started.services?.instances.map(({ name }) => name) ?? []
     await edge.publish({ url: settings.edgeUrl, instances, demoEmail: demoUser.email })
     return createHandle(started, settings, demoUser, options)

@@ -1,14 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
-import type { Claims } from '@latchkey/verify'
-import { getOrder } from '../orders-client.ts'
+import { createInvoice, visibleSub } from './create-invoice.ts'
 import { InvoiceList, InvoiceReply, NewInvoice, Page, toReply } from './schemas.ts'
-import { findInvoiceOfOrder, insertInvoice, listInvoices } from './store.ts'
-
-/** The subject whose invoices the caller may see; `undefined` means everybody's, for an admin. */
-function visibleSub({ sub, roles }: Claims): string | undefined {
-  return roles?.includes('admin') ? undefined : sub
-}
+import { listInvoices } from './store.ts'
 
 /** Creates invoices from orders, and lists them. */
 export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = async (
@@ -30,18 +24,10 @@ export const invoicesRoutes: FastifyPluginAsyncTypebox<{ ordersUrl: string }> = 
         response: { 200: InvoiceReply, 201: InvoiceReply, 404: Problem },
       },
     },
-    async ({ body: { order_id: orderId }, headers, id: requestId, user }, reply) => {
-      const existing = await findInvoiceOfOrder(db, orderId, visibleSub(user))
-      if (existing) return toReply(existing)
-      const { authorization = '' } = headers
-      const order = await getOrder(ordersUrl, orderId, { authorization, requestId })
-      const amountCents = order.total_cents
-      const values = { orderId, sub: order.sub, amountCents }
-      const invoice = await app.durably(() => insertInvoice(db, values))
-      if (invoice) return reply.code(201).send(toReply(invoice))
-      const made = await findInvoiceOfOrder(db, orderId, order.sub)
-      if (!made) throw new Error('an invoice of this order exists but could not be read')
-      return toReply(made)
+    async (request, reply) => {
+      const { order_id: orderId } = request.body
+      const { invoice, isNew } = await createInvoice(request, { ordersUrl, orderId })
+      return reply.code(isNew ? 201 : 200).send(toReply(invoice))
     },
   )
 

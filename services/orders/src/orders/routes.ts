@@ -5,7 +5,7 @@ import { NewOrder, OrderList, OrderParams, OrderReply, Page, toReply } from './s
 import { findOrder, insertOrder, listOrders } from './store.ts'
 
 /** The subject whose orders the caller may see; `undefined` means everybody's, for an admin. */
-function visibleSub({ sub, roles }: Claims): string | undefined {
+export function visibleSub({ sub, roles }: Claims): string | undefined {
   return roles?.includes('admin') ? undefined : sub
 }
 

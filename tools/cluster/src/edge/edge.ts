@@ -34,8 +34,9 @@ export interface Edge {
 }
 
 /**
- * Creates a load balancer for `/<service>/…`. It removes the prefix and uses the instances strictly
- * in turn, without stickiness. Every wait and every size is bounded.
+ * Creates a load balancer for `/<service>/…`, where it removes the prefix, and for
+ * `<service>.localhost`. It uses the instances strictly in turn, without stickiness. Every wait and
+ * every size is bounded.
  */
 export function createEdge(options: EdgeOptions = {}): Edge {
   const { maxBodyBytes = 64 * 1024, checkIntervalMs = 1_000, headersTimeoutMs = 30_000 } = options
@@ -66,11 +67,11 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       answerProblem(response, 'malformed_request', requestId)
       return
     }
-    if (request.url === '/' && frontPage !== undefined) {
+    const { service, rest } = findTarget(request)
+    if (service === '' && frontPage !== undefined) {
       response.writeHead(200, frontPageHeaders).end(request.method === 'HEAD' ? '' : frontPage)
       return
     }
-    const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/s.exec(request.url ?? '') ?? []
     const group = groups.get(service)
     if (!group || isInternal(rest)) {
       answerProblem(response, 'route_unknown', requestId)
@@ -114,6 +115,14 @@ export function createEdge(options: EdgeOptions = {}): Edge {
       await Promise.all(members.map((member) => member.destroy()))
     },
   }
+}
+
+/** The service that a request is for, and what follows it; neither for the front page. */
+function findTarget({ url = '', headers }: IncomingMessage): { service: string; rest: string } {
+  const [, host] = /^([\w-]+)\.localhost(?::\d+)?$/i.exec(headers.host ?? '') ?? []
+  if (host !== undefined) return { service: host.toLowerCase(), rest: url }
+  const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/s.exec(url) ?? []
+  return { service: url === '/' ? '' : service || '/', rest }
 }
 
 /** A fragment, or a second `Host`: servers disagree on what such a request asks for. */

@@ -23,6 +23,11 @@ export function renderFrontPage({ url, instances, demoEmail }: FrontPage): strin
     const names = instances.filter((name) => name.startsWith(`${service}-`)).join(', ')
     return `<li>${names} (<a href="/${service}/livez">health of ${service}</a>)</li>`
   })
+  const { port } = new URL(url)
+  const apps = services
+    .filter((service) => service !== 'auth')
+    .map((service) => `http://${service}.localhost:${port || 80}/`)
+  const links = apps.map((app) => `<li><a href="${app}">${app}</a></li>`)
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -33,6 +38,9 @@ export function renderFrontPage({ url, instances, demoEmail }: FrontPage): strin
 <h1>Latchkey is running</h1>
 <p>This is the edge of the local cluster, at <code>${url}</code>. Behind it run:</p>
 <ul>${items.join('\n')}</ul>
+<p>Apps to sign in to, with one login for all. (Safari does not keep their cookies over plain http;
+use another browser, or Compose, which has HTTPS.)</p>
+<ul>${links.join('\n')}</ul>
 <p>The demo user is <code>${demoEmail}</code>. Its password, and commands to paste, are in the
 terminal of <code>npm start</code>. Read next:</p>
 <ul>

@@ -1,8 +1,6 @@
-import { join } from 'node:path'
 import { send } from '@latchkey/test-kit/client'
-import { execa } from 'execa'
 import { ClusterError } from '../errors/cluster-error.ts'
-import { nodeEnv, repository } from '../processes/node.ts'
+import { runAsOperator } from './operator.ts'
 import type { SharedSettings } from './service-program.ts'
 
 /** A user to try the API with. */
@@ -29,17 +27,8 @@ async function register({ edgeUrl }: SharedSettings, user: DemoUser): Outcome {
   return status === 201 || status === 409 ? undefined : `${status} ${JSON.stringify(reply) ?? ''}`
 }
 
-async function create({ edgeUrl, keysFile }: SharedSettings, user: DemoUser): Outcome {
-  const cli = join(repository, 'services/auth/src/cli/main.ts')
-  const auth = `${edgeUrl}/auth`
-  const { failed, stderr, shortMessage } = await execa(
-    process.execPath,
-    [
-      ...[cli, 'users', 'create', '--email', user.email, '--password-stdin'],
-      ...['--auth', auth, '--issuer', auth, '--keys', keysFile],
-    ],
-    { env: nodeEnv(), input: user.password, reject: false },
-  )
-  if (!failed || stderr.includes('email_taken')) return undefined
-  return stderr || shortMessage
+async function create(shared: SharedSettings, { email, password }: DemoUser): Outcome {
+  const args = ['users', 'create', '--email', email, '--password-stdin']
+  const problem = await runAsOperator(shared, args, password)
+  return problem?.includes('email_taken') ? undefined : problem
 }

@@ -17,6 +17,25 @@ export const serviceNames: readonly ServiceName[] = services.map(({ name }) => n
 /** The services that accept tokens. */
 export const resourceServiceNames = serviceNames.filter((name) => name !== 'auth')
 
+/** The address of a service's pages: a host of its own, so that it has cookies of its own. */
+export const appUrl = (name: ServiceName, edgeUrl: string): string =>
+  `http://${name}.localhost:${new URL(edgeUrl).port || 80}`
+
+/** The clients that people sign in to: what their tokens are good for. */
+export const clients = services
+  .filter(({ name }) => name !== 'auth')
+  .map(({ name, calls }) => {
+    const called = services.filter((service) => (calls as readonly string[]).includes(service.name))
+    const reached = [...services.filter((service) => service.name === name), ...called].filter(
+      (service) => service.name !== 'auth',
+    )
+    return {
+      name,
+      audiences: reached.map((service) => service.name),
+      scope: reached.flatMap(({ scopes }) => scopes).join(' '),
+    }
+  })
+
 interface SettingsOfServices {
   /** Where services reach each other. */
   readonly edgeUrl: string
@@ -40,7 +59,9 @@ export function serviceSettings(
     }
   }
   const { calls = [] } = services.find((service) => service.name === name) ?? {}
-  return Object.fromEntries(
-    calls.map((called) => [`LATCHKEY_${called.toUpperCase()}_URL`, `${edgeUrl}/${called}`]),
-  )
+  const urls = calls.map((called) => [
+    `LATCHKEY_${called.toUpperCase()}_URL`,
+    `${edgeUrl}/${called}`,
+  ])
+  return { ...Object.fromEntries(urls), LATCHKEY_BASE_URL: appUrl(name, edgeUrl) }
 }
