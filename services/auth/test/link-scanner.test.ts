@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Service } from '@latchkey/service-kit'
+import { launchBrowser, skip } from '@latchkey/test-kit/browser'
 import type { Browser } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { mailKinds } from '../src/mail/kinds.ts'
-import { launchBrowser, skip } from './browser.ts'
 import { mailSettings, readCode, readMail, type WrittenMail } from './mail-support.ts'
 import {
   as,

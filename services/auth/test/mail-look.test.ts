@@ -1,8 +1,8 @@
+import { launchBrowser, skip } from '@latchkey/test-kit/browser'
 import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { type MailContent, mailKinds } from '../src/mail/kinds.ts'
 import { loadTemplates } from '../src/mail/templates.ts'
-import { launchBrowser, skip } from './browser.ts'
 
 // The longest name that the setting accepts, as one word.
 const products = ['Latchkey', 'Unternehmensverwaltungsanwendungssoftwarehersteller-&-Partner']

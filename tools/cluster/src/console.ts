@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { shortenPath } from './data/data-folder.ts'
 import { serviceNameOf } from './data/keys.ts'
 import type { Flags } from './flags.ts'
-import { resourceServiceNames, serviceNames } from './services/services.ts'
+import { appUrl, clients, resourceServiceNames, serviceNames } from './services/services.ts'
 
 /** Prints the progress of a cluster, with colours if the stream is a terminal. */
 export function createConsole(stream: WriteStream) {
@@ -37,7 +37,9 @@ export function createConsole(stream: WriteStream) {
       const { email, password } = demoUser
       line(`\nReady in ${elapsed()} at ${style('bold', url)}`)
       line(`Demo user ${style('bold', email)} with password ${style('bold', password)}\n`)
-      line('Log in once; every instance of every service accepts the token:\n')
+      line('Sign in once; every app opens (each with cookies of its own):\n')
+      for (const { name } of clients) line(`  ${style('cyan', `${appUrl(name, url)}/`)}`)
+      line('\nOr log in with curl; every instance of every service accepts the token:\n')
       for (const command of exampleCommands(url, { email, password })) line(style('cyan', command))
       for (const audience of audiences) line(describeVerifier(cluster, audience))
       const folder = shortenPath(cluster.mailFolder)
