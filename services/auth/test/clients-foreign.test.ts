@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { launchBrowser, skip } from '@latchkey/test-kit/browser'
@@ -122,9 +121,7 @@ OIDCRemoteUserClaim email
   }
 }
 
-const bundle = createRequire(import.meta.url)
-  .resolve('oidc-client-ts')
-  .replace(/dist\/.*$/, 'dist/browser/oidc-client-ts.min.js')
+const bundle = new URL('../browser/oidc-client-ts.min.js', import.meta.resolve('oidc-client-ts'))
 
 t.test('oidc-client-ts signs in and out in a single-page app', { skip }, async (t) => {
   const port = await getPort()

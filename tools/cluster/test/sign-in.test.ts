@@ -96,7 +96,7 @@ t.test('one login opens every app, and one logout closes them', { skip }, async 
     await find(page, 'Log in')
   })
 
-  await t.test('two tabs sign in at the same time', async (t) => {
+  await t.test('two tabs sign in at the same time', async () => {
     const context: BrowserContext = await open()
     const tabs = { orders: await context.newPage(), billing: await context.newPage() } as const
     for (const app of ['orders', 'billing'] as const) {
@@ -108,7 +108,7 @@ t.test('one login opens every app, and one logout closes them', { skip }, async 
     await find(tabs.billing, 'Invoices')
   })
 
-  await t.test('an instance that dies during the login is not noticed', async (t) => {
+  await t.test('an instance that dies during the login is not noticed', async () => {
     const page = await (await open()).newPage()
     for (const instance of ['auth-1', 'auth-2']) {
       await visit(page, cluster, 'orders')
