@@ -69,6 +69,7 @@ export class AuthClient {
     let checked: URLSearchParams
     try {
       checked = oauth.validateAuthResponse(this.#server, this.#client, answer, state)
+      if (checked.getAll('code').length !== 1) throw new Error('not a single code')
     } catch (err) {
       log.warn({ err: describeError(err) }, 'login refused')
       return 'refused'
