@@ -9,7 +9,7 @@ import { runners } from './runners.ts'
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const guides = globSync('docs/guides/*.md', { cwd: root }).sort()
-const pages = ['README.md', 'packages/verify/README.md', ...guides]
+const pages = ['README.md', 'packages/verify/README.md', 'packages/web/README.md', ...guides]
 const languages = ['sh', 'ts', 'js', 'python', 'json', 'yaml']
 
 t.test('a test runs or compiles every block of code, or a reason is given', async (t) => {

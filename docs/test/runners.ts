@@ -22,6 +22,9 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Types': examples,
     'In tests': examples,
   },
+  'packages/web/README.md': {
+    '': examples,
+  },
   'docs/guides/accounts.md': {
     'The first admin': 'services/auth/test/operator.test.ts',
     'Verified registration': 'needs a code that a person reads; services/auth/test/registration.test.ts takes the steps',
@@ -84,6 +87,11 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'From 0.1 to 0.2': 'needs a release; services/auth/test/clients.test.ts and cli.test.ts take the steps',
     'Docker Compose': 'needs a release; ops/compose/test/compose.test.ts starts the project',
     'Kubernetes': 'needs a cluster; the commands are those of the guide for Kubernetes',
+  },
+  'docs/guides/web-app.md': {
+    'Register the app': 'needs an installation; packages/web/test/support.ts registers an app so',
+    'Protect the app': examples,
+    'Fetch from a single-page app': 'runs in a browser; packages/web/test/sign-in.test.ts sends such requests',
   },
   'docs/guides/when-postgres-fails.md': {
     'Settings of Patroni': 'needs Patroni; the drill patroni starts a cluster with such settings',

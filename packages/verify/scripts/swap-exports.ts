@@ -6,7 +6,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
-const file = new URL('../package.json', import.meta.url)
+/** npm runs scripts in the folder of their package. */
+const file = 'package.json'
 const manifest = JSON.parse(readFileSync(file, 'utf8'))
 const { publishConfig } = manifest
 const isWorkspace = 'exports' in publishConfig

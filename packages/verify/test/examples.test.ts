@@ -6,9 +6,12 @@ import t from 'tap'
 const folder = resolve(import.meta.dirname, '..')
 const tsc = resolve(folder, '../../node_modules/.bin/tsc')
 const read = (path: string) => readFileSync(join(folder, path), 'utf8')
-const sources = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .map((path) => read(`src/${path}`))
+const readSources = (path: string) =>
+  readdirSync(join(folder, path), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => read(`${path}/${file}`))
+const sources = readSources('src')
+const others = readSources('../web/src')
 
 /** What the text around an example defines. */
 const context = `
@@ -52,7 +55,11 @@ function compile(examples: string[]): string {
   mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true })
   const out = mkdtempSync(join(folder, 'node_modules/.cache/examples-'))
   const src = join(folder, 'src')
-  const paths = { '@latchkey/verify': [`${src}/index.ts`], '@latchkey/verify/*': [`${src}/*.ts`] }
+  const paths = {
+    '@latchkey/verify': [`${src}/index.ts`],
+    '@latchkey/verify/*': [`${src}/*.ts`],
+    '@latchkey/web': [resolve(folder, '../web/src/index.ts')],
+  }
   const config = {
     extends: resolve(folder, '../../tsconfig.base.json'),
     compilerOptions: { noEmit: true, paths },
@@ -71,10 +78,16 @@ function compile(examples: string[]): string {
   }
 }
 
-const pages = ['README.md', '../../README.md', '../../docs/guides/migrate-to-latchkey-verify.md']
+const pages = [
+  'README.md',
+  '../web/README.md',
+  '../../README.md',
+  '../../docs/guides/migrate-to-latchkey-verify.md',
+  '../../docs/guides/web-app.md',
+]
 
 t.test('every example in a doc comment, a README or the guide to move compiles', async (t) => {
-  const examples = [...sources, ...pages.map(read)].flatMap(extractExamples)
+  const examples = [...sources, ...others, ...pages.map(read)].flatMap(extractExamples)
   t.ok(examples.length > 20, `${examples.length} examples`)
   t.equal(compile(examples), '')
 })

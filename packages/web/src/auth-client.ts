@@ -10,7 +10,7 @@ export interface Tokens {
   readonly refreshToken: string
 }
 
-/** `refused`: auth has answered that there are no tokens for it. `unavailable`: nothing is known. */
+/** `refused`: auth does not accept the code or refresh token. `unavailable`: nothing is known. */
 export type Answer = Tokens | 'refused' | 'unavailable'
 
 const redeemTimeoutMs = 5_000

@@ -14,7 +14,12 @@ const patienceMs = { needed: 5_000, early: 1_000 }
 const OWN = Symbol('@latchkey/web')
 
 /** Options of the plugin's own routes: they need no session, and a HEAD request does nothing. */
-export const ownRoute = { config: { public: true, [OWN]: true }, exposeHeadRoute: false }
+export const ownRoute = {
+  config: { public: true, [OWN]: true },
+  exposeHeadRoute: false,
+  // For @fastify/swagger, whose types an app may lack: pages are not part of an API.
+  schema: { hide: true } as object,
+}
 
 const isOwnRoute = ({ routeOptions: { config } }: FastifyRequest): boolean => OWN in config
 

@@ -33,7 +33,7 @@ const isSignedIn = async (browser: Browser) => (await browser.fetch(`${origin}/`
 async function refuses(t: Test, browser: Browser, url: URL, what: string): Promise<Answer> {
   const page = await browser.open(url)
   t.match(page, { status: 400, text: /login_refused.*/ }, what)
-  t.match(page.text, `href="${origin}/auth/login?returnTo=%2F"`, `${what}: a way out`)
+  t.match(page.text, `href="${origin}/auth/login?returnTo=%2F"`, `${what}: a link to try again`)
   t.notOk(await isSignedIn(browser), what)
   return page
 }

@@ -67,7 +67,7 @@ t.test('sessions survive the replacement of the root key', async (t) => {
   await signIn(stale, site.email)
   const cookie = `${sessionCookie}=${stale.jar(origin).get(sessionCookie)}`
   const late = await request(`${urls.retired}/`, { headers: { cookie } })
-  t.equal(late.status, 401, 'a cookie under a key that is gone is as none')
+  t.equal(late.status, 401, 'a cookie under a removed key is refused')
 })
 
 t.test('a session that no cookie can contain is refused with an explanation', async (t) => {
