@@ -57,6 +57,8 @@ export class CookieWriter {
       )
     }
     reply.header('set-cookie', cookie)
+    // For a route that answers by `reply.raw`, such as a stream of events. Otherwise it is replaced.
+    reply.raw.appendHeader('set-cookie', cookie)
   }
 
   /** Makes the browser delete a cookie. */

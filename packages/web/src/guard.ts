@@ -73,7 +73,8 @@ export class Guard {
       reply.removeHeader('content-type')
       return ''
     }
-    return JSON.stringify({ ...JSON.parse(String(payload)), login_url: loginUrl(settings).href })
+    if (typeof payload !== 'string') return payload
+    return JSON.stringify({ ...JSON.parse(payload), login_url: loginUrl(settings).href })
   }
 
   /** The tokens to continue with. New ones are saved; those that auth refuses are cleared. */
@@ -83,7 +84,9 @@ export class Guard {
     // Other refusals than 401 are not about this token: new ones would be refused as well.
     const isRefused = !result.ok && result.error.status === 401
     const secondsLeft = result.ok ? result.claims.exp - Date.now() / 1000 : Infinity
-    if (!isRefused && secondsLeft >= refreshAheadSeconds) return tokens
+    // The answer to a WebSocket's handshake cannot carry a cookie, so new tokens would get lost.
+    const cannotSave = request.headers.upgrade !== undefined
+    if (cannotSave || (!isRefused && secondsLeft >= refreshAheadSeconds)) return tokens
     const timeoutMs = isRefused ? patienceMs.needed : patienceMs.early
     const next = await auth.refresh(tokens, timeoutMs, request.log)
     if (next === 'unavailable') return isRefused ? next : tokens

@@ -59,6 +59,21 @@ t.test('any instance of auth and of the app continues a session', async (t) => {
   }
 })
 
+t.test('every kind of answer carries the new cookie, once', async (t) => {
+  const site = await startSite(t, { config: shortLived })
+  const browser = createBrowser(site)
+  await signIn(browser, site.email)
+  for (const [path, status] of Object.entries({ '': 200, broken: 500, none: 404, raw: 200 })) {
+    const answer = await browser.fetch(`${origin}/${path}`)
+    t.equal(answer.status, status, path)
+    t.equal(answer.headers.getSetCookie().length, 1, path)
+  }
+  const upgrade = { upgrade: 'websocket', connection: 'upgrade' }
+  const handshake = await browser.fetch(`${origin}/`, { headers: upgrade })
+  t.match(handshake, { status: 200 })
+  t.strictSame(handshake.headers.getSetCookie(), [], 'a handshake could not carry it')
+})
+
 t.test('a session that has ended at auth is cleared', async (t) => {
   const site = await startSite(t, { config: shortLived })
   for (const kind of ['open', 'fetch'] as const) {

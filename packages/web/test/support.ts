@@ -91,6 +91,13 @@ export async function startApp(
     const user = await request.jwtVerify<{ sub: string }>().catch(() => undefined)
     return `hello ${user?.sub ?? 'stranger'}`
   })
+  app.get('/broken', async () => {
+    throw new Error('broken')
+  })
+  app.get('/raw', (_request, reply) => {
+    reply.hijack()
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: x')
+  })
   app.post('/orders', async (request) => request.user.sub)
   app.post('/hook', { config: { public: true } }, async () => 'hook')
   return app
