@@ -85,8 +85,7 @@ export class Guard {
     const isRefused = !result.ok && result.error.status === 401
     const secondsLeft = result.ok ? result.claims.exp - Date.now() / 1000 : Infinity
     // The answer to a WebSocket's handshake cannot carry a cookie, so new tokens would get lost.
-    const cannotSave = request.headers.upgrade !== undefined
-    if (cannotSave || (!isRefused && secondsLeft >= refreshAheadSeconds)) return tokens
+    if (request.headers.upgrade || (!isRefused && secondsLeft >= refreshAheadSeconds)) return tokens
     const timeoutMs = isRefused ? patienceMs.needed : patienceMs.early
     const next = await auth.refresh(tokens, timeoutMs, request.log)
     if (next === 'unavailable') return isRefused ? next : tokens

@@ -4,7 +4,7 @@ const safeMethods = ['GET', 'HEAD', 'OPTIONS']
 
 /** Whether a request may change something. A WebSocket opens with a GET, and then does. */
 export const isUnsafe = ({ method, headers }: FastifyRequest): boolean =>
-  !safeMethods.includes(method) || headers.upgrade !== undefined
+  !safeMethods.includes(method) || Boolean(headers.upgrade)
 
 /**
  * Whether a page of this app has sent a request (W3C Fetch Metadata). Browsers before 2023, and those
