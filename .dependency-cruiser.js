@@ -40,13 +40,6 @@ export default {
       to: { path: '^(?!packages/(web|verify)/)(packages|services|tools|ops|k8s)/' },
     },
     {
-      name: 'service-kit-does-not-import-web',
-      comment: 'Most services have no pages. One that has registers the plugin itself.',
-      severity: 'error',
-      from: { path: '^packages/(service-kit|verify)/' },
-      to: { path: '^packages/web/' },
-    },
-    {
       name: 'packages-import-packages-only',
       comment: 'services → packages/service-kit → packages/verify.',
       severity: 'error',
