@@ -13,7 +13,11 @@ export interface Tokens {
 /** `refused`: auth does not accept the code or refresh token. `unavailable`: nothing is known. */
 export type Answer = Tokens | 'refused' | 'unavailable'
 
-const redeemTimeoutMs = 5_000
+/**
+ * How long a request waits for tokens. If auth issues them later, they are lost, and after the grace
+ * period the old refresh token ends the session: so not shorter, even while the old token is valid.
+ */
+const tokenTimeoutMs = 5_000
 const revokeTimeoutMs = 2_000
 
 /** The app as a client of auth (OAuth 2.1). */
@@ -74,7 +78,7 @@ export class AuthClient {
       log.warn({ err: describeError(err) }, 'login refused')
       return 'refused'
     }
-    const limits = this.#limit(redeemTimeoutMs)
+    const limits = this.#limit(tokenTimeoutMs)
     return ask(log, async () => {
       const response = await oauth.authorizationCodeGrantRequest(
         ...this.#parties,
@@ -91,8 +95,8 @@ export class AuthClient {
    * Exchanges a refresh token for the next tokens (RFC 6749 section 6). Requests that race with the
    * same one get the same successor.
    */
-  refresh({ refreshToken }: Tokens, timeoutMs: number, log: FastifyBaseLogger): Promise<Answer> {
-    const limits = this.#limit(timeoutMs)
+  refresh({ refreshToken }: Tokens, log: FastifyBaseLogger): Promise<Answer> {
+    const limits = this.#limit(tokenTimeoutMs)
     return ask(log, async () => {
       const response = await oauth.refreshTokenGrantRequest(...this.#parties, refreshToken, limits)
       return oauth.processRefreshTokenResponse(this.#server, this.#client, response)

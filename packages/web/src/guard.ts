@@ -8,9 +8,6 @@ import { sendProblem } from './problems.ts'
 /** A token is replaced this long before it expires. */
 const refreshAheadSeconds = 30
 
-/** How long a request waits for new tokens, if it needs them, and if the old ones still work. */
-const patienceMs = { needed: 5_000, early: 1_000 }
-
 const OWN = Symbol('@latchkey/web')
 
 /** Options of the plugin's own routes: they need no session, and a HEAD request does nothing. */
@@ -86,8 +83,7 @@ export class Guard {
     const secondsLeft = result.ok ? result.claims.exp - Date.now() / 1000 : Infinity
     // The answer to a WebSocket's handshake cannot carry a cookie, so new tokens would get lost.
     if (request.headers.upgrade || (!isRefused && secondsLeft >= refreshAheadSeconds)) return tokens
-    const timeoutMs = isRefused ? patienceMs.needed : patienceMs.early
-    const next = await auth.refresh(tokens, timeoutMs, request.log)
+    const next = await auth.refresh(tokens, request.log)
     if (next === 'unavailable') return isRefused ? next : tokens
     if (next !== 'refused' && (await sessions.save(reply, next))) return next
     sessions.clear(reply)

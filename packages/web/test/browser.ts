@@ -116,9 +116,9 @@ function keepCookie(jar: Map<string, string>, line: string): void {
 
 /** Repeats a check until it is true. */
 export async function waitUntil(check: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     if (await check()) return
     await sleep(50)
   }
-  throw new Error('it has not become true within ten seconds')
+  throw new Error('it has not become true within thirty seconds')
 }
