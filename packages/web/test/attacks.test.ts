@@ -1,11 +1,11 @@
+import type { Answer, Browser } from '@latchkey/test-kit/plain-browser'
+import { request } from '@latchkey/test-kit/plain-browser'
 import { openKeyring } from '@latchkey/verify'
 import { mintToken } from '@latchkey/verify/testing'
 import t, { type Test } from 'tap'
 import { addClient } from '../../../services/auth/test/oauth-support.ts'
 import { register } from '../../../services/auth/test/support.ts'
 import { seal } from '../src/seal.ts'
-import type { Answer, Browser } from './browser.ts'
-import { request } from './browser.ts'
 import {
   createBrowser,
   issuer,

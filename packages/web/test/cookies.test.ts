@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Browser, request, waitUntil } from '@latchkey/test-kit/plain-browser'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import {
@@ -8,7 +9,6 @@ import {
   type JwkSet,
 } from '../../../services/auth/src/keys/jwk.ts'
 import { addClient } from '../../../services/auth/test/oauth-support.ts'
-import { Browser, request, waitUntil } from './browser.ts'
 import {
   createBrowser,
   issuer,

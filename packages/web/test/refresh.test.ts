@@ -1,10 +1,10 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type Browser, waitUntil } from '@latchkey/test-kit/plain-browser'
 import { openKeyring } from '@latchkey/verify'
 import t, { type Test } from 'tap'
 import { startInstance } from '../../../services/auth/test/support.ts'
 import { open } from '../src/seal.ts'
-import { type Browser, waitUntil } from './browser.ts'
 import {
   createBrowser,
   listen,

@@ -1,6 +1,6 @@
+import { request, waitUntil } from '@latchkey/test-kit/plain-browser'
 import { mintToken } from '@latchkey/verify/testing'
 import t from 'tap'
-import { request, waitUntil } from './browser.ts'
 import {
   createBrowser,
   issuer,

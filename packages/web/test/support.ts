@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Service } from '@latchkey/service-kit'
 import { type HasTeardown, type KeyFile, writeKeyFile } from '@latchkey/test-kit'
+import { type Answer, Browser } from '@latchkey/test-kit/plain-browser'
 import { createVerifier, openKeyring, type VerifierOptions } from '@latchkey/verify'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -14,7 +15,6 @@ import {
   startInstance,
 } from '../../../services/auth/test/support.ts'
 import { type WebOptions, web } from '../src/index.ts'
-import { type Answer, Browser } from './browser.ts'
 
 export { issuer }
 export const origin = 'https://orders.example.com'
