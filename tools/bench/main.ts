@@ -25,6 +25,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
       'plans, logins and refreshes with a million users (needs 16 GB of disk and memory)',
     parts: ['./accounts.ts'],
   },
+  pages: {
+    description: 'the pages of a login on the local cluster, and logins by form',
+    parts: ['./pages.ts'],
+  },
   enumeration: {
     description: 'answers for known and unknown addresses: whether their time differs',
     parts: ['./enumeration.ts'],

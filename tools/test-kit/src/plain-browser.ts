@@ -79,6 +79,7 @@ export class Browser {
     const { status, fields, text } = await request(instance + url.pathname + url.search, {
       method,
       headers: {
+        host: url.host,
         ...(cookie && { cookie }),
         ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
         ...headers,
