@@ -3,8 +3,8 @@ import { inTransaction, NoContent, Problem, type Transaction } from '@latchkey/s
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { callerOf } from '../caller.ts'
 import { perNetwork } from '../limits/per-network.ts'
-import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword, Email, trimEmail } from '../passwords/credentials.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
@@ -16,16 +16,22 @@ import {
   useCode,
 } from './codes-store.ts'
 import { codeTtl, createCode } from './new-code.ts'
-import { emailTaken, wrongPassword } from './problems.ts'
-import { changeEmail, findUserById } from './store.ts'
+import { verifyOwnPassword } from './own-user.ts'
+import { emailTaken } from './problems.ts'
+import { changeEmail } from './store.ts'
 import { ConfirmedCode, checkCode, invalidCode, VerificationReply } from './verification.ts'
+
+const EmailChange = Type.Object(
+  { email: Email, password: CurrentPassword },
+  { additionalProperties: false },
+)
 
 /**
  * Changes the e-mail address of the token's user: the new address confirms, and the old one is told
  * and can undo it. For the current address, this verifies it.
  */
 export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, db, passwords } = app
+  const { config } = app
 
   app.post(
     '/me/email',
@@ -37,35 +43,11 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['accounts'],
         operationId: 'requestEmailChange',
         summary: 'Mail a code to your new address; your current one verifies it',
-        body: Type.Object(
-          { email: Email, password: CurrentPassword },
-          { additionalProperties: false },
-        ),
+        body: EmailChange,
         response: { 202: VerificationReply, 403: Problem, 501: Problem },
       },
     },
-    async (request, reply) => {
-      const { body, network, user } = request
-      const { email, password } = body
-      const event = describeEvent(request)
-      const found = await findUserById(db, user.sub)
-      if (!found) throw sessionEnded()
-      const known = await passwords.admit(network, (hasher) =>
-        authenticatePassword(db, hasher, { email: found.email, password, network, event }),
-      )
-      if (!known) throw wrongPassword()
-      const ttlSeconds = codeTtl.requested
-      const created = await createCode(app, {
-        recipient: email,
-        page: 'account',
-        ttlSeconds,
-        event,
-      })
-      const change = { userId: user.sub, passwordVersion: known.passwordVersion, email }
-      const requested = await app.durably(() => requestEmailChange(db, change, created.code))
-      if (!requested) throw sessionEnded()
-      return reply.code(202).send(created.reply)
-    },
+    async (request, reply) => reply.code(202).send(await mailAddressCode(request, request.body)),
   )
 
   app.post(
@@ -86,6 +68,31 @@ export const changeEmailRoutes: FastifyPluginAsyncTypebox = async (app) => {
       return reply.code(204).send(null)
     },
   )
+}
+
+/**
+ * Mails a code to a new address of the caller.
+ *
+ * @throws ProblemError 401 `token_revoked`, 501 `mail_not_configured`, and those of
+ *   `verifyOwnPassword`
+ */
+export async function mailAddressCode(
+  request: FastifyRequest,
+  { email, password }: Static<typeof EmailChange>,
+): Promise<Static<typeof VerificationReply>> {
+  const { server: app } = request
+  const { userId } = callerOf(request)
+  const { passwordVersion } = await verifyOwnPassword(request, password)
+  const { code, reply } = await createCode(app, {
+    recipient: email,
+    page: 'account',
+    ttlSeconds: codeTtl.requested,
+    event: describeEvent(request),
+  })
+  const change = { userId, passwordVersion, email }
+  const requested = await app.durably(() => requestEmailChange(app.db, change, code))
+  if (!requested) throw sessionEnded()
+  return reply
 }
 
 /**

@@ -1,20 +1,21 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, type Transaction } from '@latchkey/service-kit'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
 import { EventPage, EventPageQuery, formatEventPage } from '../audit/schemas.ts'
-import { insertEvent, listEvents } from '../audit/store.ts'
+import { type AuditEvent, insertEvent, listEvents } from '../audit/store.ts'
+import { callerOf } from '../caller.ts'
 import { perUser } from '../limits/per-user.ts'
-import { authenticatePassword } from '../passwords/authenticate.ts'
 import { CurrentPassword } from '../passwords/credentials.ts'
 import { checkOpenSession, requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
 import { listSessions } from '../sessions/read-store.ts'
 import { formatSession, SessionReply } from '../sessions/schemas.ts'
 import { deleteUser, lockWithAdmins } from './delete-store.ts'
-import { lastAdmin, wrongPassword } from './problems.ts'
+import { getOwnUser, verifyOwnPassword } from './own-user.ts'
+import { lastAdmin } from './problems.ts'
 import { formatUser, UserReply } from './schemas.ts'
-import { findUserById } from './store.ts'
 
 /** Per user: each export adds an event to the audit log. */
 const maxExportsPerMinute = 5
@@ -24,7 +25,7 @@ const maxExported = 1_000
 
 /** What is stored about the token's user: to read, to take along, and to delete. */
 export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { db, passwords } = app
+  const { db } = app
   app.addHook('preHandler', requireOpenSession)
 
   app.get(
@@ -38,17 +39,16 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: EventPage },
       },
     },
-    async ({ user, query }) => {
-      const { before, limit = 50 } = query
-      const rows = await listEvents(db, { subjectId: user.sub, before, limit: limit + 1 })
-      return formatEventPage(rows.map(hideOthers), limit)
+    async (request) => {
+      const { before, limit = 50 } = request.query
+      return formatEventPage(await listOwnEvents(request, { before, limit: limit + 1 }), limit)
     },
   )
 
   app.get(
     '/me/export',
     {
-      config: { rateLimit: perUser(maxExportsPerMinute) },
+      config: { rateLimit: perUser(maxExportsPerMinute, 'exportMyData') },
       schema: {
         tags: ['accounts'],
         operationId: 'exportMyData',
@@ -66,11 +66,10 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { user } = request
-      const found = await findUserById(db, user.sub)
-      if (!found) throw sessionEnded()
+      const found = await getOwnUser(request)
       const sessions = await listSessions(db, user.sub)
-      const rows = await listEvents(db, { subjectId: user.sub, limit: maxExported + 1 })
-      const { events, next } = formatEventPage(rows.map(hideOthers), maxExported)
+      const rows = await listOwnEvents(request, { limit: maxExported + 1 })
+      const { events, next } = formatEventPage(rows, maxExported)
       await insertEvent(db, describeEvent(request), user.sub)
       reply.header('content-disposition', 'attachment; filename="account.json"')
       return {
@@ -94,30 +93,41 @@ export const ownDataRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { body, network, user } = request
-      const event = describeEvent(request)
-      const found = await findUserById(db, user.sub)
-      if (!found) throw sessionEnded()
-      const guess = { email: found.email, password: body.password, network, event }
-      const known = await passwords.admit(network, (hasher) =>
-        authenticatePassword(db, hasher, guess),
-      )
-      if (!known) throw wrongPassword()
-      const erase = async (transaction: Transaction) => {
-        const lock = { userId: user.sub, sessionId: user.sid }
-        const locked = await lockWithAdmins(transaction, lock)
-        if (!locked) throw sessionEnded()
-        // The password may have been reset since it was verified.
-        await checkOpenSession(transaction, user)
-        if (locked.isLastAdmin) throw lastAdmin()
-        await deleteUser(transaction, user.sub, event)
-      }
-      await app.revoking(
-        () => inTransaction(db, erase),
-        () => [],
-      )
+      await deleteOwnAccount(request, request.body.password)
       return reply.code(204).send(null)
     },
+  )
+}
+
+/** Lists the events of the caller's account, the latest first. */
+export async function listOwnEvents(
+  request: FastifyRequest,
+  page: { before?: string | undefined; limit: number },
+): Promise<AuditEvent[]> {
+  const { userId: subjectId } = callerOf(request)
+  return (await listEvents(request.server.db, { subjectId, ...page })).map(hideOthers)
+}
+
+/**
+ * Deletes the account of the caller, ends all sessions and revokes their tokens.
+ *
+ * @throws ProblemError 401 `token_revoked`, 409 `last_admin`, and those of `verifyOwnPassword`
+ */
+export async function deleteOwnAccount(request: FastifyRequest, password: string): Promise<void> {
+  const { server: app } = request
+  const caller = callerOf(request)
+  await verifyOwnPassword(request, password)
+  const erase = async (transaction: Transaction) => {
+    const locked = await lockWithAdmins(transaction, caller)
+    if (!locked) throw sessionEnded()
+    // The password may have been reset since it was verified.
+    await checkOpenSession(transaction, request)
+    if (locked.isLastAdmin) throw lastAdmin()
+    await deleteUser(transaction, caller.userId, describeEvent(request))
+  }
+  await app.revoking(
+    () => inTransaction(app.db, erase),
+    () => [],
   )
 }
 

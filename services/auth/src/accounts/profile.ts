@@ -1,14 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '@latchkey/service-kit'
-import { Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { callerOf } from '../caller.ts'
 import { perUser } from '../limits/per-user.ts'
 import { requireOpenSession } from '../sessions/open-session.ts'
 import { sessionEnded } from '../sessions/problems.ts'
+import { getOwnUser } from './own-user.ts'
 import { formatUser, UserReply } from './schemas.ts'
-import { changeProfile, findUserById } from './store.ts'
+import { changeProfile, type User } from './store.ts'
 
-const ProfileChange = Type.Object(
+/** What a user may change; `null` removes it. */
+export const ProfileChange = Type.Object(
   {
     display_name: Type.Optional(
       Type.Union([
@@ -38,8 +42,8 @@ const ProfileChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
-/** Per user: each change adds an event to the audit log. */
-const maxChangesPerMinute = 20
+/** Each change adds an event to the audit log. */
+export const profileLimit = perUser(20, 'changeProfile')
 
 /** The account of the token's user. */
 export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -55,17 +59,13 @@ export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: UserReply },
       },
     },
-    async ({ user }) => {
-      const found = await findUserById(app.db, user.sub)
-      if (!found) throw sessionEnded()
-      return formatUser(found)
-    },
+    async (request) => formatUser(await getOwnUser(request)),
   )
 
   app.patch(
     '/me',
     {
-      config: { rateLimit: perUser(maxChangesPerMinute) },
+      config: { rateLimit: profileLimit },
       schema: {
         tags: ['accounts'],
         operationId: 'changeProfile',
@@ -74,14 +74,25 @@ export const profileRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: UserReply, 429: Problem },
       },
     },
-    async (request) => {
-      const { user, body } = request
-      const { display_name: displayName, locale } = body
-      const detail = { changed: Object.keys(body) }
-      const change = { displayName, locale, event: describeEvent(request, { detail }) }
-      const changed = await app.durably(() => changeProfile(app.db, user.sub, change))
-      if (!changed) throw sessionEnded()
-      return formatUser(changed)
-    },
+    async (request) => formatUser(await changeOwnProfile(request, request.body)),
   )
+}
+
+/**
+ * Changes the profile of the caller.
+ *
+ * @throws ProblemError 401 `token_revoked`
+ */
+export async function changeOwnProfile(
+  request: FastifyRequest,
+  body: Static<typeof ProfileChange>,
+): Promise<User> {
+  const { server: app } = request
+  const { display_name: displayName, locale } = body
+  const detail = { changed: Object.keys(body) }
+  const change = { displayName, locale, event: describeEvent(request, { detail }) }
+  const { userId } = callerOf(request)
+  const changed = await app.durably(() => changeProfile(app.db, userId, change))
+  if (!changed) throw sessionEnded()
+  return changed
 }

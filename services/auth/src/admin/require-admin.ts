@@ -23,13 +23,14 @@ type UserRequest = FastifyRequest<{ Params: { id: string } }>
  * @throws ProblemError 404 `user_not_found`
  */
 export async function changeAsAdmin<T>(
-  { server, params, user }: UserRequest,
+  request: UserRequest,
   change: (transaction: Transaction, old: LockedUser) => Promise<T>,
 ): Promise<T> {
+  const { server, params, user } = request
   const inOrder = async (transaction: Transaction) => {
     const lock = { userId: params.id, sessionId: user.sid }
     const old = await lockWithAdmins(transaction, lock)
-    if (!findClient(user)) await checkOpenSession(transaction, user)
+    if (!findClient(user)) await checkOpenSession(transaction, request)
     return change(transaction, old ?? userNotFound())
   }
   return server.revoking(

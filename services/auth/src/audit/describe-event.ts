@@ -8,8 +8,8 @@ const maxClientLength = 200
 /**
  * The event of a request: its action is the `operationId` of the route.
  *
- * @param event what the request does not tell. The actor is the token's owner; without a token, or
- *   with one that the route has not required, it is `anonymous`.
+ * @param event what the request does not tell. The actor is the owner of the token or of the browser's
+ *   session; without one that the route requires, it is `anonymous`.
  */
 export function describeEvent(
   request: FastifyRequest,
@@ -29,8 +29,10 @@ export function describeEvent(
 
 function describeActor({
   user,
+  browserUser,
   routeOptions,
 }: FastifyRequest): Pick<NewEvent, 'actor' | 'actor_id'> {
+  if (browserUser) return { actor: 'user' }
   if (!user) return { actor: 'anonymous' }
   if (findClient(user) !== undefined) return { actor: 'operator' }
   const { roles } = routeOptions.config

@@ -1,12 +1,15 @@
 import cookie, { type CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { BrowserSession } from './browser-store.ts'
 import { createMacTokens, sessionIdFromBytes, sessionIdToBytes } from './mac-token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The session that the browser's cookie names. It may have ended: the database knows. */
     readonly browserSessionId: string | undefined
+    /** On a page that requires it: the session of the browser, which is open in the database. */
+    browserUser: BrowserSession | undefined
   }
   interface FastifyReply {
     /** Makes the browser remember a session, or forget it. */
@@ -43,6 +46,7 @@ export const browserSessions = fp<{ issuer: string; ttlSeconds: number }>(
         return body && sessionIdFromBytes(body)
       },
     })
+    app.decorateRequest('browserUser', undefined)
     app.decorateReply('rememberSession', function (sessionId) {
       if (sessionId === undefined) this.clearCookie(name, options)
       else {

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { inTransaction, NoContent, Problem, ProblemError, Uuid } from '@latchkey/service-kit'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { describeEvent } from '../audit/describe-event.ts'
+import { callerOf } from '../caller.ts'
 import { endSession } from './end-session.ts'
 import { requireOpenSession } from './open-session.ts'
 import { listSessions } from './read-store.ts'
@@ -10,7 +12,6 @@ import { formatSession, SessionReply } from './schemas.ts'
 
 /** The user's own sessions: where they are logged in, and how to end one or all of them. */
 export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { db } = app
   app.addHook('preHandler', requireOpenSession)
 
   app.get(
@@ -24,7 +25,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ user }) => {
-      const sessions = await listSessions(db, user.sub)
+      const sessions = await listSessions(app.db, user.sub)
       return { sessions: sessions.map((session) => formatSession(session, user.sid)) }
     },
   )
@@ -41,10 +42,7 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { params, user } = request
-      const event = describeEvent(request)
-      const found = await endSession(app, { sessionId: params.id, userId: user.sub, event })
-      if (!found?.wasOpen) {
+      if (!(await endOwnSession(request, request.params.id))) {
         throw new ProblemError(404, 'session_not_found', 'You have no open session with this ID.')
       }
       return reply.code(204).send(null)
@@ -62,13 +60,27 @@ export const sessionsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { sub } = request.user
-      const event = describeEvent(request)
-      await app.revoking(
-        () => inTransaction(db, (transaction) => endAllSessions(transaction, sub, event)),
-        (ids) => ids,
-      )
+      await endOwnSessions(request)
       return reply.code(204).send(null)
     },
+  )
+}
+
+/** Ends one of the caller's sessions and those below it. @returns whether it was open */
+export async function endOwnSession(request: FastifyRequest, sessionId: string): Promise<boolean> {
+  const { userId } = callerOf(request)
+  const event = describeEvent(request)
+  const found = await endSession(request.server, { sessionId, userId, event })
+  return found?.wasOpen === true
+}
+
+/** Ends all sessions of the caller and revokes their tokens. */
+export async function endOwnSessions(request: FastifyRequest): Promise<void> {
+  const { server: app } = request
+  const { userId } = callerOf(request)
+  const event = describeEvent(request)
+  await app.revoking(
+    () => inTransaction(app.db, (transaction) => endAllSessions(transaction, userId, event)),
+    (ids) => ids,
   )
 }
