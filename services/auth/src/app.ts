@@ -35,9 +35,11 @@ import { oauth } from './oauth/oauth.ts'
 import { userinfoRoute } from './oauth/userinfo.ts'
 import { openapi } from './openapi.ts'
 import { accountPages } from './pages/account.ts'
+import { accountForms } from './pages/account-forms.ts'
 import { pages } from './pages/pages.ts'
 import { registerPages } from './pages/register.ts'
 import { resetPages } from './pages/reset.ts'
+import { sessionForms } from './pages/sessions.ts'
 import { createPasswordBulkhead, type PasswordBulkhead } from './passwords/hasher.ts'
 import { passwordRules } from './passwords/rules.ts'
 import { feedRoute } from './revocation/feed.ts'
@@ -46,6 +48,7 @@ import { browserSessions } from './sessions/browser-session.ts'
 import { sessionsRoutes } from './sessions/list.ts'
 import { loginRoute } from './sessions/login.ts'
 import { logoutRoute } from './sessions/logout.ts'
+import { requireBrowserSession } from './sessions/open-session.ts'
 import { refreshRoute } from './sessions/refresh.ts'
 import { sessionTokens } from './sessions/tokens.ts'
 import { acceptOperator, createAssertionVerifier } from './verifiers/client-assertions.ts'
@@ -137,6 +140,11 @@ async function setUp(app: Service, config: AuthConfig): Promise<void> {
     site.register(registerPages)
     site.register(resetPages)
     site.register(accountPages)
+    site.register(async (own) => {
+      own.addHook('onRequest', requireBrowserSession)
+      own.register(accountForms)
+      own.register(sessionForms)
+    })
   })
   const accessTokens = createVerifier({ keys: app.keyring, issuer, audience: false })
   await app.register(oauth, { assertions, accessTokens, prefix: '/oauth' })

@@ -1,26 +1,12 @@
 import type { Service } from '@latchkey/service-kit'
 import t from 'tap'
 import { mailSettings, readCode, readMail } from './mail-support.ts'
-import { postForm, sameOrigin } from './pages-support.ts'
+import { errorOf, postForm, readForm, sameOrigin } from './pages-support.ts'
 import { as, issuer, login, password, post, register, startAuth } from './support.ts'
 
 const email = 'ada@example.com'
 const request = 'sealed&"request"'
 const passed = 'request&#61;sealed%26%22request%22'
-
-/** The hidden and filled-in inputs of a page, as a browser would send them. */
-function readForm(body: string): Record<string, string> {
-  const decode = (text = '') =>
-    text.replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
-  const attribute = (input: string, name: string) =>
-    decode(new RegExp(` ${name}="([^"]*)"`).exec(input)?.[1])
-  const inputs = [...body.matchAll(/<input [^>]*>/g)].map(([input]) => input)
-  return Object.fromEntries(
-    inputs.map((input) => [attribute(input, 'name'), attribute(input, 'value')]),
-  )
-}
-
-const errorOf = (body: string) => /role="alert">([^<]*)</.exec(body)?.[1]
 
 t.test('registers with a mailed code, and passes the request of the app on', async (t) => {
   const { LATCHKEY_PAGES_URL, ...settings } = mailSettings
@@ -156,8 +142,6 @@ t.test(
     t.match(reset.fields, { code: /^\d{8}$/ }, 'the code is filled in')
     const fields = { ...reset.fields, password: 'nine purple lanterns' }
     t.equal((await postForm(app, reset.action, fields)).statusCode, 200)
-    const incomplete = await app.inject({ url: '/account' })
-    t.match(incomplete.body, 'Open the link from the mail')
   },
 )
 
@@ -213,7 +197,7 @@ t.test('refuses forms that are not what the page has sent', async (t) => {
     t.equal((await app.inject({ url: `/register?${query}` })).statusCode, 400)
   }
   const hostile = `"><script>alert(1)</script>`
-  for (const page of ['register', 'forgot', 'reset', 'account']) {
+  for (const page of ['register', 'forgot', 'reset', 'account', 'login']) {
     const parameters = { verification_id: hostile, code: hostile, request: hostile, email: hostile }
     const { body } = await app.inject({ url: `/${page}?${new URLSearchParams(parameters)}` })
     t.notMatch(body, '<script', page)

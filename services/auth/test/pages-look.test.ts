@@ -4,6 +4,13 @@ import { launchBrowser, skip } from '@latchkey/test-kit/browser'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { renderAccount } from '../src/pages/templates/account.ts'
+import {
+  renderChangeEmail,
+  renderChangePassword,
+  renderDeleteAccount,
+  renderProfile,
+} from '../src/pages/templates/account-forms.ts'
 import { renderLogin } from '../src/pages/templates/login.ts'
 import { renderLogout, renderSignedOut } from '../src/pages/templates/logout.ts'
 import { checkAccessibility } from './axe.ts'
@@ -37,9 +44,98 @@ function addPages(site: FastifyInstance) {
     reply.sendPage(renderLogout(texts, { email: 'ada@example.com', hidden: {} })),
   )
   site.get('/signed-out', async ({ texts }, reply) => reply.sendPage(renderSignedOut(texts)))
+  addAccountPages(site)
   site.get('/error', async () => {
     throw new Error('unexpected')
   })
+}
+
+const at = new Date('2026-11-27T09:30:00Z')
+const windows =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0'
+const iphone =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
+
+const session = {
+  id: '1',
+  parentId: null,
+  clientId: null,
+  userAgent: windows,
+  createdAt: at,
+  refreshedAt: at,
+  expiresAt: at,
+}
+const event = {
+  id: '9',
+  occurred_at: at.toISOString(),
+  action: 'login',
+  result: 'ok',
+  actor: 'user',
+  actor_id: null,
+  subject_id: null,
+  client: windows,
+  network: '2001:db8:1234:5678::',
+  request_id: null,
+  detail: null,
+} as const
+
+/** The pages of a browser that is signed in. */
+function addAccountPages(site: FastifyInstance) {
+  const email = 'a-long-name-without-any-spaces@a-long-domain.example.com'
+  const user = {
+    id: '1',
+    email,
+    emailVerified: true,
+    displayName: 'Ada Lovelace',
+    locale: null,
+    scope: '',
+    roles: [],
+    disabled: false,
+    createdAt: at,
+  }
+  const wrong = { sentence: 'The current password is wrong.', fields: ['current_password'] }
+  const data = {
+    user,
+    currentId: '1',
+    canChangeEmail: true,
+    sessions: [
+      session,
+      {
+        ...session,
+        id: '2',
+        parentId: '1',
+        clientId: 'orders',
+        refreshedAt: new Date('2026-11-27T10:05:00Z'),
+      },
+      { ...session, id: '3', parentId: '1', clientId: 'app-'.repeat(16) },
+      { ...session, id: '4', userAgent: iphone },
+      { ...session, id: '5', userAgent: 'curl/8.5.0' },
+      { ...session, id: '6', userAgent: null },
+    ],
+    events: [
+      { ...event, action: 'token', detail: { client: 'orders' } },
+      event,
+      { ...event, result: 'refused', client: iphone, network: '203.0.113.7' },
+      { ...event, action: 'changeUser', actor: 'admin', client: null, network: null },
+      { ...event, action: 'register' },
+    ] as const,
+    next: '9',
+  }
+  site.get('/own-account', async ({ texts }, reply) =>
+    reply.sendPage(renderAccount(texts, { ...data, events: [...data.events] })),
+  )
+  site.get('/profile-form', async ({ texts }, reply) =>
+    reply.sendPage(
+      renderProfile(texts, { ...user, problem: { sentence: 'x', fields: ['locale'] } }),
+    ),
+  )
+  site.get('/password-form', async ({ texts }, reply) =>
+    reply.sendPage(renderChangePassword(texts, { email, minLength: 8, problem: wrong })),
+  )
+  site.get('/email-form', async ({ texts }, reply) => reply.sendPage(renderChangeEmail(texts, {})))
+  site.get('/deletion-form', async ({ texts }, reply) =>
+    reply.sendPage(renderDeleteAccount(texts, { email })),
+  )
 }
 
 const link = 'verification_id=mW8ysKZ0Q4qmWMWxWWmm-W&code=12345678'
@@ -52,8 +148,9 @@ const paths = [
     'error',
     'register',
     'forgot',
-    'account',
+    'account?verification_id=x',
   ],
+  ...['own-account', 'profile-form', 'password-form', 'email-form', 'deletion-form'],
   ...['register', 'reset', 'account'].map((page) => `${page}?${link}`),
   `account?undo=1&${link}`,
 ]

@@ -23,6 +23,23 @@ export const postForm = (
     payload: new URLSearchParams(fields).toString(),
   })
 
+/** The hidden and filled-in inputs of a page, as a browser would send them. */
+export function readForm(body: string): Record<string, string> {
+  const decode = (text = '') =>
+    text.replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
+  const attribute = (input: string, name: string) =>
+    decode(new RegExp(` ${name}="([^"]*)"`).exec(input)?.[1])
+  const inputs = [...body.matchAll(/<input [^>]*>/g)].map(([input]) => input)
+  return Object.fromEntries(
+    inputs
+      .filter((input) => input.includes(' name='))
+      .map((input) => [attribute(input, 'name'), attribute(input, 'value')]),
+  )
+}
+
+/** The sentence about a problem on a page. */
+export const errorOf = (body: string) => /role="alert">([^<]*)</.exec(body)?.[1]
+
 /** The auth service with more pages. */
 export async function startWithPages(
   t: Test,

@@ -6,7 +6,6 @@ import type { PageProblem } from '../pages/describe-problem.ts'
 import { AppRequest } from '../pages/read-typed.ts'
 import type { Page } from '../pages/templates/layout.ts'
 import { renderLogin } from '../pages/templates/login.ts'
-import { renderSignedIn } from '../pages/templates/logout.ts'
 import { Credentials } from '../passwords/credentials.ts'
 import { findBrowserSession, replaceBrowserSession } from '../sessions/browser-store.ts'
 import { logIn, passwordLogin } from '../sessions/log-in.ts'
@@ -21,7 +20,10 @@ declare module 'fastify' {
   }
 }
 
-/** The login page, which also continues the authorization request that led to it. */
+/**
+ * The login page. It continues the authorization request that led to it; without one, it leads to the
+ * account.
+ */
 export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
   const { db } = app
   const limits = passwordLogin(app)
@@ -37,7 +39,7 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
         query.request === undefined && browserSessionId !== undefined
           ? await findBrowserSession(db, browserSessionId)
           : undefined
-      if (session) return reply.sendPage(renderSignedIn(request.texts, session.email))
+      if (session) return reply.redirect('account', 303)
       return reply.sendPage(renderForm(request, { sealed: query.request }))
     },
   )
@@ -63,7 +65,9 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
       await replaceSession(app, request.browserSessionId, sessionId)
       reply.rememberSession(sessionId)
       const { waiting } = request
-      return waiting ? answerWithCode(app, reply, waiting, sessionId) : reply.redirect('login', 303)
+      return waiting
+        ? answerWithCode(app, reply, waiting, sessionId)
+        : reply.redirect('account', 303)
     },
   )
 }

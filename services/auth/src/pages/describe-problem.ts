@@ -19,6 +19,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   password_contains_email: ['password'],
   password_contains_product: ['password'],
   password_too_short: ['password'],
+  wrong_password: ['current_password'],
 }
 
 /**
@@ -27,10 +28,12 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
  * @param retryAfter the value of `Retry-After`, in seconds
  */
 export function describeProblem(
-  { code, statusCode, errors = [] }: ProblemError,
+  problem: ProblemError,
   texts: Texts,
   { retryAfter, ...limits }: Omit<Facts, 'wait'> & { retryAfter: unknown },
 ): PageProblem {
+  const { statusCode, errors = [] } = problem
+  const code = codeOf(problem)
   const facts = { ...limits, wait: formatWait(Number(retryAfter) || 1, texts.language) }
   const field = errors.map(({ path }) => path.replace(/^\/body\/?/, '')).find(Boolean)
   const invalid = find(texts.invalidFields, field ?? missingField(errors[0]?.message))
@@ -39,6 +42,10 @@ export function describeProblem(
   const other = statusCode < 500 ? texts.badRequest : texts.unavailable
   return { sentence: known?.describe(facts) ?? other, fields: fieldsOf[code] ?? [] }
 }
+
+/** Not 401: only the password was typed, because the account is known. */
+const codeOf = ({ code, statusCode }: ProblemError) =>
+  code === 'invalid_credentials' && statusCode === 403 ? 'wrong_password' : code
 
 type Describe = (facts: Facts) => string
 

@@ -25,13 +25,14 @@ export const MailLink = Type.Object({
 
 /**
  * What was typed into a form, or is in the link that opened it. It may not be valid. Passwords are
- * left out, so that no page can contain one. An address is only read from a form: pages show it as
- * text, and a stranger's link must not be able to write on them.
+ * left out, so that no page can contain one. An address and a profile are only read from a form: a
+ * stranger's link must not be able to write text on a page.
  */
 export function readTyped({ body, query }: FastifyRequest) {
   const texts = Object.entries((body ?? query) as Record<string, unknown>).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   )
-  const { request, email, code, verification_id: verificationId } = Object.fromEntries(texts)
-  return { request, email: body === undefined ? undefined : email, code, verificationId }
+  const { request, code, verification_id: verificationId, ...form } = Object.fromEntries(texts)
+  const { email, display_name: displayName, locale } = body === undefined ? {} : form
+  return { request, email, displayName, locale, code, verificationId }
 }

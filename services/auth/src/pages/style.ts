@@ -61,7 +61,9 @@ main {
   width: 100%; max-width: 420px; padding: 32px; background: var(--card); border-radius: 16px;
   box-shadow: 0 0 0 1px rgb(0 0 0 / 6%), 0 12px 32px rgb(0 0 0 / 8%);
 }
+main.wide { max-width: 680px; }
 h1 { margin: 0 0 8px; font-size: 24px; line-height: 1.25; letter-spacing: -0.01em; }
+h2 { margin: 32px 0 8px; font-size: 18px; line-height: 1.3; }
 p { margin: 0 0 16px; }
 p:last-child { margin-bottom: 0; }
 form { display: grid; gap: 20px; margin: 24px 0 0; }
@@ -79,6 +81,11 @@ button, a.button {
   font-weight: 600; line-height: 22px; text-align: center; text-decoration: none; cursor: pointer;
 }
 button:hover, a.button:hover { box-shadow: inset 0 0 0 2px var(--on-accent); }
+button.quiet {
+  width: auto; min-height: 44px; padding: 10px 16px; border-color: var(--line);
+  background: transparent; color: inherit;
+}
+button.quiet:hover { box-shadow: inset 0 0 0 1px var(--text); }
 a { color: var(--link); text-underline-offset: 3px; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .error {
@@ -90,6 +97,21 @@ a { color: var(--link); text-underline-offset: 3px; }
 .small { margin-top: 24px; font-size: 13px; }
 .links { margin: 20px 0 0; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 24px; }
 .links a { display: inline-block; min-height: 44px; padding: 10px 0; }
+dl { margin: 16px 0 0; }
+dt { color: var(--muted); font-size: 14px; }
+dd { margin: 0 0 12px; }
+.list, .list ul { margin: 0; padding: 0; list-style: none; }
+.list > li { padding: 12px 0; border-top: 1px solid var(--line); }
+.list ul { padding-left: 20px; }
+.list ul > li { margin-top: 12px; }
+.list .hint { margin: 0; }
+.row { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; }
+.row > div { flex: 1 1 140px; }
+.row form { margin: 0; }
+.badge {
+  display: inline-block; padding: 2px 8px; border: 1px solid; border-radius: 8px;
+  color: var(--link); font-size: 13px; font-weight: 600; line-height: 1.4;
+}
 @media (max-width: 480px) {
   body { padding: 16px 12px; }
   header { margin: 8px 0 16px; }

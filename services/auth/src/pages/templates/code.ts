@@ -33,7 +33,7 @@ export function renderCodeAndPassword(
   name: keyof typeof codeForms,
   data: CodeAndPasswordData,
 ): Page {
-  const { problem, verificationId = '', code, email, minLength, request } = data
+  const { problem, verificationId = '', email, minLength, request } = data
   const { title, sent, text, submit, again } = texts[name]
   const form = codeForms[name]
   const fields = [
@@ -42,10 +42,7 @@ export function renderCodeAndPassword(
     email === undefined
       ? ''
       : html`<input name="email" value="${email}" autocomplete="username" readonly hidden>`,
-    renderField(
-      { name: 'code', label: texts.code, type: 'text', autocomplete: 'one-time-code', value: code },
-      problem,
-    ),
+    renderCode(texts, data),
     renderNewPassword(texts, minLength, problem),
   ]
   return renderFormPage(texts, data, {
@@ -56,16 +53,25 @@ export function renderCodeAndPassword(
   })
 }
 
+const renderCode = ({ code: label }: Texts, { code: value, problem }: CodeData) =>
+  renderField({ name: 'code', label, type: 'text', autocomplete: 'one-time-code', value }, problem)
+
 const buttons = { confirmEmail: 'confirm-email', restoreEmail: 'restore-email' } as const
 
-/** A button that uses a mailed code from a link. */
-export function renderCodeButton(texts: Texts, name: keyof typeof buttons, data: CodeData): Page {
-  const { verificationId = '', code = '' } = data
+/** A button that uses a mailed code from a link. A code that is missing or wrong can be typed. */
+export function renderCodeButton(
+  texts: Texts,
+  name: keyof typeof buttons,
+  data: CodeData & { sent?: string },
+): Page {
+  const { problem, verificationId = '', code, sent } = data
   const { title, text, submit } = texts[name]
-  const fields = renderHidden('verification_id', verificationId) + renderHidden('code', code)
+  const isTyped = code === undefined || problem !== undefined
+  const codeField = isTyped ? renderCode(texts, data) : renderHidden('code', code)
+  const fields = renderHidden('verification_id', verificationId) + codeField
   return renderFormPage(texts, data, {
     title,
-    text,
+    text: sent ?? text,
     form: { action: buttons[name], fields, submit },
   })
 }

@@ -14,7 +14,15 @@ interface Field {
   name: string
   label: string
   type: 'email' | 'password' | 'text'
-  autocomplete: 'username' | 'current-password' | 'new-password' | 'one-time-code'
+  autocomplete:
+    | 'username'
+    | 'current-password'
+    | 'new-password'
+    | 'one-time-code'
+    | 'email'
+    | 'name'
+    | 'language'
+  isOptional?: boolean
   value?: string | undefined
   hint?: string | undefined
 }
@@ -75,14 +83,30 @@ export const renderNewPassword = (
   { password, newPasswordHint }: Texts,
   minLength: number,
   problem: PageProblem | undefined,
+  label = password,
 ) =>
   renderField(
     {
       name: 'password',
-      label: password,
+      label,
       type: 'password',
       autocomplete: 'new-password',
       hint: newPasswordHint({ minLength }),
+    },
+    problem,
+  )
+
+/** The field for the password of the account that is signed in. */
+export const renderCurrentPassword = (
+  { currentPassword }: Texts,
+  problem: PageProblem | undefined,
+) =>
+  renderField(
+    {
+      name: 'current_password',
+      label: currentPassword,
+      type: 'password',
+      autocomplete: 'current-password',
     },
     problem,
   )
@@ -94,7 +118,9 @@ export function renderField(field: Field, problem: PageProblem | undefined): str
   const described = [isInvalid && 'error', hint !== undefined && `${name}-hint`].filter(Boolean)
   return html`<div>
 <label for="${name}">${label}</label>
-<input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" required!${
+<input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}"!${
+    field.isOptional ? '' : ' required'
+  }!${
     type === 'email' ? ' autocapitalize="none" spellcheck="false"' : ''
   }!${autocomplete === 'one-time-code' ? ' class="code" inputmode="numeric"' : ''}!${
     value === undefined ? '' : html` value="${value}"`

@@ -7,6 +7,8 @@ export interface Page {
   title: string
   /** HTML: the content of `<main>`. */
   content: string
+  /** Whether it has lists that need more room than a form. */
+  isWide?: boolean
   /**
    * Another source that its form may lead to, such as `https:`: Chromium applies `form-action` of a
    * Content-Security-Policy to every redirect that follows a form.
@@ -26,7 +28,7 @@ export const renderLayout = (texts: Texts, theme: Theme, page: Page) => html`<!d
 </head>
 <body>
 <header>!${renderLogo(theme)}<span>${theme.productName}</span></header>
-<main>
+<main!${page.isWide ? ' class="wide"' : ''}>
 !${page.content}
 </main>
 </body>

@@ -21,10 +21,10 @@ export function renderLogout(texts: Texts, { email, hidden }: LogoutData): Page 
 export const renderSignedOut = ({ signedOut }: Texts): Page =>
   renderMessage({ ...signedOut, link: { href: 'login', text: signedOut.login } })
 
-/** What the login page shows to a browser that is signed in. */
-export const renderSignedIn = ({ signedIn }: Texts, email: string): Page =>
+/** The same, when all sessions of the user have ended. */
+export const renderSignedOutEverywhere = ({ signedOut }: Texts): Page =>
   renderMessage({
-    title: signedIn.title,
-    text: signedIn.text(email),
-    link: { href: 'logout', text: signedIn.logout },
+    title: signedOut.title,
+    text: signedOut.everywhere,
+    link: { href: 'login', text: signedOut.login },
   })

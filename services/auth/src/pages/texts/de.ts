@@ -6,6 +6,8 @@ export const de: Texts = {
   errorTitle: (title) => `Fehler: ${title}`,
   email: 'E-Mail-Adresse',
   password: 'Passwort',
+  currentPassword: 'Aktuelles Passwort',
+  newPassword: 'Neues Passwort',
   code: 'Code',
   newPasswordHint: ({ minLength }) =>
     `Mindestens ${minLength} Zeichen. Gut sind vier Wörter ohne Zusammenhang.`,
@@ -51,7 +53,9 @@ export const de: Texts = {
   },
   confirmEmail: {
     title: 'E-Mail-Adresse ändern',
-    text: 'Ab jetzt melden Sie sich mit der Adresse an, an die dieser Link gesendet wurde.',
+    sent: (email) =>
+      `Wir haben eine E-Mail an ${email} gesendet. Öffnen Sie den Link darin, oder geben Sie den Code daraus hier ein.`,
+    text: 'Ab jetzt melden Sie sich mit der Adresse an, an die die E-Mail gesendet wurde.',
     submit: 'Diese Adresse verwenden',
     done: 'Ihre E-Mail-Adresse ist geändert',
     doneText: 'Melden Sie sich ab jetzt mit der neuen Adresse an.',
@@ -64,10 +68,6 @@ export const de: Texts = {
     doneText:
       'Alle Sitzungen sind beendet. Wir haben Ihnen eine E-Mail gesendet, mit der Sie ein neues Passwort setzen.',
   },
-  openLink: {
-    title: 'Öffnen Sie den Link aus der E-Mail',
-    text: 'Diese Seite braucht den ganzen Link. Wenn er sich nicht öffnet, kopieren Sie ihn aus der E-Mail in die Adresszeile.',
-  },
   logIn: 'Anmelden',
   logout: {
     title: 'Abmelden',
@@ -75,16 +75,83 @@ export const de: Texts = {
       `Sie sind als ${email} angemeldet. Sie werden in diesem Browser von allen Anwendungen abgemeldet.`,
     submit: 'Abmelden',
   },
-  signedIn: {
-    title: 'Sie sind angemeldet',
-    text: (email) =>
-      `Sie sind als ${email} angemeldet. Anwendungen fragen nicht nach dem Passwort.`,
-    logout: 'Abmelden',
-  },
   signedOut: {
     title: 'Sie sind abgemeldet',
     text: 'Sie wurden in diesem Browser von allen Anwendungen abgemeldet.',
+    everywhere: 'Sie wurden von allen Anwendungen und in allen Browsern abgemeldet.',
     login: 'Wieder anmelden',
+  },
+  account: {
+    title: 'Ihr Konto',
+    verified: 'bestätigt',
+    unverified: 'nicht bestätigt',
+    none: 'nicht angegeben',
+    sessions: 'Wo Sie angemeldet sind',
+    thisBrowser: 'Dieser Browser',
+    created: 'Angemeldet:',
+    lastUsed: 'Zuletzt verwendet:',
+    end: 'Beenden',
+    endAll: 'Überall abmelden',
+    events: 'Letzte Ereignisse',
+    older: 'Ältere Ereignisse',
+    device: (browser, system) => `${browser} auf ${system}`,
+    unknownDevice: 'Unbekanntes Gerät',
+    refused: (action) => `Fehlgeschlagen: ${action}`,
+    byAdmin: (action) => `${action} (durch die Administration)`,
+    actions: {
+      changeEmail: 'E-Mail-Adresse geändert',
+      changePassword: 'Passwort geändert',
+      changeProfile: 'Name oder Sprache geändert',
+      changeUser: 'Konto geändert',
+      confirmRegistration: 'Konto angelegt',
+      createUser: 'Konto angelegt',
+      deleteMe: 'Konto gelöscht',
+      endAllSessions: 'Überall abgemeldet',
+      endSession: 'Sitzung beendet',
+      endUserSessions: 'Überall abgemeldet',
+      exportMyData: 'Daten exportiert',
+      getUser: 'Konto angesehen',
+      login: 'Anmeldung',
+      logout: 'Abmeldung',
+      refresh: 'Verlängerung der Sitzung',
+      register: 'Konto angelegt',
+      requestEmailChange: 'Änderung der E-Mail-Adresse angefordert',
+      requestPasswordReset: 'Neues Passwort angefordert',
+      resetPassword: 'Neues Passwort mit einem Code gesetzt',
+      revoke: 'Abmeldung von einer Anwendung',
+      sendPasswordReset: 'Code für ein neues Passwort gesendet',
+      token: 'Anmeldung bei einer Anwendung',
+      undoEmailChange: 'E-Mail-Adresse wiederhergestellt',
+    },
+  },
+  backToAccount: 'Zurück zu Ihrem Konto',
+  profile: {
+    title: 'Name und Sprache ändern',
+    text: 'Anwendungen können Ihren Namen anzeigen und Ihre Sprache verwenden. Beides darf leer sein.',
+    displayName: 'Name',
+    locale: 'Sprache',
+    localeHint: 'Ein Sprachkürzel, zum Beispiel de-AT oder en.',
+    submit: 'Speichern',
+  },
+  changePassword: {
+    title: 'Passwort ändern',
+    text: 'Sie werden von allen Anwendungen und in allen anderen Browsern abgemeldet.',
+    submit: 'Passwort ändern',
+    done: 'Ihr Passwort ist geändert',
+    doneText: 'Sie wurden von allen Anwendungen und in allen anderen Browsern abgemeldet.',
+  },
+  changeEmail: {
+    title: 'E-Mail-Adresse ändern',
+    text: 'Wir senden einen Code an die neue Adresse. Um Ihre jetzige Adresse zu bestätigen, geben Sie diese ein.',
+    newEmail: 'Neue E-Mail-Adresse',
+    submit: 'Code senden',
+  },
+  deleteAccount: {
+    title: 'Konto löschen',
+    text: 'Das löscht Ihre E-Mail-Adresse, Ihr Passwort, Ihren Namen und Ihre Sprache und meldet Sie von allen Anwendungen und in allen Browsern ab. Es kann nicht rückgängig gemacht werden. Was Anwendungen über Sie gespeichert haben, wird nicht gelöscht. Das Protokoll dieses Dienstes behält, was geschehen ist, ohne Ihren Browser und Ihr Netz.',
+    submit: 'Konto löschen',
+    done: 'Ihr Konto ist gelöscht',
+    doneText: 'Sie wurden von allen Anwendungen und in allen Browsern abgemeldet.',
   },
   error: {
     title: 'Das hat nicht funktioniert',
@@ -95,6 +162,9 @@ export const de: Texts = {
     email: () => 'Geben Sie Ihre E-Mail-Adresse ein, zum Beispiel ada@example.com.',
     password: ({ minLength }) => `Verwenden Sie ein Passwort mit ${minLength} bis 256 Zeichen.`,
     code: () => 'Geben Sie die acht Ziffern des Codes ein.',
+    current_password: () => 'Geben Sie Ihr aktuelles Passwort ein.',
+    display_name: () => 'Verwenden Sie einen Namen mit bis zu 100 Zeichen, ohne Steuerzeichen.',
+    locale: () => 'Geben Sie ein Sprachkürzel ein, zum Beispiel de-AT oder en.',
   },
   problems: {
     busy: () =>
@@ -114,12 +184,16 @@ export const de: Texts = {
     internal_error: () =>
       'Bei uns ist ein Fehler aufgetreten. Bitte versuchen Sie es erneut; tritt er wieder auf, nennen Sie uns die Anfrage-ID unten.',
     invalid_credentials: () => 'Die E-Mail-Adresse oder das Passwort ist falsch.',
+    last_admin: () =>
+      'Nur Sie haben Administrationsrechte. Geben Sie diese erst einem anderen Konto, bevor Sie Ihres löschen.',
     login_expired: () =>
       'Diese Anmeldung ist abgelaufen. Gehen Sie zurück zur Anwendung, und melden Sie sich erneut an.',
     mail_not_configured: () =>
       'Dieser Dienst versendet keine E-Mails. Bitte wenden Sie sich an die Administration.',
     password_breached: () =>
       'Dieses Passwort ist aus einem Datenleck bekannt. Verwenden Sie ein anderes, und ändern Sie es überall sonst.',
+    password_changed: () =>
+      'Ihr Passwort wurde inzwischen an anderer Stelle geändert. Melden Sie sich mit dem neuen an.',
     password_common: () =>
       'Dieses Passwort ist leicht zu erraten. Verwenden Sie ein längeres, etwa aus vier Wörtern ohne Zusammenhang.',
     password_contains_email: () =>
@@ -135,8 +209,10 @@ export const de: Texts = {
       'Neue Konten können hier nicht angelegt werden. Bitte wenden Sie sich an die Administration.',
     root_key_missing: () =>
       'Anmeldeseiten sind hier nicht eingerichtet: Die Schlüsseldatei hat keinen Root-Schlüssel. Bitte informieren Sie den Betreiber.',
+    token_revoked: () => 'Ihre Sitzung ist beendet. Melden Sie sich erneut an.',
     too_many_failures: ({ wait }) =>
       `Zu viele falsche Eingaben. Versuchen Sie es in ${wait} erneut.`,
+    wrong_password: () => 'Das aktuelle Passwort ist falsch.',
   },
   badRequest:
     'Die Seite wurde mit unvollständigen oder falschen Angaben aufgerufen. Gehen Sie zurück, und versuchen Sie es erneut.',

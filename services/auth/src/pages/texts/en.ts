@@ -14,6 +14,8 @@ export const en = {
   errorTitle: (title: string) => `Error: ${title}`,
   email: 'E-mail address',
   password: 'Password',
+  currentPassword: 'Current password',
+  newPassword: 'New password',
   code: 'Code',
   newPasswordHint: ({ minLength }: Pick<Facts, 'minLength'>) =>
     `At least ${minLength} characters. Four unrelated words make a good one.`,
@@ -59,7 +61,9 @@ export const en = {
   },
   confirmEmail: {
     title: 'Change your e-mail address',
-    text: 'From now on, you log in with the address that this link was sent to.',
+    sent: (email: string) =>
+      `We sent a mail to ${email}. Open the link in it, or enter the code from it here.`,
+    text: 'From now on, you log in with the address that the mail was sent to.',
     submit: 'Use this address',
     done: 'Your e-mail address is changed',
     doneText: 'Log in with your new address from now on.',
@@ -71,10 +75,6 @@ export const en = {
     done: 'Your e-mail address is restored',
     doneText: 'All sessions have ended. We sent you a mail to set a new password.',
   },
-  openLink: {
-    title: 'Open the link from the mail',
-    text: 'This page needs the whole link. If it does not open, copy it from the mail into the address bar.',
-  },
   logIn: 'Log in',
   logout: {
     title: 'Log out',
@@ -82,15 +82,84 @@ export const en = {
       `You are logged in as ${email}. You will be logged out of all apps in this browser.`,
     submit: 'Log out',
   },
-  signedIn: {
-    title: 'You are logged in',
-    text: (email: string) => `You are logged in as ${email}. Apps do not ask for your password.`,
-    logout: 'Log out',
-  },
   signedOut: {
     title: 'You are logged out',
     text: 'You have been logged out of all apps in this browser.',
+    everywhere: 'You have been logged out of all apps and in all browsers.',
     login: 'Log in again',
+  },
+  account: {
+    title: 'Your account',
+    verified: 'verified',
+    unverified: 'not verified',
+    none: 'not set',
+    sessions: 'Where you are logged in',
+    thisBrowser: 'This browser',
+    created: 'Logged in:',
+    lastUsed: 'Last used:',
+    end: 'End',
+    endAll: 'Log out everywhere',
+    events: 'Recent events',
+    older: 'Older events',
+    device: (browser: string, system: string) => `${browser} on ${system}`,
+    unknownDevice: 'Unknown device',
+    refused: (action: string) => `Failed: ${action}`,
+    byAdmin: (action: string) => `${action} (by an administrator)`,
+    /** By the name of an event in the audit log. */
+    actions: {
+      changeEmail: 'E-mail address changed',
+      changePassword: 'Password changed',
+      changeProfile: 'Name or language changed',
+      changeUser: 'Account changed',
+      confirmRegistration: 'Account created',
+      createUser: 'Account created',
+      deleteMe: 'Account deleted',
+      endAllSessions: 'Logged out everywhere',
+      endSession: 'Session ended',
+      endUserSessions: 'Logged out everywhere',
+      exportMyData: 'Data exported',
+      getUser: 'Account viewed',
+      login: 'Login',
+      logout: 'Logout',
+      refresh: 'Session renewal',
+      register: 'Account created',
+      requestEmailChange: 'Change of the e-mail address requested',
+      requestPasswordReset: 'New password requested',
+      resetPassword: 'New password set with a code',
+      revoke: 'Logout from an app',
+      sendPasswordReset: 'Code for a new password sent',
+      token: 'Login to an app',
+      undoEmailChange: 'E-mail address restored',
+    },
+  },
+  backToAccount: 'Back to your account',
+  profile: {
+    title: 'Change name and language',
+    text: 'Apps may show your name and use your language. Both may be empty.',
+    displayName: 'Name',
+    locale: 'Language',
+    localeHint: 'A language tag, such as en-GB or de.',
+    submit: 'Save',
+  },
+  changePassword: {
+    title: 'Change password',
+    text: 'You will be logged out of all apps and in all other browsers.',
+    submit: 'Change password',
+    done: 'Your password is changed',
+    doneText: 'You were logged out of all apps and in all other browsers.',
+  },
+  changeEmail: {
+    title: 'Change e-mail address',
+    text: 'We will send a code to the new address. Enter your current address to verify it.',
+    newEmail: 'New e-mail address',
+    submit: 'Send code',
+  },
+  deleteAccount: {
+    title: 'Delete account',
+    text: 'This deletes your e-mail address, your password, your name and your language, and logs you out of all apps and in all browsers. It cannot be undone. What apps have stored about you is not deleted. The log of this service keeps what happened, without your browser and your network.',
+    submit: 'Delete account',
+    done: 'Your account is deleted',
+    doneText: 'You have been logged out of all apps and in all browsers.',
   },
   error: {
     title: 'This did not work',
@@ -102,6 +171,9 @@ export const en = {
     email: () => 'Enter your e-mail address, such as ada@example.com.',
     password: ({ minLength }: Facts) => `Use a password of ${minLength} to 256 characters.`,
     code: () => 'Enter the eight digits of the code.',
+    current_password: () => 'Enter your current password.',
+    display_name: () => 'Use a name of up to 100 characters, without control characters.',
+    locale: () => 'Enter a language tag, such as en-GB or de.',
   },
   /** By the stable code of a problem: what happened, and what to do. */
   problems: {
@@ -119,10 +191,14 @@ export const en = {
     internal_error: () =>
       'An error occurred on our side. Please try again; if it happens again, report the request ID below.',
     invalid_credentials: () => 'The e-mail address or the password is wrong.',
+    last_admin: () =>
+      'You are the only administrator. Give another user the admin role before you delete your account.',
     login_expired: () => 'This login has expired. Go back to the app and log in again.',
     mail_not_configured: () => 'This service does not send mail. Please ask an administrator.',
     password_breached: () =>
       'This password is known from a data breach. Use another one, and change it everywhere else.',
+    password_changed: () =>
+      'Your password was changed elsewhere in the meantime. Log in with the new one.',
     password_common: () =>
       'This password is easy to guess. Use a longer one, such as four unrelated words.',
     password_contains_email: () => 'Use a password that does not contain your e-mail address.',
@@ -137,7 +213,9 @@ export const en = {
       'New accounts cannot be created here. Please ask an administrator for one.',
     root_key_missing: () =>
       'Login pages are not set up here: the key file has no root key. Please tell the operator.',
+    token_revoked: () => 'Your session has ended. Log in again.',
     too_many_failures: ({ wait }: Facts) => `Too many wrong attempts. Try again in ${wait}.`,
+    wrong_password: () => 'The current password is wrong.',
   },
   /** Of all other problems. */
   badRequest: 'The page was opened with incomplete or wrong data. Go back and try again.',
