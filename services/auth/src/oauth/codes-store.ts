@@ -13,7 +13,8 @@ const codeTtlSeconds = 60
 const hashCode = (code: string) => createHash('sha256').update(code).digest()
 
 /**
- * Issues an authorization code for an open session of a browser.
+ * Issues an authorization code for an open session of a browser. The session is locked, so that it
+ * cannot be deleted before the code that refers to it is stored.
  *
  * @returns `undefined` when the session has ended, or the client was disabled
  */
@@ -35,6 +36,7 @@ export async function createCode(
        WHERE sessions.id = $2 AND client_id IS NULL AND revoked_at IS NULL
          AND sessions.expires_at > now() AND users.disabled_at IS NULL
          AND clients.id = $3 AND clients.disabled_at IS NULL
+         FOR KEY SHARE OF sessions
       RETURNING ${withoutStandby}`,
     values: [
       hashCode(code),
