@@ -31,7 +31,8 @@ export async function findBrowserSession(
 
 /**
  * Puts a new session in the place of the one that a browser had. The apps of the same user stay
- * signed in, below the new session; those of another user are signed out.
+ * signed in, below the new session; those of another user are signed out. If the old session has
+ * ended, for instance because the password was changed, nothing moves: its codes stay invalid.
  *
  * @returns the IDs of the sessions that were ended
  */
@@ -47,9 +48,10 @@ export async function replaceBrowserSession(
   )
   if (users.rowCount === 1) {
     const ids = [oldId, newId]
-    await transaction.query('UPDATE sessions SET parent_id = $2 WHERE parent_id = $1', ids)
+    const old = 'SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL'
+    await transaction.query(`UPDATE sessions SET parent_id = $2 WHERE parent_id = (${old})`, ids)
     await transaction.query(
-      'UPDATE authorization_codes SET session_id = $2 WHERE session_id = $1',
+      `UPDATE authorization_codes SET session_id = $2 WHERE session_id = (${old})`,
       ids,
     )
   }
