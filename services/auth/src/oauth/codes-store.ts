@@ -4,7 +4,7 @@ import { createUuid, type Queryable } from '@latchkey/service-kit'
 import { type NewEvent, recordEvent } from '../audit/store.ts'
 import { durably, withoutStandby } from '../commit.ts'
 import { deleteInBatches } from '../delete-in-batches.ts'
-import { asSession, type Session } from '../sessions/store.ts'
+import { asSession, endSurplus, type Session } from '../sessions/store.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 
 /** How long a code is valid, in seconds: at most ten minutes (RFC 6749 section 4.1.2). */
@@ -68,8 +68,9 @@ export type RedeemedSession = Session & { nonce: string | null }
  * Redeems a code: opens the app's session below the browser's. One statement.
  *
  * The user is locked first, as by whatever ends a session, so no session is opened below one that
- * has ended. Of several requests with one code the UPDATE lets one through. Network and client are
- * those of the browser: the request comes from the app's server.
+ * has ended. Of several requests with one code the UPDATE lets one through. The app's session counts
+ * as one of the user's: the oldest may end, but not the browser's. Network and client are those of
+ * the browser: the request comes from the app's server.
  *
  * @returns `undefined` when the code is unknown, expired, used, or not for this request, or the
  *   browser's session has ended
@@ -108,8 +109,11 @@ export async function redeemCode(
                p.expires_at, p.network, p.user_agent
           FROM c, p
         RETURNING *
+      ), surplus AS MATERIALIZED (
+        SELECT ${endSurplus('p ON sessions.user_id = p.user_id AND sessions.id <> p.id, c')}
       )
-      SELECT ${asSession}, c.nonce, ${durably}, ${recordEvent('$6', 's.user_id')} FROM s, u, c`,
+      SELECT ${asSession}, c.nonce, ${durably}, ${recordEvent('$6', 's.user_id')}
+        FROM s, u, c, surplus`,
     values: [hashCode(code), clientId, redirectUri, codeChallenge, createUuid(), event],
   })
   return rows[0]

@@ -38,6 +38,17 @@ export interface NewSession {
 const maxOpenSessions = 1_000
 
 /**
+ * SQL that ends the oldest open sessions of a user, so that one more may be opened.
+ *
+ * @param join SQL that joins the sessions of the user
+ */
+export const endSurplus = (join: string): string => `
+  end_sessions(ARRAY(
+    SELECT sessions.id FROM sessions JOIN ${join}
+     WHERE sessions.revoked_at IS NULL AND sessions.expires_at > now()
+     ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})) AS ended`
+
+/**
  * The columns of a `Session`.
  *
  * `iat` is Postgres' clock in whole seconds, and never before the user's latest revocation, which
@@ -77,10 +88,7 @@ export async function createSession(
         SELECT $6, id, now() + make_interval(secs => $3), $4, $5 FROM u
         RETURNING *
       ), surplus AS MATERIALIZED (
-        SELECT end_sessions(ARRAY(
-          SELECT sessions.id FROM sessions JOIN u ON user_id = u.id
-           WHERE revoked_at IS NULL AND expires_at > now()
-           ORDER BY sessions.created_at DESC OFFSET ${maxOpenSessions - 1})) AS ended
+        SELECT ${endSurplus('u ON user_id = u.id')}
       )
       SELECT ${asSession}, ${durably}, ${recordEvent('$7', 's.user_id')} FROM s, u, surplus`,
     values: [
