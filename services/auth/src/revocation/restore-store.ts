@@ -39,7 +39,8 @@ export async function restoreRevocations(
     [knownSubs, knownSids],
   )
   await transaction.query(
-    'SELECT FROM sessions WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE',
+    `SELECT FROM sessions WHERE id = ANY ($1::uuid[]) OR parent_id = ANY ($1)
+      ORDER BY id FOR NO KEY UPDATE`,
     [knownSids],
   )
   await transaction.query('SELECT pg_advisory_xact_lock(7235419)')
@@ -50,10 +51,8 @@ export async function restoreRevocations(
      RETURNING id`,
     [knownSubs, knownSubjects.map(([, notBefore]) => notBefore)],
   )
-  const ended = await transaction.query(
-    'UPDATE sessions SET revoked_at = now() WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL',
-    [knownSids],
-  )
+  // With those of apps that were opened below them since the database lost the logout.
+  const ended = await transaction.query('SELECT unnest(end_sessions($1::uuid[]))', [knownSids])
   // A trigger has revoked what has a row. The rest, such as a session opened by a lost login, is
   // revoked here.
   const missing = await transaction.query(
