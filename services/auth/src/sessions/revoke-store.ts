@@ -132,9 +132,12 @@ export async function endAllSessions(
 /** Sessions of one statement: few enough to finish within its time limit on slow storage. */
 const batchSize = 500
 
-/** Sessions that are open, or whose tokens may still be valid. $1: those opened until this time. */
+/**
+ * Sessions that are open, or whose tokens may still be valid. $1: those that a login until this time
+ * has opened. An app's session may be younger than the login, which is its `auth_time`.
+ */
 const openUntil = `
-  revoked_at IS NULL AND created_at <= coalesce($1::timestamptz, now())
+  revoked_at IS NULL AND least(created_at, auth_time) <= coalesce($1::timestamptz, now())
   AND expires_at > now() - interval '${revocationRetentionSeconds} seconds'`
 
 /**

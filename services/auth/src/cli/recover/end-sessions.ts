@@ -9,7 +9,7 @@ const progressMs = 1_000
 const lockedMs = 100
 
 /**
- * Ends all sessions that are open now, in batches. Those opened meanwhile stay open.
+ * Ends all sessions that are open now, in batches. Those that a login opens meanwhile stay open.
  *
  * @param confirm throws if the operator does not want it
  * @returns how many were ended
