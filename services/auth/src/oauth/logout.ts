@@ -68,7 +68,8 @@ async function findReturn(
   if (uri === undefined) return undefined
   const id = client_id ?? (hint && (await readIdTokenHint(keyring, config.LATCHKEY_ISSUER, hint)))
   const client = id ? await findOAuthClient(db, id) : undefined
-  if (!client || !isRegisteredUri(client.postLogoutUris, uri)) throw redirectUriUnregistered()
+  const isAllowed = client && !client.disabled && isRegisteredUri(client.postLogoutUris, uri)
+  if (!isAllowed) throw redirectUriUnregistered()
   if (state === undefined) return uri
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams({ state })}`
 }
