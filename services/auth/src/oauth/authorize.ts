@@ -55,7 +55,7 @@ export const authorizeRoute: FastifyPluginAsyncTypebox = async (app) => {
  *
  * @throws ProblemError 400 `client_unknown`, `redirect_uri_unregistered`
  */
-async function identifyClient(
+export async function identifyClient(
   { db }: FastifyInstance,
   { client_id: id, redirect_uri: redirectUri }: Parameters,
 ): Promise<{ client: OAuthClient; redirectUri: string }> {

@@ -16,7 +16,8 @@ const hashCode = (code: string) => createHash('sha256').update(code).digest()
  * Issues an authorization code for an open session of a browser. The session is locked, so that it
  * cannot be deleted before the code that refers to it is stored.
  *
- * @returns `undefined` when the session has ended, or the client was disabled
+ * @returns `undefined` when the session has ended, or the client was disabled or may no longer ask
+ *   for so much
  */
 export async function createCode(
   db: Queryable,
@@ -36,6 +37,8 @@ export async function createCode(
        WHERE sessions.id = $2 AND client_id IS NULL AND revoked_at IS NULL
          AND sessions.expires_at > now() AND users.disabled_at IS NULL
          AND clients.id = $3 AND clients.disabled_at IS NULL
+         AND coalesce($7, clients.audiences) <@ clients.audiences
+         AND string_to_array($8, ' ') <@ string_to_array(clients.scope, ' ')
          FOR KEY SHARE OF sessions
       RETURNING ${withoutStandby}`,
     values: [

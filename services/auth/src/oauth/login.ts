@@ -3,14 +3,14 @@ import { inTransaction } from '@latchkey/service-kit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { PageProblem } from '../pages/describe-problem.ts'
-import { AppRequest } from '../pages/read-typed.ts'
+import { AppRequest, readTyped } from '../pages/read-typed.ts'
 import type { Page } from '../pages/templates/layout.ts'
 import { renderLogin } from '../pages/templates/login.ts'
 import { Credentials } from '../passwords/credentials.ts'
 import { findBrowserSession, replaceBrowserSession } from '../sessions/browser-store.ts'
 import { logIn, passwordLogin } from '../sessions/log-in.ts'
 import { invalidCredentials } from '../sessions/problems.ts'
-import { answerWithCode } from './authorize.ts'
+import { answerWithCode, identifyClient } from './authorize.ts'
 import { openRequest, type WaitingRequest } from './seal.ts'
 
 declare module 'fastify' {
@@ -34,7 +34,7 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { querystring: Type.Object(AppRequest) } },
     async (request, reply) => {
       const { query, browserSessionId } = request
-      await openWaiting(request, query.request)
+      await openWaiting(request)
       const session =
         query.request === undefined && browserSessionId !== undefined
           ? await findBrowserSession(db, browserSessionId)
@@ -49,6 +49,8 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...limits,
       config: { ...limits.config, form: showAgain },
+      // First, so that the form can be shown again, whatever is wrong with the rest.
+      preValidation: [openWaiting, limits.preValidation],
       schema: {
         operationId: 'login',
         body: Type.Object(
@@ -58,7 +60,6 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      await openWaiting(request, request.body.request)
       const session = await logIn(request, request.body)
       if (!session) throw invalidCredentials()
       const { sessionId } = session
@@ -72,8 +73,19 @@ export const loginPage: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-async function openWaiting(request: FastifyRequest, sealed: string | undefined): Promise<void> {
-  if (sealed !== undefined) request.waiting = await openRequest(request.server.keyring, sealed)
+/**
+ * Opens the sealed request of a link or a form. The client is looked up again: since the request was
+ * sealed, it may have been disabled, or have lost the redirect URI.
+ *
+ * @throws ProblemError 400 `login_expired`, `client_unknown`, `redirect_uri_unregistered`
+ */
+async function openWaiting(request: FastifyRequest): Promise<void> {
+  const { request: sealed } = readTyped(request)
+  if (sealed === undefined) return
+  const waiting = await openRequest(request.server.keyring, sealed)
+  const { clientId: client_id, redirectUri: redirect_uri } = waiting
+  await identifyClient(request.server, { client_id, redirect_uri })
+  request.waiting = waiting
 }
 
 /** The cookie changes with every login, so that one planted before is worth nothing. */
