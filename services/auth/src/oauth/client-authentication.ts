@@ -19,6 +19,7 @@ export const ClientParameters = {
 interface ClientBody {
   client_id?: string
   client_assertion?: string
+  client_assertion_type?: string
 }
 
 /** How a client proves what it is. */
@@ -55,10 +56,14 @@ function readProof(
   { server: app, headers, body }: FastifyRequest<{ Body: ClientBody }>,
   assertions: Verifier,
 ): Proof {
-  const { client_assertion: assertion, client_id: clientId } = body
+  const { client_assertion: assertion, client_assertion_type: type, client_id: clientId } = body
   const { authorization } = headers
   if (authorization !== undefined && assertion !== undefined) {
     throw new OAuthError('invalid_request', 'The client authenticates in more than one way.')
+  }
+  // RFC 7521 section 4.2
+  if ((assertion === undefined) !== (type === undefined)) {
+    throw new OAuthError('invalid_request', 'An assertion and its type require each other.')
   }
   if (authorization !== undefined) {
     const named = readBasic(authorization)
