@@ -15,6 +15,7 @@ import { authenticateClient, ClientParameters } from './client-authentication.ts
 import { findRedeemedSession, type RedeemedSession, redeemCode } from './codes-store.ts'
 import { OAuthError } from './errors.ts'
 import { asksForIdToken, issueIdToken } from './id-token.ts'
+import { narrow, refuseOtherAudiences, restrict } from './narrow.ts'
 
 const TokenRequest = Type.Object({
   grant_type: Type.String(),
@@ -66,7 +67,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox<{ assertions: Verifier }> = a
       const { resource = [] } = request.body
       // Before the grant is used up.
       refuseOtherAudiences([resource].flat(), client.audiences)
-      const session = await grant(request, client.id)
+      const session = restrict(await grant(request, client.id), client)
       const tokens = await app.issueTokens(narrow(session, request.body), reply)
       // A refreshed session gets none: the login that an ID token tells of has been told.
       const idToken = 'nonce' in session ? await createIdToken(app, session) : undefined
@@ -134,21 +135,4 @@ async function refresh(request: TokenRequest, clientId: string): Promise<Session
     const isRefused = err instanceof ProblemError && err.statusCode === 401
     throw isRefused ? new OAuthError('invalid_grant', err.message) : err
   })
-}
-
-/** Narrows the access token of one answer: its scope (RFC 6749) and its audience (RFC 8707). */
-function narrow(session: Session, { scope, resource = [] }: TokenRequest['body']): Session {
-  const resources = [resource].flat()
-  refuseOtherAudiences(resources, session.audiences ?? [])
-  const grantedScope = scope ?? session.grantedScope
-  const granted = effectiveScope(session).split(' ')
-  if (scope !== undefined && !scope.split(' ').every((value) => granted.includes(value))) {
-    throw new OAuthError('invalid_scope', 'scope is more than what was granted.')
-  }
-  return { ...session, grantedScope, ...(resources.length > 0 && { audiences: resources }) }
-}
-
-function refuseOtherAudiences(resources: string[], allowed: string[]): void {
-  if (resources.every((value) => allowed.includes(value))) return
-  throw new OAuthError('invalid_target', 'resource is not among those that were granted.')
 }
