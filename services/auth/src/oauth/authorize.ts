@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ProblemError } from '@latchkey/service-kit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { perBrowser } from '../limits/per-browser.ts'
 import { type BrowserSession, findBrowserSession } from '../sessions/browser-store.ts'
 import {
   AuthorizationError,
@@ -15,6 +16,9 @@ import { asksForIdToken } from './id-token.ts'
 import { isRegisteredUri } from './redirect-uri.ts'
 import { sealRequest } from './seal.ts'
 
+/** A code is a row, which is kept for an hour. */
+const maxCodesPerMinute = 300
+
 /**
  * The authorization endpoint (RFC 6749 section 3.1). A browser that has signed in gets a code; any
  * other one is sent to the login page with the request sealed.
@@ -24,7 +28,8 @@ import { sealRequest } from './seal.ts'
  */
 export const authorizeRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { keyring, config } = app
-  app.get('/oauth/authorize', async (request, reply) => {
+  const options = { config: { rateLimit: perBrowser(maxCodesPerMinute) } }
+  app.get('/oauth/authorize', options, async (request, reply) => {
     const parameters = request.query as Parameters
     const { client, redirectUri } = await identifyClient(app, parameters)
     try {
