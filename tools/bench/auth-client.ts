@@ -52,3 +52,28 @@ export async function readCode(app: Service, recipient: string) {
   const { verificationId, code } = openMail(roots, { id, recipient }, sealed)
   return { verification_id: verificationId, code }
 }
+
+/** A browser without scripts: it keeps its cookie and sends forms to an auth service in this process. */
+export class FormBrowser {
+  readonly #app: Service
+  #cookie = ''
+
+  constructor(app: Service) {
+    this.#app = app
+  }
+
+  /** @returns where the answer leads to */
+  open = (url: string): Promise<string> => this.#send('GET', url)
+
+  submit = (url: string, fields: Record<string, string>): Promise<string> =>
+    this.#send('POST', url, new URLSearchParams(fields).toString())
+
+  async #send(method: 'GET' | 'POST', url: string, payload?: string): Promise<string> {
+    const type = { 'content-type': 'application/x-www-form-urlencoded' }
+    const own = { cookie: this.#cookie, 'sec-fetch-site': 'same-origin' }
+    const headers = { ...own, ...(payload !== undefined && type) }
+    const reply = await this.#app.inject({ method, url, headers, ...(payload && { payload }) })
+    for (const { name, value } of reply.cookies) this.#cookie = `${name}=${value}`
+    return reply.headers.location ?? ''
+  }
+}

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createUuid, inTransaction, type Service } from '@latchkey/service-kit'
 import { findEmails } from '../../services/auth/src/accounts/store.ts'
 import { listStandbys, readServer } from '../../services/auth/src/cli/doctor/server-store.ts'
@@ -25,7 +25,7 @@ import {
   revokeOpenSessions,
 } from '../../services/auth/src/sessions/revoke-store.ts'
 import { listAuthInstances } from '../../services/auth/src/verifiers/store.ts'
-import { assertAs, readCode, send, type Tokens } from './auth-client.ts'
+import { assertAs, FormBrowser, readCode, send, type Tokens } from './auth-client.ts'
 
 const [password, newPassword] = ['a walk by the seaside 17', 'seven green umbrellas 42']
 
@@ -43,6 +43,7 @@ export async function tourAuth(app: Service): Promise<void> {
     payload: admin,
   })
   await tourAccount(app)
+  await tourApps(app)
   await tourEmails(app)
   await tourAdmin(app, await login(app, admin.email, password))
   await tourFeed(app)
@@ -123,6 +124,37 @@ async function tourFeed(app: Service): Promise<void> {
   const { cursor } = await send<{ cursor: string }>(app, 200, 'GET /v1/revocations', { token })
   await send(app, 200, `GET /v1/revocations?after=${cursor}`, { token })
   await send(app, 200, 'GET /v1/keys/status', { token: await assertAs(app, operator) })
+}
+
+/** A browser that logs in twice, and an app that it signs in to. */
+async function tourApps(app: Service): Promise<void> {
+  const email = createEmail()
+  await register(app, email)
+  const token = () => assertAs(app, operator)
+  const uri = 'https://tour.example.com/callback'
+  const uris = { redirect_uris: [uri], post_logout_uris: [uri] }
+  const client = { kind: 'public', audiences: ['orders'], scope: 'openid', ...uris }
+  const path = '/v1/admin/clients'
+  await send(app, 200, `PUT ${path}/tour`, { token: await token(), payload: client })
+  await send(app, 200, `PATCH ${path}/tour`, { token: await token(), payload: { disabled: false } })
+  await send(app, 200, `GET ${path}`, { token: await token() })
+
+  const browser = new FormBrowser(app)
+  await browser.submit('/login', { email, password })
+  await browser.submit('/login', { email, password })
+  await browser.open('/account')
+  const verifier = randomBytes(32).toString('base64url')
+  const query = new URLSearchParams({
+    ...{ client_id: 'tour', redirect_uri: uri, response_type: 'code', scope: 'openid' },
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  })
+  const { searchParams } = new URL(await browser.open(`/oauth/authorize?${query}`))
+  const grant = { grant_type: 'authorization_code', client_id: 'tour', redirect_uri: uri }
+  const redemption = { ...grant, code: searchParams.get('code') ?? '', code_verifier: verifier }
+  await browser.submit('/oauth/token', redemption)
+  await browser.submit('/oauth/token', redemption)
+  await browser.submit('/logout', {})
 }
 
 /** What only commands, or rare events such as a failover, run. */

@@ -6,6 +6,7 @@ const smallTables: Readonly<Record<string, string>> = {
   verifiers: 'a row for each process that verifies tokens',
   signing_keys: 'a row for each key of the last days',
   revocations_seq: 'a sequence',
+  clients: 'a row for each app that people sign in to',
   recoveries: 'a row for each failover of the last 90 days',
 }
 

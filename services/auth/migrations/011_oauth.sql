@@ -19,17 +19,16 @@ CREATE TABLE clients (
 -- session by POST /v1/login has neither parent nor client.
 ALTER TABLE sessions
   ADD COLUMN parent_id uuid REFERENCES sessions ON DELETE CASCADE,
-  ADD COLUMN client_id text REFERENCES clients,
+  ADD COLUMN client_id text,                         -- of clients, which are disabled and never deleted
   ADD COLUMN audiences text[],                       -- `aud`, where a client has its own
   ADD COLUMN scope     text,                         -- what was granted; null: all that the user has
   ADD COLUMN auth_time timestamptz;                  -- when the user proved the password, in an app's session
 CREATE INDEX sessions_parent_id_idx ON sessions (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX sessions_client_id_idx ON sessions (client_id) WHERE client_id IS NOT NULL;
 
 CREATE TABLE authorization_codes (
   code_hash      bytea       PRIMARY KEY,            -- SHA-256
   session_id     uuid        NOT NULL REFERENCES sessions ON DELETE CASCADE,  -- the browser's
-  client_id      text        NOT NULL REFERENCES clients ON DELETE CASCADE,
+  client_id      text        NOT NULL,
   redirect_uri   text        NOT NULL,
   code_challenge text        NOT NULL,               -- S256 (RFC 7636)
   nonce          text,                               -- for the ID token

@@ -74,7 +74,8 @@ export async function findForeignKeysWithoutIndex(client: ClientBase): Promise<s
     SELECT conrelid::regclass || '.' || conname AS name FROM pg_constraint
      WHERE contype = 'f' AND NOT EXISTS (
        SELECT FROM pg_index
-        WHERE indrelid = conrelid AND indpred IS NULL
+        WHERE indrelid = conrelid
+          AND coalesce(pg_get_expr(indpred, indrelid), '') ~ '^$|^\\(\\w+ IS NOT NULL\\)$'
           AND (indkey::int2[])[0:cardinality(conkey) - 1] @> conkey)`)
   return rows.map(({ name }) => name)
 }

@@ -21,7 +21,7 @@ function findLines(): string[] {
     })
 }
 
-const runs = /^(?! *(\*|\/\/)).*(\w\.query\b|(?<!function )deleteInBatches\()/
+const runs = /^(?! *(\*|\/\/)).*((?<!request)\b\.query\b|(?<!function )deleteInBatches\()/
 
 /** The statements of auth, and a connection that plans them as if every table were large. */
 async function recordAuth(t: Test) {

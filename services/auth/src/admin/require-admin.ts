@@ -7,12 +7,21 @@ import { requireOperator } from '../verifiers/require-client.ts'
 
 /**
  * A `preHandler` hook: admits an admin whose session is open, or the operator, each of whose
- * assertions is accepted once.
+ * assertions is accepted once. The token of an app is refused: it would have all that its user may
+ * do, however little the app was granted.
  */
 export async function requireAdmin(request: FastifyRequest): Promise<void> {
-  if (findClient(request.user)) await requireOperator(request)
-  else await requireOpenSession(request)
+  if (findClient(request.user)) return requireOperator(request)
+  if (request.user.client_id !== undefined) throw appForbidden()
+  await requireOpenSession(request)
 }
+
+const appForbidden = () =>
+  new ProblemError(
+    403,
+    'app_forbidden',
+    'An app may not call this route, whoever its user is. Use a token of POST /v1/login.',
+  )
 
 type UserRequest = FastifyRequest<{ Params: { id: string } }>
 

@@ -90,7 +90,7 @@ export async function redeemCode(
         SELECT users.*
           FROM authorization_codes JOIN sessions ON sessions.id = session_id
                JOIN users ON users.id = user_id
-         WHERE code_hash = $1 AND disabled_at IS NULL
+         WHERE code_hash = $1 AND redeemed_as IS NULL AND disabled_at IS NULL
            FOR NO KEY UPDATE OF users
       ), p AS (
         SELECT sessions.*
@@ -122,18 +122,19 @@ export async function redeemCode(
   return rows[0]
 }
 
-/** The session that a client has got for a code. @returns `undefined` when it has got none */
+/** @returns the open session that a client has got for a code */
 export async function findRedeemedSession(
   db: Queryable,
   { code, clientId }: Pick<Redemption, 'code' | 'clientId'>,
 ): Promise<string | undefined> {
-  const { rows } = await db.query<{ id: string | null }>({
+  const { rows } = await db.query<{ id: string }>({
     name: 'authorization_code_find_redeemed',
     text: `
-      SELECT redeemed_as AS id FROM authorization_codes WHERE code_hash = $1 AND client_id = $2`,
+      SELECT sessions.id FROM authorization_codes JOIN sessions ON sessions.id = redeemed_as
+       WHERE code_hash = $1 AND authorization_codes.client_id = $2 AND revoked_at IS NULL`,
     values: [hashCode(code), clientId],
   })
-  return rows[0]?.id ?? undefined
+  return rows[0]?.id
 }
 
 /** Deletes codes an hour after they expired. Until then, one that is used twice is recognized. */

@@ -1,7 +1,7 @@
 import formbody from '@fastify/formbody'
 import type { Verifier } from '@latchkey/verify'
 import type { FastifyPluginAsync } from 'fastify'
-import { answerOAuthError } from './errors.ts'
+import { answerOAuthError, OAuthError } from './errors.ts'
 import { revokeRoute } from './revoke.ts'
 import { tokenRoute } from './token.ts'
 
@@ -25,7 +25,8 @@ export const oauth: FastifyPluginAsync<OAuthOptions> = async (
   })
   // A parameter without a value counts as left out (RFC 6749 section 3.1).
   app.addHook('preValidation', async ({ body }) => {
-    const parameters = (body ?? {}) as Record<string, unknown>
+    if (body === undefined) throw new OAuthError('invalid_request', 'The form is missing.')
+    const parameters = body as Record<string, unknown>
     for (const name of Object.keys(parameters)) if (parameters[name] === '') delete parameters[name]
   })
   app.register(tokenRoute, { assertions })

@@ -36,6 +36,8 @@ export function findRedirectUriMistake(text: string, kind: 'confidential' | 'pub
   if (!url || !/^[!-~]{1,500}$/.test(text) || /["<>\\^`{|}]/.test(text)) {
     return 'must be an absolute URL of at most 500 printable ASCII characters'
   }
+  // Other parsers of URLs read `https:host` otherwise.
+  if (/^https?:(?!\/\/[^/])/i.test(text)) return 'must have a host after http:// or https://'
   if (text.includes('#')) return 'must not contain a fragment'
   if (text.includes('*')) return 'must not contain a wildcard: every redirect URI is listed'
   if (url.username || url.password) return 'must not contain a user name or a password'
