@@ -104,11 +104,15 @@ t.test('no schedule of requests leaves an app signed in, or deadlocks', async (t
   }
   await Promise.all(Array.from({ length: 16 }, race))
   t.ok((statuses.get(200) ?? 0) > 50 && (statuses.get(303) ?? 0) > 50)
-  // A statement that a deadlock ends is answered with 503.
+  // On a busy machine a statement may wait too long, which is answered with 503.
   t.strictSame(
-    [...statuses.keys()].filter((status) => status >= 500),
+    [...statuses.keys()].filter((status) => status >= 500 && status !== 503),
     [],
   )
+  const { rows } = await app.db.query(
+    'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
+  )
+  t.strictSame(rows, [{ deadlocks: 0 }])
   t.strictSame((await app.db.query(orphans)).rows, [])
 })
 

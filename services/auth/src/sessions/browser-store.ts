@@ -40,18 +40,22 @@ export async function replaceBrowserSession(
   transaction: Transaction,
   { oldId, newId }: { oldId: string; newId: string },
 ): Promise<string[]> {
-  const users = await transaction.query(
+  const ids = [oldId, newId]
+  await transaction.query(
     `SELECT ${durably} FROM users
       WHERE id IN (SELECT user_id FROM sessions WHERE sessions.id = ANY ($1)) ORDER BY id
         FOR NO KEY UPDATE`,
-    [[oldId, newId]],
+    [ids],
   )
-  if (users.rowCount === 1) {
-    const ids = [oldId, newId]
-    const old = 'SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL'
-    await transaction.query(`UPDATE sessions SET parent_id = $2 WHERE parent_id = (${old})`, ids)
+  // The new one may be missing already: its user was deleted.
+  const open = await transaction.query<{ userId: string }>(
+    `SELECT user_id AS "userId" FROM sessions WHERE id = ANY ($1) AND revoked_at IS NULL`,
+    [ids],
+  )
+  if (open.rowCount === 2 && open.rows[0]?.userId === open.rows[1]?.userId) {
+    await transaction.query('UPDATE sessions SET parent_id = $2 WHERE parent_id = $1', ids)
     await transaction.query(
-      `UPDATE authorization_codes SET session_id = $2 WHERE session_id = (${old})`,
+      'UPDATE authorization_codes SET session_id = $2 WHERE session_id = $1',
       ids,
     )
   }
