@@ -80,6 +80,18 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
   'docs/guides/migrate-to-latchkey-verify.md': {
     'From @fastify/jwt': examples,
   },
+  'docs/guides/sign-in-with-other-apps.md': {
+    'Register the app': 'services/auth/test/client-commands.test.ts',
+    'Auth.js': 'needs Auth.js and a framework; services/auth/test/clients-openid.test.ts signs in with its OAuth library',
+    'Express, and any other server': 'needs an installation; services/auth/test/clients-openid.test.ts signs in with openid-client',
+  },
+  'docs/guides/single-page-apps.md': {
+    'A single-page app without a server': 'runs in a browser; services/auth/test/clients-foreign.test.ts signs in such an app',
+    'A native app': 'services/auth/test/client-commands.test.ts',
+  },
+  'docs/guides/single-sign-on.md': {
+    'Clients': 'services/auth/test/client-commands.test.ts',
+  },
   'docs/guides/troubleshooting.md': {
     'Start with the doctor': 'needs an installation; services/auth/test/doctor.test.ts runs the command',
   },
