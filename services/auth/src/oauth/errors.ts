@@ -40,5 +40,11 @@ export function answerOAuthError(err: Error, request: FastifyRequest, reply: Fas
 /** The RFC's names of what else can go wrong, by the status. */
 const names: Record<number, string> = { 500: 'server_error', 503: 'temporarily_unavailable' }
 
+const formExpected = 'Send the parameters as application/x-www-form-urlencoded.'
+
 const describeProblem = ({ statusCode, message }: ProblemError): OAuthError =>
-  new OAuthError(names[statusCode] ?? 'invalid_request', message, { statusCode })
+  new OAuthError(
+    names[statusCode] ?? 'invalid_request',
+    statusCode === 415 ? formExpected : message,
+    { statusCode },
+  )
