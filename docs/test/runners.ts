@@ -58,6 +58,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
   },
   'docs/guides/compose.md': {
     '': 'needs a Docker engine; ops/compose/test/compose.test.ts starts the project and logs in',
+    'Sign in with a browser': 'needs a Docker engine; ops/compose/test/sign-in.ts signs in',
     'Mail': 'needs a Docker engine and the network; ops/compose/test/mail.test.ts checks the settings',
     'Secrets': 'needs a Docker engine; services/auth/test/rotation.test.ts rotates keys',
     'Operation': 'needs a Docker engine; ops/compose/test/compose.test.ts scales and kills replicas',

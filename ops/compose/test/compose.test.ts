@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readAmongBadClients, sendBadRequest, startReaders } from '@latchkey/test-kit/bad-clients'
+import { skip as skipWithoutBrowser } from '@latchkey/test-kit/browser'
 import { countValues, startLoad } from '@latchkey/test-kit/load'
 import { execa } from 'execa'
 import t, { type Test } from 'tap'
@@ -16,6 +17,7 @@ import {
   root,
   services,
 } from './project.ts'
+import { signInAndOut } from './sign-in.ts'
 
 const user = { email: 'ada@example.com', password: 'correct horse battery' }
 // Most of this is for the first build of the images.
@@ -37,8 +39,8 @@ async function readAuthority(project: Project): Promise<string> {
   return docker('exec', edge, 'cat', '/data/caddy/pki/authorities/local/root.crt')
 }
 
-function connect(t: Test, project: Project, ca: string): Client {
-  const client = createClient(project.port, ca)
+function connect(t: Test, project: Project, ca: string, host?: string): Client {
+  const client = createClient(project.port, ca, host)
   t.teardown(client.close)
   return client
 }
@@ -85,6 +87,11 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
     t.equal((await client.post('/billing/v1/invoices', { token, body: invoice })).status, 201)
   })
 
+  const browserOptions = { skip: skipWithoutBrowser }
+  await t.test('a person signs in once, for the pages of every app', browserOptions, async (t) => {
+    await signInAndOut(t, project.port, user)
+  })
+
   await t.test('a logout at one replica reaches every verifier', async (t) => {
     const { access_token: token } = await login()
     t.equal((await client.get('/orders/whoami', { token })).status, 200)
@@ -107,6 +114,16 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
         t.match({ status, body }, { status: 404, body: { code: 'route_unknown' } }, spelling)
       }
     }
+    for (const app of services.filter((service) => service !== 'auth')) {
+      const pages = connect(t, project, ca, `${app}.localhost`)
+      t.equal((await pages.get('/whoami', { token })).status, 200)
+      for (const path of ['/X', '//X', '/./X', '/x/../X', '/X/', '/X;x']) {
+        for (const name of ['metrics', 'readyz', 'READYZ', '%6detrics', '%72eady%7a']) {
+          const { status, body } = await pages.get(path.replace('X', name))
+          t.match({ status, body }, { status: 404, body: { code: 'route_unknown' } }, path)
+        }
+      }
+    }
     const { status, body } = await client.get('/auth/metrics#x')
     t.match({ status, body }, { status: 400, body: { code: 'malformed_request' } })
   })
@@ -114,10 +131,22 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
   await t.test('the edge has a page at /, and every link on it works', async (t) => {
     const { status, body } = await client.get('/')
     t.equal(status, 200)
-    const links = [...body.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)
-    t.equal(links.length, 1 + services.length)
+    // The test of the sign-in opens those of other hosts.
+    const links = [...body.matchAll(/href="(\/[^"]+)"/g)].map(([, path]) => path)
+    t.equal(links.length, 2 + services.length)
     for (const path of links) t.ok((await client.get(path)).status < 400, path) // /auth/docs redirects
   })
+
+  await t.test(
+    'the metadata is also where RFC 8414 puts that of an issuer with a path',
+    async (t) => {
+      const issuer = `https://localhost:${project.port}/auth`
+      for (const path of ['/.well-known/X/auth', '/auth/.well-known/X']) {
+        const answer = await client.get(path.replace('X', 'oauth-authorization-server'))
+        t.match(answer, { status: 200, body: { issuer } }, path)
+      }
+    },
+  )
 
   await t.test('a bad request costs its sender alone', async (t) => {
     const alone = startReaders(publicPath('/auth/livez'))
@@ -163,9 +192,9 @@ t.test('docker compose up starts Latchkey', { ...needsEngine, timeout }, async (
 
   await t.test('containers are hardened, and only the edge publishes a port', async (t) => {
     const containers = await inspect(await project.containers())
-    // Postgres, its databases, the edge and Prometheus; of each service a migration and two
-    // replicas.
-    t.equal(containers.length, 4 + 3 * services.length)
+    // Postgres, its databases, the clients, the edge and Prometheus; of each service a migration and
+    // two replicas.
+    t.equal(containers.length, 5 + 3 * services.length)
     for (const { Name, HostConfig, Config, Mounts, NetworkSettings } of containers) {
       t.ok(HostConfig.ReadonlyRootfs, `${Name} is read-only`)
       t.strictSame(HostConfig.CapDrop, ['ALL'])
