@@ -73,6 +73,7 @@ export const runners: Readonly<Record<string, Readonly<Record<string, string>>>>
     'Secrets': 'k8s/test/guide.ts',
     'Install': 'needs a cluster; k8s/test/start.test.ts starts what the manifests describe',
     'Log in': 'needs a cluster; k8s/test/start.test.ts logs in',
+    'Sign in': 'k8s/test/start.test.ts',
     'Rotate the keys': 'needs a cluster; the tests of services/auth rotate keys',
     'Production': 'needs a cluster and the network',
     'Mail': 'k8s/test/mail.test.ts',

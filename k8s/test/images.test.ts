@@ -10,6 +10,7 @@ import {
   podsOf,
   read,
   services,
+  settingsOf,
 } from './objects.ts'
 import { renderOverlay } from './render.ts'
 
@@ -53,6 +54,17 @@ t.test('auth has the same audiences and default scope as in Compose', async (t) 
   }
 })
 
+t.test('the guide registers the apps as Compose does', async (t) => {
+  const find = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((m) => m.slice(1))
+  const add = /clients add (\w+) .*?--audiences (\S+) --scope '(.+?)'/gs
+  const inGuide = find(commands('Sign in'), add)
+  t.strictSame(
+    inGuide.map(([name]) => name).sort(),
+    services.filter((name) => name !== 'auth').sort(),
+  )
+  t.strictSame(find(read('ops/compose/clients.sh'), /^register (\w+) (\S+) '(.+)'$/gm), inGuide)
+})
+
 t.test('the guide builds the images that the dev overlay runs', async (t) => {
   t.match(commands('Images'), `--tag latchkey/$service:${version} `)
   t.match(commands('Images'), `kind load docker-image latchkey/$service:${version} `)
@@ -80,15 +92,21 @@ t.test('pods use the port, the user and the program of the image', async (t) => 
   }
 })
 
-t.test('hosts are placeholders, and come from the issuer alone', async (t) => {
-  const hosts = { 'sso.latchkey.test': dev, 'sso.example.com': production }
-  for (const [host, objects] of Object.entries(hosts)) {
-    t.equal(ofKind(objects, 'ConfigMap')[0]?.data.LATCHKEY_ISSUER, `https://${host}/auth`)
-    const hostsOf = ({ spec }: KubeObject) => [
-      ...list(spec.rules).map((rule) => rule.host),
-      ...list(spec.tls).flatMap((one) => one.hosts),
+t.test('hosts are placeholders, and come from the settings alone', async (t) => {
+  const domains = { 'latchkey.test': dev, 'example.com': production }
+  for (const [domain, objects] of Object.entries(domains)) {
+    const [host, orders, billing] = ['sso', 'orders', 'billing'].map((name) => `${name}.${domain}`)
+    t.equal(settingsOf(objects).LATCHKEY_ISSUER, `https://${host}/auth`)
+    const hostsOf = ({ metadata, spec }: KubeObject) => [
+      metadata.name,
+      [...list(spec.rules).map(({ host }) => host), ...list(spec.tls).flatMap((one) => one.hosts)],
     ]
-    t.strictSame(ofKind(objects, 'Ingress').map(hostsOf), [[host, host], [host]])
+    t.strictSame(Object.fromEntries(ofKind(objects, 'Ingress').map(hostsOf)), {
+      latchkey: [host, host],
+      orders: [orders, orders],
+      billing: [billing, billing],
+      'latchkey-redirect': [host, orders, billing],
+    })
   }
 })
 

@@ -45,12 +45,19 @@ export const containersOf = (objects: Objects) =>
 export const hasLabels = (labels: Json, wanted: Json = {}) =>
   Object.entries(wanted).every(([key, value]) => labels?.[key] === value)
 
+/** The settings that all servers share. */
+export const settingsOf = (objects: Objects): Record<string, string> =>
+  ofKind(objects, 'ConfigMap').find(({ metadata }) => /^latchkey-settings/.test(metadata.name))
+    ?.data ?? {}
+
 /** The environment of the first container of a pod. */
 export function environmentOf(objects: Objects, pod: Json): Record<string, string> {
   const [{ env, envFrom }] = pod.containers
   const maps = list(envFrom).map((one) => find(objects, 'ConfigMap', one.configMapRef?.name)?.data)
   const own = list(env).map(({ name, value, valueFrom }) => {
-    return { [name]: value ?? valueFrom?.fieldRef?.fieldPath ?? '' }
+    const { fieldRef, configMapKeyRef: ref } = valueFrom ?? {}
+    const entry = ref && find(objects, 'ConfigMap', ref.name)?.data[ref.key]
+    return { [name]: value ?? entry ?? fieldRef?.fieldPath ?? '' }
   })
   return Object.assign({}, ...maps, ...own)
 }

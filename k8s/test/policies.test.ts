@@ -1,5 +1,4 @@
 import t from 'tap'
-import auth from '../../docs/openapi/auth.json' with { type: 'json' }
 import type { Json, KubeObject, Objects } from './objects.ts'
 import * as backups from './policies/backups.ts'
 import { blameless, encrypted, published, publishedOnce } from './policies/edge.ts'
@@ -9,7 +8,7 @@ import * as references from './policies/references.ts'
 import * as secrets from './policies/secrets.ts'
 import * as settings from './policies/settings.ts'
 import * as sizes from './policies/sizes.ts'
-import { findPublished, inwardPaths, leadsTo } from './publications.ts'
+import { findPublished } from './publications.ts'
 import { renderAll } from './render.ts'
 
 const edge = { blameless, encrypted, published, publishedOnce }
@@ -113,7 +112,11 @@ const mistakes: Mistake[] = [
   ['text that begins an inward path', 'published', 'Ingress latchkey spec.rules.0.http.paths.0.path', '/auth/v1/rev', /publishes \/v1\/revocations/],
   ['a route to all of /v1', 'published', 'HTTPRoute auth spec.rules.0.filters.0.urlRewrite.path.replacePrefixMatch', '/v1', /publishes \/v1\/admin/],
   ['a route without a path', 'published', 'HTTPRoute orders spec.rules.0.matches', undefined, /reaches orders unstripped/],
-  ['another host', 'publishedOnce', 'Gateway latchkey spec.listeners.0.hostname', 'x.test', /not the issuer/],
+  ['a path of a page that is not one', 'published', 'Ingress orders spec.rules.0.http.paths.0.path', '/metrics', /is not a page of orders.*\/metrics/s],
+  ['all of a service at the host of its pages', 'published', 'HTTPRoute orders-pages spec.rules.0.matches', undefined, /is not a page of orders/],
+  ['the pages of another service', 'published', 'Ingress orders spec.rules.0.host', 'billing.example.com', /is not a page of billing/],
+  ['another host', 'publishedOnce', 'HTTPRoute redirect spec.hostnames.0', 'x.test', /in no setting/],
+  ['another host of pages', 'publishedOnce', 'ConfigMap latchkey-apps data.orders', 'https://x.test', /publishes nothing at x.test/],
   ['nothing public', 'publishedOnce', 'Ingress latchkey spec.rules', undefined, /publishes nothing/],
   ['two edges', 'publishedOnce', 'HTTPRoute', { kind: 'HTTPRoute', metadata: {}, spec: { rules: [{ backendRefs: [{}] }] } }, /by Ingress and by HTTPRoute/],
   ['no TLS', 'encrypted', 'Ingress latchkey spec.tls', undefined, /without TLS/],
@@ -148,24 +151,12 @@ t.test('each policy fails when it is violated', async (t) => {
 
 t.test('the Gateway publishes what the Ingress publishes', async (t) => {
   const paths = (objects: KubeObject[]) =>
-    findPublished(objects).map(({ service, path, isExact }) => `${service} ${path} ${isExact}`)
+    findPublished(objects).map(
+      ({ host, service, path, isExact }) => `${service} ${host}${path} ${isExact}`,
+    )
   for (const overlay of ['dev', 'production']) {
     const ingress = renderings.find(({ name }) => name === overlay)
     const gateway = renderings.find(({ name }) => name === `${overlay} + gateway-api`)
     t.strictSame(new Set(paths(gateway?.objects ?? [])), new Set(paths(ingress?.objects ?? [])))
-  }
-})
-
-t.test('every route of auth is public, except those that nobody outside requests', async (t) => {
-  const isInward = (path: string) => inwardPaths('auth').some((inward) => path.startsWith(inward))
-  for (const overlay of ['dev', 'production']) {
-    const rendering = renderings.find(({ name }) => name === overlay)
-    const published = findPublished(rendering?.objects ?? []).filter(
-      ({ service }) => service === 'auth',
-    )
-    for (const path of Object.keys(auth.paths)) {
-      const isPublic = published.some((one) => leadsTo(one, path))
-      t.equal(isPublic, !isInward(path), `${overlay}: ${path}`)
-    }
   }
 })

@@ -1,4 +1,4 @@
-import { find, type Json, list, type Objects, ofKind } from './objects.ts'
+import { environmentOf, find, type Json, list, type Objects, ofKind, podsOf } from './objects.ts'
 
 /** What only operators, other services and the cluster request of a service. */
 export const inwardPaths = (service: string) => [
@@ -6,8 +6,21 @@ export const inwardPaths = (service: string) => [
   ...(service === 'auth' ? ['/v1/admin', '/v1/revocations', '/v1/keys'] : []),
 ]
 
+/** What a browser requests of the pages of a service, at a host of their own. */
+export const pagePaths = ['/', '/auth/login', '/auth/callback', '/auth/logout']
+
+/** The hosts of pages, each with its service, as the services know them. */
+export const pageHosts = (objects: Objects): Map<string, string> =>
+  new Map(
+    podsOf(objects).flatMap(({ name, pod }) => {
+      const { LATCHKEY_BASE_URL: url } = environmentOf(objects, pod)
+      return url === undefined ? [] : [[new URL(url).host, name]]
+    }),
+  )
+
 /** A path that strangers can request, with the path that it has at its service. */
 interface Published {
+  readonly host: string
   readonly path: string
   readonly inner: string
   readonly isExact: boolean
@@ -42,27 +55,39 @@ export const routesOf = (objects: Objects) =>
 export function findPublished(objects: Objects): Published[] {
   const byIngress = publishing(objects).flatMap((ingress) => {
     const middlewares = middlewaresOf(objects, ingress)
-    const prefixes = middlewares.flatMap((one) => list(one?.spec.stripPrefix?.prefixes))
-    const paths = list(ingress.spec.rules).flatMap(({ http }) => list(http.paths))
-    return paths.map(({ path, pathType, backend: { service } }) => {
-      const prefix = prefixes.find((one) => `${path}/`.startsWith(`${one}/`)) ?? ''
-      const inner = path.slice(prefix.length)
+    const paths = list(ingress.spec.rules).flatMap(({ host, http }) =>
+      list(http.paths).map((path) => ({ host, ...path })),
+    )
+    return paths.map(({ host, path, pathType, backend: { service } }) => {
+      const inner = middlewares.reduce(passThrough, path)
       const isExact = pathType === 'Exact'
-      return { path, inner, isExact, service: service.name, port: service.port.name }
+      return { host, path, inner, isExact, service: service.name, port: service.port.name }
     })
   })
-  const byRoute = routesOf(objects).flatMap(({ rule }) => {
+  const byRoute = routesOf(objects).flatMap(({ route, rule }) => {
     const rewrites = list(rule.filters).map(({ urlRewrite }) => urlRewrite?.path)
     return list(rule.matches ?? [{}]).flatMap(({ path }) => {
       const { type = 'PathPrefix', value = '/' } = path ?? {}
       const { replaceFullPath, replacePrefixMatch } = rewrites.find((one) => one) ?? {}
       const inner = (type === 'Exact' ? replaceFullPath : replacePrefixMatch) ?? value
-      return list(rule.backendRefs).map(({ name: service, port }) => {
-        return { path: value, inner, isExact: type === 'Exact', service, port }
-      })
+      return list(rule.backendRefs).flatMap(({ name: service, port }) =>
+        list(route.spec.hostnames).map((host) => {
+          return { host, path: value, inner, isExact: type === 'Exact', service, port }
+        }),
+      )
     })
   })
   return [...byIngress, ...byRoute]
+}
+
+/** What a middleware of Traefik makes of a path. */
+function passThrough(path: string, middleware: Json): string {
+  const { stripPrefix, replacePathRegex } = middleware?.spec ?? {}
+  if (replacePathRegex) {
+    return path.replace(new RegExp(replacePathRegex.regex), replacePathRegex.replacement)
+  }
+  const prefix = list(stripPrefix?.prefixes).find((one) => `${path}/`.startsWith(`${one}/`)) ?? ''
+  return path.slice(prefix.length)
 }
 
 /**

@@ -1,9 +1,11 @@
-import { find, type Json, list, ofKind } from '../objects.ts'
+import { find, type Json, list, type Objects, ofKind, settingsOf } from '../objects.ts'
 import {
   findPublished,
   inwardPaths,
   leadsTo,
   middlewaresOf,
+  pageHosts,
+  pagePaths,
   publishing,
   redirects,
   routesOf,
@@ -11,10 +13,18 @@ import {
 } from '../publications.ts'
 import { all, faults, none, type Policy } from './policy.ts'
 
-/** Published paths lead to Services that exist, below their names, and to nothing inward. */
-export const published: Policy = (objects) =>
-  findPublished(objects).flatMap((one) => {
-    const { path, inner, service, port } = one
+/**
+ * Published paths lead to Services that exist, and to nothing inward: below the name of the service,
+ * or to the pages of a service at their own host.
+ */
+export const published: Policy = (objects) => {
+  const apps = pageHosts(objects)
+  return findPublished(objects).flatMap((one) => {
+    const { host, path, inner, service, port } = one
+    const isPage = apps.get(host) === service && one.isExact && pagePaths.includes(path)
+    // RFC 8414 section 3.1 puts the path of the issuer last.
+    const below =
+      inner === metadata ? [`/auth${metadata}`, `${metadata}/auth`] : [`/${service}${inner}`]
     const ports = list(find(objects, 'Service', service)?.spec.ports)
     // Below an inward path too: a prefix can be longer than `/v1/admin`.
     const exposed = inwardPaths(service).filter(
@@ -22,10 +32,14 @@ export const published: Policy = (objects) =>
     )
     return faults(path, {
       'has no Service': !ports.some((open) => open.name === port || open.port === port),
-      [`reaches ${service} unstripped`]: `/${service}${inner}` !== path,
+      [`reaches ${service} unstripped`]: !apps.has(host) && !below.includes(path),
+      [`is not a page of ${host}`]: apps.has(host) && !(isPage && inner === path),
       [`publishes ${exposed}`]: exposed.length > 0,
     })
   })
+}
+
+const metadata = '/.well-known/oauth-authorization-server'
 
 /** Ingresses publish over TLS only, and redirect plain HTTP. */
 const ingressesAreEncrypted: Policy = (objects) =>
@@ -52,6 +66,8 @@ const ingressesAreEncrypted: Policy = (objects) =>
     })
   })
 
+const publishedHosts = (objects: Objects) => findPublished(objects).map(({ host }) => host)
+
 /** HTTPRoutes publish at listeners with TLS only; the others have a redirect. */
 const routesAreEncrypted: Policy = (objects) =>
   ofKind(objects, 'Gateway').flatMap(({ metadata: { name }, spec }) =>
@@ -62,7 +78,7 @@ const routesAreEncrypted: Policy = (objects) =>
       const isRedirected = ofKind(objects, 'HTTPRoute').some(
         (route) =>
           here(route) &&
-          route.spec.hostnames.includes(listener.hostname) &&
+          publishedHosts(objects).every((host) => route.spec.hostnames.includes(host)) &&
           list(route.spec.rules).some(({ filters }) =>
             list(filters).some((one) => one.requestRedirect?.scheme === 'https'),
           ),
@@ -99,21 +115,23 @@ export const blameless: Policy = (objects) => [
   ),
 ]
 
-/** The services are published, by Ingress or by HTTPRoute, at the host of the issuer alone. */
+/**
+ * The services are published, by Ingress or by HTTPRoute, at the host of the issuer, and their pages
+ * at those of their settings.
+ */
 export const publishedOnce: Policy = (objects) => {
-  const [settings] = ofKind(objects, 'ConfigMap')
-  const issuer = new URL(settings?.data.LATCHKEY_ISSUER)
+  const issuer = new URL(settingsOf(objects).LATCHKEY_ISSUER ?? '')
+  const wanted = [issuer.host, ...pageHosts(objects).keys()]
+  const isUnknown = (host: string) => !wanted.includes(host)
   const hosts = [
     ...ofKind(objects, 'Ingress').flatMap(({ spec }) => list(spec.rules).map(({ host }) => host)),
     ...ofKind(objects, 'HTTPRoute').flatMap(({ spec }) => list(spec.hostnames)),
-    ...ofKind(objects, 'Gateway').flatMap(({ spec }) =>
-      list(spec.listeners).map(({ hostname }) => hostname),
-    ),
   ]
+  const missing = wanted.filter((host) => !publishedHosts(objects).includes(host))
   return faults('the edge', {
-    'has a host that is not the issuer’s': hosts.some((host) => host !== issuer.host),
+    'has a host that is in no setting': hosts.some(isUnknown),
     'publishes by Ingress and by HTTPRoute':
       publishing(objects).length > 0 && routesOf(objects).length > 0,
-    'publishes nothing': findPublished(objects).length === 0,
+    [`publishes nothing at ${missing}`]: missing.length > 0,
   })
 }

@@ -1,4 +1,4 @@
-import { type Json, list, ofKind } from '../objects.ts'
+import { type Json, list, ofKind, settingsOf } from '../objects.ts'
 import { all, every, mismatches, none, type Policy } from './policy.ts'
 
 const isSet = (value: Json) => value !== undefined
@@ -50,9 +50,9 @@ export const pinned = all(every({ container: { image: isPinned } }), (objects) =
 
 /** A rolling update never reduces the pods, and a stopping pod has time for its last requests. */
 export const graceful: Policy = (objects) => {
-  const drain = ofKind(objects, 'ConfigMap').map(({ data }) => Number(data.LATCHKEY_DRAIN_SECONDS))
+  const drain = Number(settingsOf(objects).LATCHKEY_DRAIN_SECONDS)
   // 10 s for requests in progress (packages/service-kit/src/run.ts), and 5 s as a margin.
-  const needed = Math.max(...drain) + 10 + 5
+  const needed = drain + 10 + 5
   return ofKind(objects, 'Deployment').flatMap(({ metadata, spec }) =>
     mismatches(`${metadata.name} (needs ${needed} s)`, spec, {
       strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: isPositive } },

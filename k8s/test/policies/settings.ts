@@ -1,5 +1,13 @@
 import { loadConfig } from '@latchkey/service-kit'
-import { environmentOf, find, type Objects, ofKind, podsOf, services } from '../objects.ts'
+import {
+  environmentOf,
+  find,
+  type Objects,
+  ofKind,
+  podsOf,
+  services,
+  settingsOf,
+} from '../objects.ts'
 import { faults, mismatches, type Policy } from './policy.ts'
 
 const modules = services.map((name) => import(`../../../services/${name}/src/app.ts`))
@@ -36,12 +44,10 @@ export const configured: Policy = (objects) =>
 
 /** A client's address is read from what a pod forwards, whatever range its address is from. */
 export const proxied: Policy = (objects) =>
-  ofKind(objects, 'ConfigMap').flatMap(({ metadata, data }) =>
-    mismatches(metadata.name, data, {
-      LATCHKEY_TRUST_PROXY: (ranges = '') =>
-        ['uniquelocal', '100.64.0.0/10'].every((one) => ranges.split(',').includes(one)),
-    }),
-  )
+  mismatches('latchkey-settings', settingsOf(objects), {
+    LATCHKEY_TRUST_PROXY: (ranges = '') =>
+      ['uniquelocal', '100.64.0.0/10'].every((one) => ranges.split(',').includes(one)),
+  })
 
 /** Connections that Postgres reserves for superusers, and those of a migration and the operator. */
 const reservedConnections = 10
