@@ -170,7 +170,8 @@ t.test('every page is accessible and fits on every screen', { skip }, async (t) 
   const { port } = await start(t)
   const browser = await launchBrowser(t)
   for (const screen of screens) {
-    for (const locale of ['en', 'de']) {
+    // German is longer: it is checked where there is little space.
+    for (const locale of screen.viewport.width === 320 ? ['en', 'de'] : ['en']) {
       // Otherwise axe-core could not run; no script of the page exists.
       const page = await browser.newPage({ ...screen, locale, bypassCSP: true })
       for (const path of paths) {
