@@ -6,8 +6,9 @@ import { Browser } from '@latchkey/test-kit/plain-browser'
 import { compare, type Measurement, measure, median } from './measure.ts'
 import { report, under } from './report.ts'
 
-const pageRounds = 300
-const warmUp = 50
+/** With the warm-up, less than the redirects that one browser may have in a minute. */
+const pageRounds = 200
+const warmUp = 40
 /** Logins of one round, and how many at a time. */
 const logins = { count: 24, parallel: 6, rounds: 9, warmUp: 1 }
 const barMs = 10
