@@ -12,7 +12,7 @@ import t, { type Test } from 'tap'
 import { addClient, callback, secretOf, signInAt, startListening } from './oauth-support.ts'
 import { password, register } from './support.ts'
 
-const python = findPython('authlib', 'python3-authlib')
+const python = findPython('authlib, requests', 'python3-authlib python3-requests')
 
 t.test('Authlib signs in, refreshes and revokes', { skip: python.skip }, async (t) => {
   const { app, issuer } = await startListening(t)
