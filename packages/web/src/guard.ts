@@ -90,7 +90,7 @@ export class Guard {
     return 'refused'
   }
 
-  /** Unlike an Authorization header (RFC 9111 section 3.5), a cookie does not keep caches away. */
+  /** Unlike an Authorization header (RFC 9111 section 3.5), a cookie does not prevent caching. */
   #forbidCaches(request: FastifyRequest, reply: FastifyReply): void {
     const isCookieSet = String(reply.getHeader('set-cookie')).includes(
       namePrefix(this.#context.settings),

@@ -103,7 +103,7 @@ t.test('of 200 parallel redemptions of one code one succeeds, and its session en
     basic(app, 'orders'),
   )
   t.match(late.json(), { error: 'invalid_grant' })
-  // The browser's own session goes on.
+  // The browser's own session stays open.
   t.ok(answerOf(await browser.authorize(authorizeParameters(challenge))).code)
 })
 

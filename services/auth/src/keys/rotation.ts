@@ -26,7 +26,7 @@ interface KnownKeys {
 /** Verifiers report their key IDs as a comma-separated list. */
 const kidPattern = /^[\w.-]{1,64}$/
 
-/** The kinds of keys that rotate, each by itself: its first key is in use. */
+/** The kinds of keys that rotate, separately: the first key of a kind is in use. */
 const kinds = [isTokenKey, isRootKey, isIdTokenKey]
 
 const keysOfAuth = { root: createRootJwk, 'id-token': createIdTokenJwk }

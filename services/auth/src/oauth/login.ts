@@ -15,7 +15,7 @@ import { openRequest, type WaitingRequest } from './seal.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The authorization request that goes on after the login. */
+    /** The authorization request that continues after the login. */
     waiting: WaitingRequest | undefined
   }
 }
