@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 
-/** The user who has sent a request. */
+/** The user that a request belongs to. */
 export interface Caller {
   userId: string
   sessionId: string | undefined

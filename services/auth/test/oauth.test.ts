@@ -1,5 +1,5 @@
 import { authAudience } from '@latchkey/verify'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import {
   addClient,
   answerOf,
@@ -23,6 +23,16 @@ import {
   startAuth,
   startInstance,
 } from './support.ts'
+
+/** Three instances of one auth service. */
+async function startThree(t: Test) {
+  const config = await createConfig(t)
+  return [
+    await startInstance(t, config),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-2' }),
+    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-3' }),
+  ] as const
+}
 
 t.test('a person logs in once, and every app gets tokens of its own', async (t) => {
   const app = await startAuth(t)
@@ -51,12 +61,7 @@ t.test('a person logs in once, and every app gets tokens of its own', async (t) 
 })
 
 t.test('every step of a login may be answered by another instance', async (t) => {
-  const config = await createConfig(t)
-  const instances = [
-    await startInstance(t, config),
-    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-2' }),
-    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-3' }),
-  ] as const
+  const instances = await startThree(t)
   const email = await register(instances[0])
   await addClient(instances[0], 'orders')
   const browser = new TestBrowser(...instances)
@@ -68,12 +73,7 @@ t.test('every step of a login may be answered by another instance', async (t) =>
 })
 
 t.test('of 200 parallel redemptions of one code one succeeds, and its session ends', async (t) => {
-  const config = await createConfig(t)
-  const instances = [
-    await startInstance(t, config),
-    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-2' }),
-    await startInstance(t, { ...config, LATCHKEY_INSTANCE: 'auth-3' }),
-  ] as const
+  const instances = await startThree(t)
   const [app] = instances
   const email = await register(app)
   await addClient(app, 'orders')

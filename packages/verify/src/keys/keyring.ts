@@ -152,7 +152,7 @@ export function createKey(kid: string, secret: Uint8Array): HmacKey {
 /** The keys of a set that are not for access tokens. */
 type OtherKeys = Partial<Pick<KeySet, 'serviceKeys' | 'refresh' | 'roots' | 'idTokenKeys'>>
 
-/** Creates a set whose first key signs. Throws if there is no key, or two keys share an ID. */
+/** Creates a set whose first key signs. Throws if the set is empty, or two keys share an ID. */
 export function createKeySet(keys: readonly Key[], others: OtherKeys = {}): KeySet {
   const [signing] = keys
   if (signing === undefined) throw new KeyringError('keyring_empty', 'no key for access tokens')

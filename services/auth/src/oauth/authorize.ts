@@ -13,8 +13,8 @@ import {
 import { findOAuthClient, type OAuthClient } from './clients-store.ts'
 import { createCode } from './codes-store.ts'
 import { asksForIdToken } from './id-token.ts'
-import { isRegisteredUri } from './redirect-uri.ts'
-import { sealRequest } from './seal.ts'
+import { addParameters, isRegisteredUri } from './redirect-uri.ts'
+import { loginExpired, sealRequest } from './seal.ts'
 
 /** A code is a row, which is kept for an hour. */
 const maxCodesPerMinute = 300
@@ -105,7 +105,7 @@ export async function answerWithCode(
 ): Promise<FastifyReply> {
   const { redirectUri, state } = request
   const code = await createCode(db, sessionId, request)
-  if (code === undefined) throw loginInterrupted()
+  if (code === undefined) throw loginExpired()
   return redirectTo(reply, config.LATCHKEY_ISSUER, redirectUri, { code, state })
 }
 
@@ -117,9 +117,9 @@ function redirectTo(
   answer: Record<string, string | undefined>,
 ): FastifyReply {
   const present = Object.entries({ ...answer, iss: issuer }).filter(([, value]) => value)
-  const query = new URLSearchParams(present as [string, string][])
+  const parameters = Object.fromEntries(present as [string, string][])
   // 303, so that the browser does not send a password on (RFC 9700 section 4.12).
-  return reply.redirect(`${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query}`, 303)
+  return reply.redirect(addParameters(redirectUri, parameters), 303)
 }
 
 const clientUnknown = () =>
@@ -135,11 +135,4 @@ export const redirectUriUnregistered = () =>
     400,
     'redirect_uri_unregistered',
     'The app that sent you here asked for an answer to an address that it has not registered.',
-  )
-
-const loginInterrupted = () =>
-  new ProblemError(
-    400,
-    'login_expired',
-    'This login has expired. Go back to the app and sign in again.',
   )

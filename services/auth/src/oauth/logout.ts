@@ -8,7 +8,7 @@ import { endSession } from '../sessions/end-session.ts'
 import { redirectUriUnregistered } from './authorize.ts'
 import { findOAuthClient } from './clients-store.ts'
 import { readIdTokenHint } from './id-token.ts'
-import { isRegisteredUri } from './redirect-uri.ts'
+import { addParameters, isRegisteredUri } from './redirect-uri.ts'
 
 const LogoutRequest = Type.Object({
   client_id: Type.Optional(Type.String({ maxLength: 64 })),
@@ -70,6 +70,5 @@ async function findReturn(
   const client = id ? await findOAuthClient(db, id) : undefined
   const isAllowed = client && !client.disabled && isRegisteredUri(client.postLogoutUris, uri)
   if (!isAllowed) throw redirectUriUnregistered()
-  if (state === undefined) return uri
-  return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams({ state })}`
+  return state === undefined ? uri : addParameters(uri, { state })
 }

@@ -16,6 +16,10 @@ export function isRegisteredUri(registered: readonly string[], uri: string): boo
 
 const isUsablePort = (uri: string): boolean => URL.canParse(uri) && new URL(uri).port !== '0'
 
+/** Adds parameters to a redirect URI, which may have a query string already (RFC 6749 section 3.1.2). */
+export const addParameters = (uri: string, parameters: Record<string, string>): string =>
+  `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`
+
 /** Schemes that a browser would run, or open as a file. */
 const forbiddenSchemes = [
   'javascript:',

@@ -59,13 +59,17 @@ export async function openRequest(keyring: Keyring, sealed: string): Promise<Wai
     const { aud: _aud, exp: _exp, ...request } = payload
     return request as unknown as WaitingRequest
   } catch {
-    throw new ProblemError(
-      400,
-      'login_expired',
-      'This login has expired. Go back to the app and sign in again.',
-    )
+    throw loginExpired()
   }
 }
+
+/** The answer to a login that cannot be continued. */
+export const loginExpired = () =>
+  new ProblemError(
+    400,
+    'login_expired',
+    'This login has expired. Go back to the app and sign in again.',
+  )
 
 const deriveKey = ({ secret }: HmacKey): Uint8Array =>
   new Uint8Array(hkdfSync('sha256', secret, '', purpose, 32))
